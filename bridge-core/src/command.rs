@@ -1,0 +1,204 @@
+//! What goes into the engine and what comes out: closed enums of parsed, valid values.
+//!
+//! A [`Command`] changes something and is journaled; a [`Query`] reads and is not. Both are answered with a
+//! [`Reply`]. Each primitive has its own file here, as everywhere.
+
+pub mod event;
+pub mod queue;
+pub mod semaphore;
+
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::ids::{Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target};
+use crate::limits::Limits;
+
+/// Something that the engine does for a caller.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// To a queue.
+    Queue(Target, queue::Command),
+    /// To an event.
+    Event(Target, event::Command),
+    /// To a semaphore.
+    Semaphore(Target, semaphore::Command),
+    /// Withdraws an earlier command of the session. Answered with [`Reply::Cancelled`] after that command's
+    /// own answer.
+    Cancel(Op),
+}
+
+/// Something that the engine tells a caller. It changes nothing and creates nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Query {
+    /// About a queue.
+    Queue(Target, queue::Query),
+    /// About an event.
+    Event(Target, event::Query),
+    /// About a semaphore.
+    Semaphore(Target, semaphore::Query),
+}
+
+/// What a caller may send.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Executed once, however often it arrives.
+    Command(Command),
+    /// Read again if it arrives again.
+    Query(Query),
+}
+
+/// How a command or query went well.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// From a queue.
+    Queue(queue::Reply),
+    /// From an event.
+    Event(event::Reply),
+    /// From a semaphore.
+    Semaphore(semaphore::Reply),
+    /// True: the command ended as CANCELLED. False: it had ended otherwise, as its own answer says.
+    Cancelled(bool),
+}
+
+impl Reply {
+    /// Whether this grants something that the caller must accept or refuse.
+    pub fn is_grant(&self) -> bool {
+        match self {
+            Reply::Queue(reply) => matches!(reply, queue::Reply::Taken(_)),
+            Reply::Semaphore(reply) => {
+                matches!(reply, semaphore::Reply::Acquired(_) | semaphore::Reply::Drained { .. })
+            }
+            Reply::Event(_) | Reply::Cancelled(_) => false,
+        }
+    }
+}
+
+/// What happened to a command in the end.
+pub type Outcome = Result<Reply, Error>;
+
+/// How a session talks to the engine, which decides what must be remembered for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mode {
+    /// In this process: no answer can be lost, so none is stored, and what a caller's own call is granted is
+    /// accepted in that step. Always attached.
+    Direct,
+    /// Across a network: answers are stored and grants are offers until the client has settled them.
+    Resumable,
+    /// The node's own, for unary calls without a session: grants are final, and nothing may be held.
+    Sessionless,
+}
+
+/// What a session is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSpec {
+    /// Its public identity.
+    pub id: SessionId,
+    /// What proves that it is the caller's own.
+    pub secret: Secret,
+    /// How it talks to the engine.
+    pub mode: Mode,
+    /// How long it outlives its connection.
+    pub ttl: Duration,
+    /// The program's name, for people.
+    pub label: String,
+    /// Where it runs, for people: host, language, process id.
+    pub host: String,
+    /// The client's language, for people.
+    pub language: String,
+    /// The client's process id, for people.
+    pub pid: u32,
+}
+
+/// What carries a call, and so how long its wait lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// The session's stream: while the session is detached its waits are passed over.
+    Stream,
+    /// An open unary call: its wait counts as present until the node cancels it.
+    Call,
+}
+
+/// A call of a session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Its number; a number that arrives again gets the first answer.
+    pub op: Op,
+    /// Who in the session.
+    pub participant: ParticipantId,
+    /// What carries it.
+    pub carrier: Carrier,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// Its client closed it.
+    Closed,
+    /// It was not heard of for its time to live, or its process is gone.
+    Expired,
+}
+
+/// Everything that changes an engine, and exactly what its journal holds beside the time.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Opens a session, or finds it open.
+    Open(SessionSpec),
+    /// The session's stream is up: what it has not settled is answered again.
+    Attach(SessionKey),
+    /// The session's stream is down: its waits are passed over.
+    Detach(SessionKey),
+    /// The session is over: everything goes back, in one step.
+    End(SessionKey, EndReason),
+    /// Gives a participant its label.
+    Label(SessionKey, ParticipantId, String),
+    /// Answers that have reached their callers: grants are accepted, stored answers forgotten. Unknown numbers
+    /// have been settled before.
+    Done(SessionKey, OpRange),
+    /// A grant that nobody takes: it returns to its place. No effect unless the op is an offer.
+    Refuse(SessionKey, Op),
+    /// A call.
+    Call(SessionKey, Call),
+    /// What is due happens.
+    Tick,
+    /// Changes the limits.
+    Configure(Limits),
+    /// The engine starts anew from its journal: every session is detached.
+    Restart,
+}
+
+/// A session that is open now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// What addresses it from now on.
+    pub session: SessionKey,
+    /// It was open before.
+    pub resumed: bool,
+}
+
+/// What the outside must do. Nothing else leaves the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// How an [`Input::Open`] went.
+    Opened(Result<Opened, Error>),
+    /// Tell a caller how its call ended.
+    Answer {
+        /// The caller's session.
+        to: SessionKey,
+        /// The call's number.
+        op: Op,
+        /// How it ended.
+        outcome: Outcome,
+        /// True: a grant that is an offer until `Done` or `Refuse`. False: nothing further is needed for it,
+        /// though a `Resumable` session still acknowledges stored answers with `Done`.
+        offered: bool,
+    },
+    /// The session is over: whatever carries it must be told and ended.
+    Ended {
+        /// Which.
+        session: SessionKey,
+        /// Why.
+        reason: EndReason,
+    },
+}

@@ -1,0 +1,247 @@
+//! What can be asked of a queue, and what it answers.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::ids::{Handle, ItemId, Name, Token};
+use crate::payload::Payload;
+use crate::time::Timeout;
+
+/// In which order items leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Discipline {
+    /// In order of arrival.
+    #[default]
+    Fifo,
+    /// The latest first.
+    Lifo,
+    /// The smallest key first, equal keys in order of arrival.
+    Priority,
+}
+
+/// Options of a queue; `None` is no opinion.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Options {
+    /// FIFO unless declared.
+    pub discipline: Option<Discipline>,
+    /// How many READY items it holds at most; 0 is unbounded.
+    pub maxsize: Option<u64>,
+    /// After how many deliveries without an ack an item is a dead letter; 0 is never.
+    pub max_deliveries: Option<u32>,
+    /// The queue that receives dead letters.
+    pub dead_letters: Option<Name>,
+    /// Deleted with the last session that uses it.
+    pub ephemeral: Option<bool>,
+}
+
+/// An item on its way in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewItem {
+    /// What it carries.
+    pub payload: Payload,
+    /// The order-preserving priority key; empty elsewhere.
+    pub key: Bytes,
+}
+
+/// Whether a taken item is gone once accepted, or comes back unless acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mode {
+    /// Gone once the caller has accepted it.
+    Get,
+    /// Held by the session under a token until ack, nack or reject.
+    Lease,
+}
+
+/// How many items to take in one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// At most this many; at least 1.
+    pub max: u32,
+    /// On timeout this many will do; at least 1, at most `max`.
+    pub min: u32,
+    /// How long to wait for `max` once `min` are READY.
+    pub linger: Duration,
+}
+
+impl Batch {
+    /// A single item.
+    pub const ONE: Batch = Batch { max: 1, min: 1, linger: Duration::ZERO };
+}
+
+/// Where a nacked item re-enters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reentry {
+    /// At its old position.
+    Place,
+    /// Next out among equal keys.
+    Front,
+    /// As a new arrival.
+    Back,
+}
+
+/// What changes a queue.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Command {
+    /// Creates it, checks the options, answers with a handle and all options.
+    Declare(Options),
+    Put {
+        item: NewItem,
+        timeout: Timeout,
+    },
+    /// All or none.
+    PutMany {
+        items: Vec<NewItem>,
+        timeout: Timeout,
+    },
+    Take {
+        mode: Mode,
+        batch: Batch,
+        timeout: Timeout,
+    },
+    Ack {
+        tokens: Vec<Token>,
+    },
+    Nack {
+        tokens: Vec<Token>,
+        reentry: Reentry,
+        error: String,
+    },
+    Reject {
+        tokens: Vec<Token>,
+        reason: String,
+    },
+    TaskDone {
+        count: u64,
+    },
+    Join {
+        timeout: Timeout,
+    },
+    /// READY items only; says which went.
+    Remove {
+        ids: Vec<ItemId>,
+    },
+    Purge,
+    Shutdown {
+        immediate: bool,
+    },
+}
+
+/// Which items to browse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shelf {
+    /// Those waiting, in the order in which they would leave.
+    Ready,
+    /// Dead letters that stay in this queue, oldest first.
+    Dead,
+}
+
+/// What reads a queue.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Query {
+    Describe,
+    /// From the item after `after` (a token that an earlier page answered with).
+    Browse {
+        shelf: Shelf,
+        page_size: u32,
+        after: Option<Cursor>,
+    },
+}
+
+/// A place in a browse: the position of the last item seen. Opaque outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The priority key of that item.
+    pub key: Bytes,
+    /// Its arrival.
+    pub arrival: i64,
+}
+
+/// A taken item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// Which item.
+    pub id: ItemId,
+    /// What it carries.
+    pub payload: Payload,
+    /// Its priority key.
+    pub key: Bytes,
+    /// The token of this delivery.
+    pub token: Token,
+    /// 1 for the first; grows whenever an accepted delivery ends without an ack.
+    pub attempt: u32,
+    /// How long it has been in the queue.
+    pub age: Duration,
+}
+
+/// What was taken, and how, so that the answer takes the form that was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taken {
+    /// Gotten or leased.
+    pub mode: Mode,
+    /// A take of many, even if it brought one.
+    pub many: bool,
+    /// In the order of the queue; at least one.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// An item as a browse shows it.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub struct Browsed {
+    pub id: ItemId,
+    pub payload: Payload,
+    pub key: Bytes,
+    pub shelf: Shelf,
+    /// Deliveries accepted so far.
+    pub attempts: u32,
+    pub age: Duration,
+    /// Dead letters: why.
+    pub dead_reason: Option<String>,
+    /// The last error that a consumer gave.
+    pub last_error: Option<String>,
+}
+
+/// A queue in figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Figures {
+    pub options: Options,
+    pub ready: u64,
+    pub offered: u64,
+    pub leased: u64,
+    pub dead: u64,
+    pub unfinished: u64,
+    pub waiting_to_get: u64,
+    pub waiting_to_put: u64,
+    pub shut_down: bool,
+}
+
+/// What a queue answers.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Reply {
+    Declared {
+        handle: Handle,
+        options: Options,
+    },
+    Put(ItemId),
+    PutMany(Vec<ItemId>),
+    /// A grant.
+    Taken(Taken),
+    Acked,
+    Nacked,
+    Rejected,
+    TaskDone,
+    Joined,
+    Removed(Vec<ItemId>),
+    Purged(u64),
+    ShutDown,
+    Described(Figures),
+    Browsed {
+        items: Vec<Browsed>,
+        next: Option<Cursor>,
+    },
+}

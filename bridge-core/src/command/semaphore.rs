@@ -1,0 +1,100 @@
+//! What can be asked of a semaphore, and what it answers.
+
+use crate::ids::{Handle, Token};
+use crate::time::Timeout;
+
+/// Who owns an acquired permit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ownership {
+    /// The session that acquired it: it goes back when the session ends.
+    #[default]
+    Session,
+    /// Nobody: every permit is a signal.
+    None,
+}
+
+/// Options of a semaphore; `None` is no opinion.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Options {
+    /// Permits from the start; negative: signals that are missing. 1 unless declared.
+    pub limit: Option<i64>,
+    /// A release beyond the limit is an error.
+    pub bounded: Option<bool>,
+    /// SESSION unless declared.
+    pub ownership: Option<Ownership>,
+    /// Deleted with the last session that uses it.
+    pub ephemeral: Option<bool>,
+}
+
+/// Permits that are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acquire {
+    /// How many, all or none; at least 1.
+    pub permits: u32,
+    /// Returned by their token only.
+    pub by_token: bool,
+    /// Past the line.
+    pub barge: bool,
+    /// How long to wait.
+    pub timeout: Timeout,
+}
+
+/// What changes a semaphore.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Command {
+    Declare(Options),
+    Acquire(Acquire),
+    /// With a token: exactly that grant. Without: the caller's newest bare permits, else another's, else signals.
+    Release {
+        permits: u32,
+        token: Option<Token>,
+    },
+    Drain,
+    Reduce {
+        permits: u32,
+    },
+    SetLimit {
+        limit: i64,
+    },
+}
+
+/// What reads a semaphore.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Query {
+    Describe,
+}
+
+/// A semaphore in figures: available = limit + signals − held.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Figures {
+    pub options: Options,
+    pub available: i64,
+    pub limit: i64,
+    pub signals: i64,
+    pub held: i64,
+    pub waiting: u64,
+}
+
+/// What a semaphore answers.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Reply {
+    Declared {
+        handle: Handle,
+        options: Options,
+    },
+    /// A grant.
+    Acquired(Token),
+    Released,
+    /// A grant, unless it took nothing.
+    Drained {
+        drained: i64,
+        token: Option<Token>,
+    },
+    Reduced,
+    LimitSet,
+    Described(Figures),
+}

@@ -1,0 +1,104 @@
+//! Why a command failed: a closed list of reasons, a sentence for people, details by name.
+
+use std::fmt;
+
+/// Why. The same list as `syncbridge.v1.Reason`; `docs/errors.md` says more about each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum Reason {
+    InvalidArgument,
+    LimitExceeded,
+    ConfigMismatch,
+    ObjectGone,
+    SessionRequired,
+    SessionExpired,
+    SessionDenied,
+    ProtocolVersion,
+    Full,
+    Empty,
+    TimedOut,
+    Cancelled,
+    ShutDown,
+    Stale,
+    TooManyReleases,
+    TooManyTasksDone,
+    OutcomeUnknown,
+    Unavailable,
+    Internal,
+}
+
+impl Reason {
+    /// Its name as on the wire, without the prefix: `LIMIT_EXCEEDED`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::InvalidArgument => "INVALID_ARGUMENT",
+            Reason::LimitExceeded => "LIMIT_EXCEEDED",
+            Reason::ConfigMismatch => "CONFIG_MISMATCH",
+            Reason::ObjectGone => "OBJECT_GONE",
+            Reason::SessionRequired => "SESSION_REQUIRED",
+            Reason::SessionExpired => "SESSION_EXPIRED",
+            Reason::SessionDenied => "SESSION_DENIED",
+            Reason::ProtocolVersion => "PROTOCOL_VERSION",
+            Reason::Full => "FULL",
+            Reason::Empty => "EMPTY",
+            Reason::TimedOut => "TIMED_OUT",
+            Reason::Cancelled => "CANCELLED",
+            Reason::ShutDown => "SHUT_DOWN",
+            Reason::Stale => "STALE",
+            Reason::TooManyReleases => "TOO_MANY_RELEASES",
+            Reason::TooManyTasksDone => "TOO_MANY_TASKS_DONE",
+            Reason::OutcomeUnknown => "OUTCOME_UNKNOWN",
+            Reason::Unavailable => "UNAVAILABLE",
+            Reason::Internal => "INTERNAL",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How a command failed. Where nothing else is said, nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// What clients decide by.
+    pub reason: Reason,
+    /// What was asked, what was found, what to do.
+    pub message: String,
+    /// Details by name, as `error.proto` lists them.
+    pub metadata: Vec<(&'static str, String)>,
+}
+
+impl Error {
+    /// An error with no details.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Error { reason, message: message.into(), metadata: Vec::new() }
+    }
+
+    /// A field has a value that it may not have.
+    pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+        Error::new(Reason::InvalidArgument, message).with("field", field)
+    }
+
+    /// The bound `limit`, which is `value`, was reached.
+    pub fn limit(limit: &'static str, value: u64) -> Self {
+        Error::new(Reason::LimitExceeded, format!("the limit {limit} = {value} is reached"))
+            .with("limit", limit)
+            .with("value", value.to_string())
+    }
+
+    /// Adds a detail.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.metadata.push((name, value.into()));
+        self
+    }
+
+    /// Says it in other words.
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
+    }
+}

@@ -1,0 +1,22 @@
+//! The syncbridge engine: every rule of every primitive, in one deterministic state machine.
+//!
+//! [`Engine::handle`] takes an [`Input`](command::Input) and the time, changes the state, and appends
+//! [`Effect`](command::Effect)s. There is no I/O in here, no clock, no thread and no randomness; waiting is data
+//! (a ticket in a list). The same inputs at the same times give the same effects and the same state, byte for
+//! byte: that is what replay, simulation and tests rely on.
+#![forbid(unsafe_code)]
+
+pub mod command;
+pub mod engine;
+pub mod error;
+pub mod ids;
+pub mod limits;
+pub mod payload;
+pub mod time;
+
+pub use command::{Command, Effect, Input, Outcome, Query, Reply, Request};
+pub use engine::Engine;
+pub use error::{Error, Reason};
+pub use limits::Limits;
+pub use payload::Payload;
+pub use time::{Time, Timeout};

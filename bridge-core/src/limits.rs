@@ -1,0 +1,71 @@
+//! Every bound, by name, in one place. Beyond one: `LIMIT_EXCEEDED` with its name and value, before anything
+//! is changed.
+
+use std::time::Duration;
+
+/// Bytes in a name. Fixed: names are part of the contract.
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// The bounds of a namespace that an operator may choose. Part of the engine's state: changed by a journaled
+/// `Configure`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Bytes of one item's payload, headers included.
+    pub payload_bytes_max: u64,
+    /// Headers of one item.
+    pub headers_max: u32,
+    /// Bytes of a priority key.
+    pub key_bytes_max: u32,
+    /// Bytes of a label, a nack's error, a reject's reason; longer ones are cut, not refused.
+    pub text_bytes_max: u32,
+    /// Items in one `put_many` or `get_many`, tokens in one ack, ids in one remove.
+    pub batch_max: u32,
+    /// Items on one page of a browse or listing.
+    pub page_max: u32,
+    /// Bytes of payloads retained in the namespace.
+    pub retained_bytes_max: u64,
+    /// Items in the namespace.
+    pub items_max: u64,
+    /// Objects of all kinds.
+    pub objects_max: u32,
+    /// Open sessions.
+    pub sessions_max: u32,
+    /// Participants announced by one session.
+    pub participants_per_session_max: u32,
+    /// Waits in the namespace.
+    pub waits_max: u32,
+    /// Waits of one session.
+    pub waits_per_session_max: u32,
+    /// Answers kept for one session until it has acknowledged them.
+    pub stored_answers_per_session_max: u32,
+    /// The longest time to live that a session may ask for.
+    pub session_ttl_max: Duration,
+    /// The shortest.
+    pub session_ttl_min: Duration,
+    /// After how many deaths of sessions to which it was offered an item is a dead letter (CONSUMER_CRASHED).
+    pub crashed_offers_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            payload_bytes_max: 64 << 20,
+            headers_max: 64,
+            key_bytes_max: 1 << 10,
+            text_bytes_max: 4 << 10,
+            batch_max: 10_000,
+            page_max: 1_000,
+            retained_bytes_max: 4 << 30,
+            items_max: 10_000_000,
+            objects_max: 1_000_000,
+            sessions_max: 100_000,
+            participants_per_session_max: 100_000,
+            waits_max: 1_000_000,
+            waits_per_session_max: 200_000,
+            stored_answers_per_session_max: 65_536,
+            session_ttl_max: Duration::from_secs(24 * 3600),
+            session_ttl_min: Duration::from_secs(1),
+            crashed_offers_max: 16,
+        }
+    }
+}
