@@ -1,5 +1,6 @@
 //! Why a command failed: a closed list of reasons, a sentence for people, details by name.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Why. The same list as `syncbridge.v1.Reason`; `docs/errors.md` says more about each.
@@ -69,7 +70,7 @@ pub struct Error {
     /// What was asked, what was found, what to do.
     pub message: String,
     /// Details by name, as `error.proto` lists them.
-    pub metadata: Vec<(&'static str, String)>,
+    pub metadata: Vec<(Cow<'static, str>, String)>,
 }
 
 impl Error {
@@ -92,8 +93,13 @@ impl Error {
 
     /// Adds a detail.
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.metadata.push((name, value.into()));
+        self.metadata.push((Cow::Borrowed(name), value.into()));
         self
+    }
+
+    /// The detail of that name.
+    pub fn detail(&self, name: &str) -> Option<&str> {
+        self.metadata.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
     /// Says it in other words.

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod limits;
 pub mod payload;
 pub mod time;
+pub mod wire;
 
 pub use command::{Command, Effect, Input, Outcome, Query, Reply, Request};
 pub use engine::Engine;

@@ -176,13 +176,11 @@ pub struct Delivery {
     pub age: Duration,
 }
 
-/// What was taken, and how, so that the answer takes the form that was asked for.
+/// What was taken, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Taken {
     /// Gotten or leased.
     pub mode: Mode,
-    /// A take of many, even if it brought one.
-    pub many: bool,
     /// In the order of the queue; at least one.
     pub deliveries: Vec<Delivery>,
 }

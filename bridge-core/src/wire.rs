@@ -1,0 +1,312 @@
+//! The only place that turns messages into commands and back.
+//!
+//! Every request message of a unary service converts into a [`Request`], every [`Reply`] into its response
+//! message, and both the other way round. The session stream carries the very same messages inside
+//! [`pb::Command`] and [`pb::Answer`], so both paths meet here. What arrives is checked: what leaves this module
+//! is valid, or an [`Error`] that names the field.
+
+mod event;
+mod item;
+mod queue;
+mod semaphore;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use syncbridge_proto::v1 as pb;
+
+use crate::command::{Command, Outcome, Query, Reply, Request};
+use crate::error::{Error, Reason};
+use crate::ids::{Handle, Name, Op, OpRange, ParticipantId, Target};
+use crate::time::Timeout;
+
+use pb::answer::Body as Answer;
+use pb::command::Body;
+
+/// A numbered request, as the session stream carries it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Numbered {
+    /// Its number in the session.
+    pub op: Op,
+    /// Who asks.
+    pub participant: ParticipantId,
+    /// What, or why it cannot be understood: that is the answer of this op, and no harm to the others.
+    pub request: Result<Request, Error>,
+}
+
+/// Reads a command of the session stream. It fails only where there is no number to answer to.
+pub fn numbered(command: pb::Command) -> Result<Numbered, Error> {
+    let op = op(command.op)?;
+    let participant = ParticipantId(command.participant);
+    let request = match command.body {
+        Some(body) => request(body),
+        None => Err(Error::invalid(
+            "body",
+            "the command has no body that this server knows; is the client newer?",
+        )),
+    };
+    Ok(Numbered { op, participant, request })
+}
+
+/// Writes a command for the session stream.
+pub fn command(op: Op, participant: ParticipantId, request: &Request) -> pb::Command {
+    pb::Command { op: op.0, participant: participant.0, body: Some(body(request)) }
+}
+
+/// Writes an answer for the session stream.
+pub fn answer(op: Op, outcome: Outcome) -> pb::Answer {
+    let body = match outcome {
+        Ok(reply) => reply_body(reply),
+        Err(error) => Answer::Error(error.into()),
+    };
+    pb::Answer { op: op.0, body: Some(body) }
+}
+
+/// Reads an answer of the session stream.
+pub fn outcome(answer: pb::Answer) -> Result<(Op, Outcome), Error> {
+    let op = op(answer.op)?;
+    let outcome = match answer.body {
+        Some(Answer::Error(error)) => Err(error.into()),
+        Some(body) => reply(body),
+        None => Err(Error::new(
+            Reason::Internal,
+            "the answer has no body that this client knows; is the server newer?",
+        )),
+    };
+    Ok((op, outcome))
+}
+
+/// Reads an op number, which is at least 1 and below the range of the node.
+pub fn op(number: u64) -> Result<Op, Error> {
+    if number == 0 || number >= Op::FIRST_OF_NODE.0 {
+        return Err(Error::invalid("op", format!("op is {number}; give a number from 1 to 2^63 - 1")));
+    }
+    Ok(Op(number))
+}
+
+/// Reads a run of op numbers.
+pub fn op_range(range: &pb::OpRange) -> Result<OpRange, Error> {
+    if range.first == 0 || range.last < range.first {
+        let message = format!("the range {}..={} is empty or starts at 0", range.first, range.last);
+        return Err(Error::invalid("done", message));
+    }
+    Ok(OpRange { first: Op(range.first), last: Op(range.last) })
+}
+
+impl From<OpRange> for pb::OpRange {
+    fn from(range: OpRange) -> Self {
+        pb::OpRange { first: range.first.0, last: range.last.0 }
+    }
+}
+
+fn request(body: Body) -> Result<Request, Error> {
+    match body {
+        Body::Cancel(message) => Ok(Request::Command(Command::Cancel(op(message.op)?))),
+        Body::QueueDeclare(message) => message.try_into(),
+        Body::QueuePut(message) => message.try_into(),
+        Body::QueuePutMany(message) => message.try_into(),
+        Body::QueueGet(message) => message.try_into(),
+        Body::QueueGetMany(message) => message.try_into(),
+        Body::QueueLease(message) => message.try_into(),
+        Body::QueueLeaseMany(message) => message.try_into(),
+        Body::QueueAck(message) => message.try_into(),
+        Body::QueueNack(message) => message.try_into(),
+        Body::QueueReject(message) => message.try_into(),
+        Body::QueueTaskDone(message) => message.try_into(),
+        Body::QueueJoin(message) => message.try_into(),
+        Body::QueueDescribe(message) => message.try_into(),
+        Body::QueueBrowse(message) => message.try_into(),
+        Body::QueueRemove(message) => message.try_into(),
+        Body::QueuePurge(message) => message.try_into(),
+        Body::QueueShutdown(message) => message.try_into(),
+        Body::EventDeclare(message) => message.try_into(),
+        Body::EventSet(message) => message.try_into(),
+        Body::EventClear(message) => message.try_into(),
+        Body::EventWait(message) => message.try_into(),
+        Body::EventDescribe(message) => message.try_into(),
+        Body::SemaphoreDeclare(message) => message.try_into(),
+        Body::SemaphoreAcquire(message) => message.try_into(),
+        Body::SemaphoreRelease(message) => message.try_into(),
+        Body::SemaphoreDrain(message) => message.try_into(),
+        Body::SemaphoreReduce(message) => message.try_into(),
+        Body::SemaphoreSetLimit(message) => message.try_into(),
+        Body::SemaphoreDescribe(message) => message.try_into(),
+    }
+}
+
+fn body(request: &Request) -> Body {
+    match request {
+        Request::Command(Command::Cancel(op)) => Body::Cancel(pb::CancelRequest { op: op.0 }),
+        Request::Command(Command::Queue(target, command)) => queue::command_body(target, command),
+        Request::Command(Command::Event(target, command)) => event::command_body(target, command),
+        Request::Command(Command::Semaphore(target, command)) => semaphore::command_body(target, command),
+        Request::Query(Query::Queue(target, query)) => queue::query_body(target, query),
+        Request::Query(Query::Event(target, query)) => event::query_body(target, query),
+        Request::Query(Query::Semaphore(target, query)) => semaphore::query_body(target, query),
+    }
+}
+
+fn reply_body(reply: Reply) -> Answer {
+    match reply {
+        Reply::Cancelled(cancelled) => Answer::Cancel(pb::CancelResponse { cancelled }),
+        Reply::Queue(reply) => queue::reply_body(reply),
+        Reply::Event(reply) => event::reply_body(reply),
+        Reply::Semaphore(reply) => semaphore::reply_body(reply),
+    }
+}
+
+fn reply(body: Answer) -> Outcome {
+    match body {
+        Answer::Error(error) => Err(error.into()),
+        Answer::Cancel(message) => Ok(Reply::Cancelled(message.cancelled)),
+        Answer::QueueDeclare(_)
+        | Answer::QueuePut(_)
+        | Answer::QueuePutMany(_)
+        | Answer::QueueGet(_)
+        | Answer::QueueGetMany(_)
+        | Answer::QueueLease(_)
+        | Answer::QueueLeaseMany(_)
+        | Answer::QueueAck(_)
+        | Answer::QueueNack(_)
+        | Answer::QueueReject(_)
+        | Answer::QueueTaskDone(_)
+        | Answer::QueueJoin(_)
+        | Answer::QueueDescribe(_)
+        | Answer::QueueBrowse(_)
+        | Answer::QueueRemove(_)
+        | Answer::QueuePurge(_)
+        | Answer::QueueShutdown(_) => queue::reply(body).map(Reply::Queue),
+        Answer::EventDeclare(_)
+        | Answer::EventSet(_)
+        | Answer::EventClear(_)
+        | Answer::EventWait(_)
+        | Answer::EventDescribe(_) => event::reply(body).map(Reply::Event),
+        Answer::SemaphoreDeclare(_)
+        | Answer::SemaphoreAcquire(_)
+        | Answer::SemaphoreRelease(_)
+        | Answer::SemaphoreDrain(_)
+        | Answer::SemaphoreReduce(_)
+        | Answer::SemaphoreSetLimit(_)
+        | Answer::SemaphoreDescribe(_) => semaphore::reply(body).map(Reply::Semaphore),
+    }
+}
+
+/// A reply of another kind than the request's: a defect of whoever sent it.
+fn unexpected(found: &impl std::fmt::Debug) -> Error {
+    Error::new(Reason::Internal, format!("the reply is of another kind than the request: {found:?}"))
+}
+
+/// Defines, for the methods of a service, how a reply becomes the response message of a unary call: through
+/// the answer body that the stream would carry.
+macro_rules! responses {
+    ($($body:ident => $message:ident),* $(,)?) => {$(
+        impl TryFrom<crate::command::Reply> for syncbridge_proto::v1::$message {
+            type Error = crate::error::Error;
+
+            fn try_from(reply: crate::command::Reply) -> Result<Self, Self::Error> {
+                match super::reply_body(reply) {
+                    syncbridge_proto::v1::answer::Body::$body(message) => Ok(message),
+                    other => Err(super::unexpected(&other)),
+                }
+            }
+        }
+    )*};
+}
+use responses;
+
+fn target(field: &'static str, name: &str, handle: u64) -> Result<Target, Error> {
+    match Handle::from_u64(handle) {
+        Some(handle) => Ok(Target::Handle(handle)),
+        None => named(field, name),
+    }
+}
+
+/// A target that must be named.
+fn named(field: &'static str, name: &str) -> Result<Target, Error> {
+    Ok(Target::Name(Name::parse(field, name)?))
+}
+
+/// The two fields that stand for a target: name and handle.
+fn target_fields(target: &Target) -> (String, u64) {
+    match target {
+        Target::Name(name) => (name.as_str().to_owned(), 0),
+        Target::Handle(handle) => (String::new(), handle.to_u64()),
+    }
+}
+
+fn timeout(timeout: Option<prost_types::Duration>) -> Result<Timeout, Error> {
+    timeout.map_or(Ok(Timeout::Never), |length| duration("timeout", length).map(Timeout::After))
+}
+
+fn timeout_field(timeout: Timeout) -> Option<prost_types::Duration> {
+    match timeout {
+        Timeout::Never => None,
+        Timeout::After(length) => Some(duration_field(length)),
+    }
+}
+
+/// Reads a duration, which may not be negative.
+pub fn duration(field: &'static str, duration: prost_types::Duration) -> Result<Duration, Error> {
+    Duration::try_from(duration).map_err(|_| {
+        Error::invalid(field, format!("{field} is {duration}; give a duration that is not negative"))
+    })
+}
+
+/// Writes a duration; one beyond protobuf's range is as good as its end.
+pub fn duration_field(duration: Duration) -> prost_types::Duration {
+    const SECONDS_MAX: u64 = 315_576_000_000;
+    prost_types::Duration {
+        seconds: duration.as_secs().min(SECONDS_MAX) as i64,
+        nanos: duration.subsec_nanos() as i32,
+    }
+}
+
+const REASONS: [(Reason, pb::Reason); 19] = [
+    (Reason::InvalidArgument, pb::Reason::InvalidArgument),
+    (Reason::LimitExceeded, pb::Reason::LimitExceeded),
+    (Reason::ConfigMismatch, pb::Reason::ConfigMismatch),
+    (Reason::ObjectGone, pb::Reason::ObjectGone),
+    (Reason::SessionRequired, pb::Reason::SessionRequired),
+    (Reason::SessionExpired, pb::Reason::SessionExpired),
+    (Reason::SessionDenied, pb::Reason::SessionDenied),
+    (Reason::ProtocolVersion, pb::Reason::ProtocolVersion),
+    (Reason::Full, pb::Reason::Full),
+    (Reason::Empty, pb::Reason::Empty),
+    (Reason::TimedOut, pb::Reason::TimedOut),
+    (Reason::Cancelled, pb::Reason::Cancelled),
+    (Reason::ShutDown, pb::Reason::ShutDown),
+    (Reason::Stale, pb::Reason::Stale),
+    (Reason::TooManyReleases, pb::Reason::TooManyReleases),
+    (Reason::TooManyTasksDone, pb::Reason::TooManyTasksDone),
+    (Reason::OutcomeUnknown, pb::Reason::OutcomeUnknown),
+    (Reason::Unavailable, pb::Reason::Unavailable),
+    (Reason::Internal, pb::Reason::Internal),
+];
+
+impl From<Error> for pb::Error {
+    fn from(error: Error) -> Self {
+        let reason = REASONS.iter().find(|(reason, _)| *reason == error.reason);
+        pb::Error {
+            reason: reason.map_or(pb::Reason::Internal, |(_, reason)| *reason).into(),
+            message: error.message,
+            metadata: error.metadata.into_iter().map(|(name, value)| (name.into_owned(), value)).collect(),
+        }
+    }
+}
+
+impl From<pb::Error> for Error {
+    fn from(error: pb::Error) -> Self {
+        let known = REASONS.iter().find(|(_, reason)| i32::from(*reason) == error.reason);
+        let mut metadata: Vec<_> =
+            error.metadata.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect();
+        metadata.sort();
+        Error {
+            reason: known.map_or(Reason::Internal, |(reason, _)| *reason),
+            message: error.message,
+            metadata,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

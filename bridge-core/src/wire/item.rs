@@ -1,0 +1,123 @@
+//! Payloads, items and deliveries.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use syncbridge_proto::v1 as pb;
+
+use super::{duration, duration_field};
+use crate::command::queue::{Browsed, Delivery, NewItem, Shelf};
+use crate::error::Error;
+use crate::ids::{ItemId, Token};
+use crate::payload::{Body, ContentType, Payload};
+
+/// Up to here a value is copied out of its frame when it is read, so that a small one that stays does not keep
+/// a whole frame.
+const COPY_BYTES_MAX: usize = 16 << 10;
+
+pub(super) fn detached(bytes: Bytes) -> Bytes {
+    if bytes.len() <= COPY_BYTES_MAX { Bytes::copy_from_slice(&bytes) } else { bytes }
+}
+
+impl From<pb::Payload> for Payload {
+    fn from(message: pb::Payload) -> Self {
+        let headers = message.headers;
+        Payload {
+            body: Body::Bytes(detached(message.data)),
+            content_type: ContentType::parse(&message.content_type),
+            headers: (!headers.is_empty())
+                .then(|| headers.into_iter().map(|header| (header.name, header.value)).collect::<Arc<[_]>>()),
+        }
+    }
+}
+
+impl From<&Payload> for pb::Payload {
+    fn from(payload: &Payload) -> Self {
+        let data = match &payload.body {
+            Body::Bytes(bytes) => bytes.clone(),
+            // A local object cannot leave its process; the bindings encode for every link but mem:.
+            Body::Local(_) => Bytes::new(),
+        };
+        let content_type = match &payload.content_type {
+            ContentType::Bytes => String::new(),
+            other => other.as_str().to_owned(),
+        };
+        let headers = payload.headers.iter().flat_map(|headers| headers.iter());
+        let headers = headers.map(|(name, value)| pb::Header { name: name.clone(), value: value.clone() });
+        pb::Payload { data, content_type, headers: headers.collect() }
+    }
+}
+
+pub(super) fn new_item(field: &'static str, item: Option<pb::NewItem>) -> Result<NewItem, Error> {
+    let Some(pb::NewItem { payload: Some(payload), key }) = item else {
+        return Err(Error::invalid(
+            field,
+            format!("{field} has no payload; an empty payload must be given as such"),
+        ));
+    };
+    Ok(NewItem { payload: payload.into(), key: detached(key) })
+}
+
+impl From<&NewItem> for pb::NewItem {
+    fn from(item: &NewItem) -> Self {
+        pb::NewItem { payload: Some((&item.payload).into()), key: item.key.clone() }
+    }
+}
+
+impl From<Delivery> for pb::Delivery {
+    fn from(delivery: Delivery) -> Self {
+        pb::Delivery {
+            id: delivery.id.0,
+            payload: Some((&delivery.payload).into()),
+            token: delivery.token.0,
+            attempt: delivery.attempt,
+            age: Some(duration_field(delivery.age)),
+            key: delivery.key,
+        }
+    }
+}
+
+pub(super) fn delivery(message: Option<pb::Delivery>) -> Result<Delivery, Error> {
+    let message = message.unwrap_or_default();
+    Ok(Delivery {
+        id: ItemId(message.id),
+        payload: message.payload.unwrap_or_default().into(),
+        key: message.key,
+        token: Token(message.token),
+        attempt: message.attempt,
+        age: duration("age", message.age.unwrap_or_default())?,
+    })
+}
+
+impl From<Browsed> for pb::BrowsedItem {
+    fn from(item: Browsed) -> Self {
+        let state = match item.shelf {
+            Shelf::Ready => pb::ItemState::Ready,
+            Shelf::Dead => pb::ItemState::Dead,
+        };
+        pb::BrowsedItem {
+            id: item.id.0,
+            payload: Some((&item.payload).into()),
+            key: item.key,
+            state: state.into(),
+            attempts: item.attempts,
+            age: Some(duration_field(item.age)),
+            dead_reason: item.dead_reason.unwrap_or_default(),
+            last_error: item.last_error.unwrap_or_default(),
+        }
+    }
+}
+
+pub(super) fn browsed(message: pb::BrowsedItem) -> Result<Browsed, Error> {
+    let given = |text: String| (!text.is_empty()).then_some(text);
+    Ok(Browsed {
+        id: ItemId(message.id),
+        shelf: if message.state() == pb::ItemState::Dead { Shelf::Dead } else { Shelf::Ready },
+        payload: message.payload.unwrap_or_default().into(),
+        key: message.key,
+        attempts: message.attempts,
+        age: duration("age", message.age.unwrap_or_default())?,
+        dead_reason: given(message.dead_reason),
+        last_error: given(message.last_error),
+    })
+}

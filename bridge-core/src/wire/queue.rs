@@ -1,0 +1,457 @@
+//! Messages of `queue_service.proto`.
+
+use std::time::Duration;
+
+use pb::answer::Body as Answer;
+use pb::command::Body;
+use syncbridge_proto::v1 as pb;
+
+use super::item::{browsed, delivery, new_item};
+use super::{
+    duration, duration_field, named, responses, target, target_fields, timeout, timeout_field, unexpected,
+};
+use crate::command::queue::{
+    Batch, Command, Cursor, Discipline, Figures, Mode, NewItem, Options, Query, Reentry, Reply, Shelf, Taken,
+};
+use crate::command::{self, Request};
+use crate::error::Error;
+use crate::ids::{Handle, ItemId, Name, Target, Token};
+
+impl TryFrom<pb::QueueOptions> for Options {
+    type Error = Error;
+
+    fn try_from(options: pb::QueueOptions) -> Result<Self, Error> {
+        let discipline = match pb::QueueDiscipline::try_from(options.discipline) {
+            Ok(pb::QueueDiscipline::Unspecified) => None,
+            Ok(pb::QueueDiscipline::Fifo) => Some(Discipline::Fifo),
+            Ok(pb::QueueDiscipline::Lifo) => Some(Discipline::Lifo),
+            Ok(pb::QueueDiscipline::Priority) => Some(Discipline::Priority),
+            Err(_) => {
+                let message = format!("discipline is {}; give FIFO, LIFO or PRIORITY", options.discipline);
+                return Err(Error::invalid("discipline", message));
+            }
+        };
+        let dead_letters = options.dead_letters.map(|name| Name::parse("dead_letters", &name)).transpose()?;
+        Ok(Options {
+            discipline,
+            maxsize: options.maxsize,
+            max_deliveries: options.max_deliveries,
+            dead_letters,
+            ephemeral: options.ephemeral,
+        })
+    }
+}
+
+impl From<Options> for pb::QueueOptions {
+    fn from(options: Options) -> Self {
+        let discipline = match options.discipline {
+            None => pb::QueueDiscipline::Unspecified,
+            Some(Discipline::Fifo) => pb::QueueDiscipline::Fifo,
+            Some(Discipline::Lifo) => pb::QueueDiscipline::Lifo,
+            Some(Discipline::Priority) => pb::QueueDiscipline::Priority,
+        };
+        pb::QueueOptions {
+            discipline: discipline.into(),
+            maxsize: options.maxsize,
+            max_deliveries: options.max_deliveries,
+            dead_letters: options.dead_letters.map(|name| name.as_str().to_owned()),
+            ephemeral: options.ephemeral,
+        }
+    }
+}
+
+/// The conversions of requests that name a queue: the message's other fields become a command.
+macro_rules! commands {
+    ($($message:ident: |$m:ident| $command:expr;)*) => {$(
+        impl TryFrom<pb::$message> for Request {
+            type Error = Error;
+
+            fn try_from($m: pb::$message) -> Result<Self, Error> {
+                let target = target("queue", &$m.queue, $m.handle)?;
+                Ok(Request::Command(command::Command::Queue(target, $command)))
+            }
+        }
+    )*};
+}
+
+commands! {
+    QueueServicePutRequest: |m| Command::Put { item: new_item("item", m.item)?, timeout: timeout(m.timeout)? };
+    QueueServicePutManyRequest: |m| Command::PutMany { items: new_items(m.items)?, timeout: timeout(m.timeout)? };
+    QueueServiceGetRequest: |m| take(Mode::Get, Batch::ONE, m.timeout)?;
+    QueueServiceLeaseRequest: |m| take(Mode::Lease, Batch::ONE, m.timeout)?;
+    QueueServiceGetManyRequest: |m| take(Mode::Get, batch(m.max, m.min, m.linger)?, m.timeout)?;
+    QueueServiceLeaseManyRequest: |m| take(Mode::Lease, batch(m.max, m.min, m.linger)?, m.timeout)?;
+    QueueServiceAckRequest: |m| Command::Ack { tokens: tokens(m.tokens)? };
+    QueueServiceNackRequest: |m| nack(m.tokens, m.reentry, m.error)?;
+    QueueServiceRejectRequest: |m| Command::Reject { tokens: tokens(m.tokens)?, reason: m.reason };
+    QueueServiceTaskDoneRequest: |m| Command::TaskDone { count: m.count.max(1) };
+    QueueServiceJoinRequest: |m| Command::Join { timeout: timeout(m.timeout)? };
+    QueueServiceRemoveRequest: |m| Command::Remove { ids: m.ids.into_iter().map(ItemId).collect() };
+    QueueServicePurgeRequest: |m| Command::Purge;
+    QueueServiceShutdownRequest: |m| Command::Shutdown { immediate: m.immediate };
+}
+
+impl TryFrom<pb::QueueServiceDeclareRequest> for Request {
+    type Error = Error;
+
+    fn try_from(message: pb::QueueServiceDeclareRequest) -> Result<Self, Error> {
+        let options = message.options.unwrap_or_default().try_into()?;
+        let target = named("queue", &message.queue)?;
+        Ok(Request::Command(command::Command::Queue(target, Command::Declare(options))))
+    }
+}
+
+impl TryFrom<pb::QueueServiceDescribeRequest> for Request {
+    type Error = Error;
+
+    fn try_from(message: pb::QueueServiceDescribeRequest) -> Result<Self, Error> {
+        let target = target("queue", &message.queue, message.handle)?;
+        Ok(Request::Query(command::Query::Queue(target, Query::Describe)))
+    }
+}
+
+impl TryFrom<pb::QueueServiceBrowseRequest> for Request {
+    type Error = Error;
+
+    fn try_from(message: pb::QueueServiceBrowseRequest) -> Result<Self, Error> {
+        let target = target("queue", &message.queue, message.handle)?;
+        let shelf = match message.state() {
+            pb::ItemState::Unspecified | pb::ItemState::Ready => Shelf::Ready,
+            pb::ItemState::Dead => Shelf::Dead,
+            other => {
+                let message = format!("state is {}; only READY and DEAD can be browsed", other.as_str_name());
+                return Err(Error::invalid("state", message));
+            }
+        };
+        let page_size = if message.page_size == 0 { PAGE_SIZE } else { message.page_size };
+        let after = (!message.page_token.is_empty()).then(|| cursor(&message.page_token)).transpose()?;
+        Ok(Request::Query(command::Query::Queue(target, Query::Browse { shelf, page_size, after })))
+    }
+}
+
+/// Items on a page where the request does not say.
+const PAGE_SIZE: u32 = 100;
+
+fn new_items(items: Vec<pb::NewItem>) -> Result<Vec<NewItem>, Error> {
+    if items.is_empty() {
+        return Err(Error::invalid("items", "items is empty; give at least one item"));
+    }
+    items.into_iter().map(|item| new_item("items", Some(item))).collect()
+}
+
+fn tokens(tokens: Vec<u64>) -> Result<Vec<Token>, Error> {
+    if tokens.is_empty() {
+        return Err(Error::invalid("tokens", "tokens is empty; give the token of at least one delivery"));
+    }
+    Ok(tokens.into_iter().map(Token).collect())
+}
+
+fn take(mode: Mode, batch: Batch, length: Option<prost_types::Duration>) -> Result<Command, Error> {
+    Ok(Command::Take { mode, batch, timeout: timeout(length)? })
+}
+
+fn batch(max: u32, min: u32, linger: Option<prost_types::Duration>) -> Result<Batch, Error> {
+    let min = min.max(1);
+    if max < min {
+        return Err(Error::invalid("max", format!("max is {max} and min is {min}; give max >= min >= 1")));
+    }
+    let linger = linger.map_or(Ok(Duration::ZERO), |linger| duration("linger", linger))?;
+    Ok(Batch { max, min, linger })
+}
+
+fn nack(raw: Vec<u64>, reentry: i32, error: String) -> Result<Command, Error> {
+    let reentry = match pb::Reentry::try_from(reentry) {
+        Ok(pb::Reentry::Unspecified) => Reentry::Place,
+        Ok(pb::Reentry::Front) => Reentry::Front,
+        Ok(pb::Reentry::Back) => Reentry::Back,
+        Err(_) => {
+            return Err(Error::invalid(
+                "reentry",
+                format!("reentry is {reentry}; give FRONT, BACK or nothing"),
+            ));
+        }
+    };
+    Ok(Command::Nack { tokens: tokens(raw)?, reentry, error })
+}
+
+/// A page token is `ARRIVAL.KEY`: the arrival in decimal, the key in hexadecimal.
+fn page_token(cursor: Cursor) -> String {
+    let mut token = format!("{}.", cursor.arrival);
+    for byte in &cursor.key {
+        token.push_str(&format!("{byte:02x}"));
+    }
+    token
+}
+
+fn cursor(token: &str) -> Result<Cursor, Error> {
+    let parse = || {
+        let (arrival, key) = token.split_once('.')?;
+        let pairs = key.as_bytes().chunks(2);
+        let key: Option<Vec<u8>> =
+            pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
+        Some(Cursor { key: key?.into(), arrival: arrival.parse().ok()? })
+    };
+    parse()
+        .ok_or_else(|| Error::invalid("page_token", "page_token is not one that a page before answered with"))
+}
+
+responses! {
+    QueueDeclare => QueueServiceDeclareResponse,
+    QueuePut => QueueServicePutResponse,
+    QueuePutMany => QueueServicePutManyResponse,
+    QueueAck => QueueServiceAckResponse,
+    QueueNack => QueueServiceNackResponse,
+    QueueReject => QueueServiceRejectResponse,
+    QueueTaskDone => QueueServiceTaskDoneResponse,
+    QueueJoin => QueueServiceJoinResponse,
+    QueueDescribe => QueueServiceDescribeResponse,
+    QueueBrowse => QueueServiceBrowseResponse,
+    QueueRemove => QueueServiceRemoveResponse,
+    QueuePurge => QueueServicePurgeResponse,
+    QueueShutdown => QueueServiceShutdownResponse,
+}
+
+pub(super) fn command_body(target: &Target, command: &Command) -> Body {
+    let (queue, handle) = target_fields(target);
+    let raw = |tokens: &[Token]| tokens.iter().map(|token| token.0).collect::<Vec<_>>();
+    match command {
+        Command::Declare(options) => {
+            let options = Some(options.clone().into());
+            Body::QueueDeclare(pb::QueueServiceDeclareRequest { queue, options })
+        }
+        Command::Put { item, timeout } => {
+            let (item, timeout) = (Some(item.into()), timeout_field(*timeout));
+            Body::QueuePut(pb::QueueServicePutRequest { queue, handle, item, timeout })
+        }
+        Command::PutMany { items, timeout } => {
+            let (items, timeout) = (items.iter().map(pb::NewItem::from).collect(), timeout_field(*timeout));
+            Body::QueuePutMany(pb::QueueServicePutManyRequest { queue, handle, items, timeout })
+        }
+        Command::Take { mode, batch, timeout } => {
+            take_body(queue, handle, *mode, batch, timeout_field(*timeout))
+        }
+        Command::Ack { tokens } => {
+            Body::QueueAck(pb::QueueServiceAckRequest { queue, handle, tokens: raw(tokens) })
+        }
+        Command::Nack { tokens, reentry, error } => {
+            let reentry = match reentry {
+                Reentry::Place => pb::Reentry::Unspecified,
+                Reentry::Front => pb::Reentry::Front,
+                Reentry::Back => pb::Reentry::Back,
+            };
+            let (tokens, reentry, error) = (raw(tokens), reentry.into(), error.clone());
+            Body::QueueNack(pb::QueueServiceNackRequest { queue, handle, tokens, reentry, error })
+        }
+        Command::Reject { tokens, reason } => {
+            let (tokens, reason) = (raw(tokens), reason.clone());
+            Body::QueueReject(pb::QueueServiceRejectRequest { queue, handle, tokens, reason })
+        }
+        Command::TaskDone { count } => {
+            Body::QueueTaskDone(pb::QueueServiceTaskDoneRequest { queue, handle, count: *count })
+        }
+        Command::Join { timeout } => {
+            let timeout = timeout_field(*timeout);
+            Body::QueueJoin(pb::QueueServiceJoinRequest { queue, handle, timeout })
+        }
+        Command::Remove { ids } => {
+            let ids = ids.iter().map(|id| id.0).collect();
+            Body::QueueRemove(pb::QueueServiceRemoveRequest { queue, handle, ids })
+        }
+        Command::Purge => Body::QueuePurge(pb::QueueServicePurgeRequest { queue, handle }),
+        Command::Shutdown { immediate } => {
+            Body::QueueShutdown(pb::QueueServiceShutdownRequest { queue, handle, immediate: *immediate })
+        }
+    }
+}
+
+/// A take of one item that does not linger has a message of its own.
+fn take_body(
+    queue: String,
+    handle: u64,
+    mode: Mode,
+    batch: &Batch,
+    timeout: Option<prost_types::Duration>,
+) -> Body {
+    let Batch { max, min, .. } = *batch;
+    let linger = Some(duration_field(batch.linger));
+    match (mode, *batch == Batch::ONE) {
+        (Mode::Get, true) => Body::QueueGet(pb::QueueServiceGetRequest { queue, handle, timeout }),
+        (Mode::Lease, true) => Body::QueueLease(pb::QueueServiceLeaseRequest { queue, handle, timeout }),
+        (Mode::Get, false) => {
+            Body::QueueGetMany(pb::QueueServiceGetManyRequest { queue, handle, timeout, max, min, linger })
+        }
+        (Mode::Lease, false) => Body::QueueLeaseMany(pb::QueueServiceLeaseManyRequest {
+            queue,
+            handle,
+            timeout,
+            max,
+            min,
+            linger,
+        }),
+    }
+}
+
+pub(super) fn query_body(target: &Target, query: &Query) -> Body {
+    let (queue, handle) = target_fields(target);
+    match query {
+        Query::Describe => Body::QueueDescribe(pb::QueueServiceDescribeRequest { queue, handle }),
+        Query::Browse { shelf, page_size, after } => {
+            let state = match shelf {
+                Shelf::Ready => pb::ItemState::Ready,
+                Shelf::Dead => pb::ItemState::Dead,
+            };
+            Body::QueueBrowse(pb::QueueServiceBrowseRequest {
+                queue,
+                handle,
+                state: state.into(),
+                page_size: *page_size,
+                page_token: after.clone().map(page_token).unwrap_or_default(),
+            })
+        }
+    }
+}
+
+pub(super) fn reply_body(reply: Reply) -> Answer {
+    match reply {
+        Reply::Declared { handle, options } => {
+            let (handle, options) = (handle.to_u64(), Some(options.into()));
+            Answer::QueueDeclare(pb::QueueServiceDeclareResponse { handle, options })
+        }
+        Reply::Put(id) => Answer::QueuePut(pb::QueueServicePutResponse { id: id.0 }),
+        Reply::PutMany(ids) => {
+            let ids = ids.into_iter().map(|id| id.0).collect();
+            Answer::QueuePutMany(pb::QueueServicePutManyResponse { ids })
+        }
+        Reply::Taken(taken) => taken_body(taken),
+        Reply::Acked => Answer::QueueAck(pb::QueueServiceAckResponse {}),
+        Reply::Nacked => Answer::QueueNack(pb::QueueServiceNackResponse {}),
+        Reply::Rejected => Answer::QueueReject(pb::QueueServiceRejectResponse {}),
+        Reply::TaskDone => Answer::QueueTaskDone(pb::QueueServiceTaskDoneResponse {}),
+        Reply::Joined => Answer::QueueJoin(pb::QueueServiceJoinResponse {}),
+        Reply::Removed(ids) => {
+            let removed = ids.into_iter().map(|id| id.0).collect();
+            Answer::QueueRemove(pb::QueueServiceRemoveResponse { removed })
+        }
+        Reply::Purged(removed) => Answer::QueuePurge(pb::QueueServicePurgeResponse { removed }),
+        Reply::ShutDown => Answer::QueueShutdown(pb::QueueServiceShutdownResponse {}),
+        Reply::Described(figures) => Answer::QueueDescribe(described(figures)),
+        Reply::Browsed { items, next } => Answer::QueueBrowse(pb::QueueServiceBrowseResponse {
+            items: items.into_iter().map(pb::BrowsedItem::from).collect(),
+            next_page_token: next.map(page_token).unwrap_or_default(),
+        }),
+    }
+}
+
+/// On the stream one item goes in the message for one, however many were asked for.
+fn taken_body(taken: Taken) -> Answer {
+    let (mode, one) = (taken.mode, taken.deliveries.len() == 1);
+    let mut deliveries = taken.deliveries.into_iter().map(pb::Delivery::from);
+    match (mode, one) {
+        (Mode::Get, true) => Answer::QueueGet(pb::QueueServiceGetResponse { delivery: deliveries.next() }),
+        (Mode::Lease, true) => {
+            Answer::QueueLease(pb::QueueServiceLeaseResponse { delivery: deliveries.next() })
+        }
+        (Mode::Get, false) => {
+            Answer::QueueGetMany(pb::QueueServiceGetManyResponse { deliveries: deliveries.collect() })
+        }
+        (Mode::Lease, false) => {
+            Answer::QueueLeaseMany(pb::QueueServiceLeaseManyResponse { deliveries: deliveries.collect() })
+        }
+    }
+}
+
+/// A unary call is answered in the form in which it asked.
+macro_rules! taken_responses {
+    ($($message:ident: $field:ident = |$deliveries:ident| $value:expr;)*) => {$(
+        impl TryFrom<command::Reply> for pb::$message {
+            type Error = Error;
+
+            fn try_from(reply: command::Reply) -> Result<Self, Error> {
+                match reply {
+                    command::Reply::Queue(Reply::Taken(taken)) => {
+                        let mut $deliveries = taken.deliveries.into_iter().map(pb::Delivery::from);
+                        Ok(pb::$message { $field: $value })
+                    }
+                    other => Err(unexpected(&other)),
+                }
+            }
+        }
+    )*};
+}
+
+taken_responses! {
+    QueueServiceGetResponse: delivery = |deliveries| deliveries.next();
+    QueueServiceLeaseResponse: delivery = |deliveries| deliveries.next();
+    QueueServiceGetManyResponse: deliveries = |deliveries| deliveries.by_ref().collect();
+    QueueServiceLeaseManyResponse: deliveries = |deliveries| deliveries.by_ref().collect();
+}
+
+fn described(figures: Figures) -> pb::QueueServiceDescribeResponse {
+    pb::QueueServiceDescribeResponse {
+        options: Some(figures.options.into()),
+        ready: figures.ready,
+        offered: figures.offered,
+        leased: figures.leased,
+        dead: figures.dead,
+        unfinished: figures.unfinished,
+        waiting_to_get: figures.waiting_to_get,
+        waiting_to_put: figures.waiting_to_put,
+        shut_down: figures.shut_down,
+    }
+}
+
+fn figures(message: pb::QueueServiceDescribeResponse) -> Result<Figures, Error> {
+    Ok(Figures {
+        options: message.options.unwrap_or_default().try_into()?,
+        ready: message.ready,
+        offered: message.offered,
+        leased: message.leased,
+        dead: message.dead,
+        unfinished: message.unfinished,
+        waiting_to_get: message.waiting_to_get,
+        waiting_to_put: message.waiting_to_put,
+        shut_down: message.shut_down,
+    })
+}
+
+fn one(mode: Mode, message: Option<pb::Delivery>) -> Result<Reply, Error> {
+    Ok(Reply::Taken(Taken { mode, deliveries: vec![delivery(message)?] }))
+}
+
+fn many(mode: Mode, messages: Vec<pb::Delivery>) -> Result<Reply, Error> {
+    let deliveries = messages.into_iter().map(|message| delivery(Some(message))).collect::<Result<_, _>>()?;
+    Ok(Reply::Taken(Taken { mode, deliveries }))
+}
+
+pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
+    Ok(match body {
+        Answer::QueueDeclare(message) => Reply::Declared {
+            handle: Handle::from_u64(message.handle).ok_or_else(|| unexpected(&message))?,
+            options: message.options.unwrap_or_default().try_into()?,
+        },
+        Answer::QueuePut(message) => Reply::Put(ItemId(message.id)),
+        Answer::QueuePutMany(message) => Reply::PutMany(message.ids.into_iter().map(ItemId).collect()),
+        Answer::QueueGet(message) => one(Mode::Get, message.delivery)?,
+        Answer::QueueLease(message) => one(Mode::Lease, message.delivery)?,
+        Answer::QueueGetMany(message) => many(Mode::Get, message.deliveries)?,
+        Answer::QueueLeaseMany(message) => many(Mode::Lease, message.deliveries)?,
+        Answer::QueueAck(_) => Reply::Acked,
+        Answer::QueueNack(_) => Reply::Nacked,
+        Answer::QueueReject(_) => Reply::Rejected,
+        Answer::QueueTaskDone(_) => Reply::TaskDone,
+        Answer::QueueJoin(_) => Reply::Joined,
+        Answer::QueueRemove(message) => Reply::Removed(message.removed.into_iter().map(ItemId).collect()),
+        Answer::QueuePurge(message) => Reply::Purged(message.removed),
+        Answer::QueueShutdown(_) => Reply::ShutDown,
+        Answer::QueueDescribe(message) => Reply::Described(figures(message)?),
+        Answer::QueueBrowse(message) => Reply::Browsed {
+            items: message.items.into_iter().map(browsed).collect::<Result<_, _>>()?,
+            next: if message.next_page_token.is_empty() {
+                None
+            } else {
+                Some(cursor(&message.next_page_token)?)
+            },
+        },
+        other => return Err(unexpected(&other)),
+    })
+}

@@ -1,0 +1,206 @@
+//! What is written is read back the same; what is wrong is named.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use syncbridge_proto::v1 as pb;
+
+use super::*;
+use crate::command::{event, queue, semaphore};
+use crate::ids::{Handle, ItemId, Token};
+use crate::payload::{ContentType, Payload};
+
+fn name(text: &str) -> Name {
+    Name::parse("name", text).expect("a valid name")
+}
+
+fn item(key: &'static [u8]) -> queue::NewItem {
+    let headers = Some([("traceparent".to_owned(), "00-ab".to_owned())].into());
+    let payload = Payload { headers, ..Payload::new(ContentType::Cbor, vec![1, 2, 3]) };
+    queue::NewItem { payload, key: Bytes::from_static(key) }
+}
+
+fn delivery(id: u64) -> queue::Delivery {
+    queue::Delivery {
+        id: ItemId(id),
+        payload: Payload::new(ContentType::Other("image/png".into()), vec![9; 40_000]),
+        key: Bytes::from_static(b"k"),
+        token: Token(id + 100),
+        attempt: 2,
+        age: Duration::from_millis(1_500),
+    }
+}
+
+fn requests() -> Vec<Request> {
+    use queue::Command as Q;
+    let by_handle = Target::Handle(Handle { slot: 7, generation: 3 });
+    let timeout = Timeout::After(Duration::from_millis(2_500));
+    let batch = queue::Batch { max: 32, min: 2, linger: Duration::from_millis(5) };
+    let queue_options = queue::Options {
+        discipline: Some(queue::Discipline::Priority),
+        maxsize: Some(0),
+        max_deliveries: Some(3),
+        dead_letters: Some(name("dead")),
+        ephemeral: Some(true),
+    };
+    let semaphore_options = semaphore::Options {
+        limit: Some(-2),
+        bounded: Some(true),
+        ownership: Some(semaphore::Ownership::None),
+        ephemeral: Some(false),
+    };
+    let acquire = semaphore::Acquire { permits: 3, by_token: true, barge: true, timeout };
+    let cursor = queue::Cursor { key: Bytes::from_static(&[0, 255]), arrival: -4 };
+    let queue_commands = [
+        Q::Put { item: item(b""), timeout: Timeout::Never },
+        Q::PutMany { items: vec![item(b"a"), item(b"b")], timeout },
+        Q::Take { mode: queue::Mode::Get, batch: queue::Batch::ONE, timeout: Timeout::NOW },
+        Q::Take { mode: queue::Mode::Get, batch, timeout },
+        Q::Take { mode: queue::Mode::Lease, batch: queue::Batch::ONE, timeout },
+        Q::Take { mode: queue::Mode::Lease, batch, timeout },
+        Q::Ack { tokens: vec![Token(1), Token(2)] },
+        Q::Nack { tokens: vec![Token(1)], reentry: queue::Reentry::Front, error: "no".into() },
+        Q::Reject { tokens: vec![Token(1)], reason: "bad".into() },
+        Q::TaskDone { count: 2 },
+        Q::Join { timeout },
+        Q::Remove { ids: vec![ItemId(5)] },
+        Q::Purge,
+        Q::Shutdown { immediate: true },
+    ];
+    let semaphore_commands = [
+        semaphore::Command::Acquire(acquire),
+        semaphore::Command::Release { permits: 2, token: Some(Token(8)) },
+        semaphore::Command::Drain,
+        semaphore::Command::Reduce { permits: 1 },
+        semaphore::Command::SetLimit { limit: 9 },
+    ];
+    let event_commands =
+        [event::Command::Set, event::Command::Clear, event::Command::Wait { timeout, after: Some(0) }];
+    let event_options = event::Options { auto_reset: Some(true), ephemeral: None };
+    let browse = queue::Query::Browse { shelf: queue::Shelf::Dead, page_size: 10, after: Some(cursor) };
+
+    let mut all: Vec<Request> = Vec::new();
+    let mut command = |command| all.push(Request::Command(command));
+    command(Command::Cancel(Op(4)));
+    command(Command::Queue(Target::Name(name("q")), Q::Declare(queue_options)));
+    command(Command::Event(Target::Name(name("e")), event::Command::Declare(event_options)));
+    let declare = semaphore::Command::Declare(semaphore_options);
+    command(Command::Semaphore(Target::Name(name("s")), declare));
+    queue_commands.into_iter().for_each(|c| command(Command::Queue(by_handle.clone(), c)));
+    event_commands.into_iter().for_each(|c| command(Command::Event(by_handle.clone(), c)));
+    semaphore_commands.into_iter().for_each(|c| command(Command::Semaphore(by_handle.clone(), c)));
+    for query in [queue::Query::Describe, browse] {
+        all.push(Request::Query(Query::Queue(by_handle.clone(), query)));
+    }
+    all.push(Request::Query(Query::Event(by_handle.clone(), event::Query::Describe)));
+    all.push(Request::Query(Query::Semaphore(by_handle, semaphore::Query::Describe)));
+    all
+}
+
+#[test]
+fn every_request_survives_the_wire() {
+    for request in requests() {
+        let message = command(Op(17), ParticipantId(3), &request);
+        let bytes = prost::Message::encode_to_vec(&message);
+        let message = <pb::Command as prost::Message>::decode(&bytes[..]).expect("decodes");
+        let expected = Numbered { op: Op(17), participant: ParticipantId(3), request: Ok(request) };
+        assert_eq!(numbered(message), Ok(expected));
+    }
+}
+
+#[test]
+fn every_outcome_survives_the_wire() {
+    let taken = |mode, count: u64| {
+        queue::Reply::Taken(queue::Taken { mode, deliveries: (1..=count).map(delivery).collect() })
+    };
+    let browsed = queue::Browsed {
+        id: ItemId(3),
+        payload: Payload::new(ContentType::Text, "x"),
+        key: Bytes::new(),
+        shelf: queue::Shelf::Dead,
+        attempts: 4,
+        age: Duration::from_secs(2),
+        dead_reason: Some("max_deliveries".into()),
+        last_error: None,
+    };
+    let cursor = queue::Cursor { key: Bytes::from_static(b"\x01z"), arrival: i64::MIN };
+    let queue_replies = [
+        taken(queue::Mode::Get, 1),
+        taken(queue::Mode::Get, 3),
+        taken(queue::Mode::Lease, 1),
+        taken(queue::Mode::Lease, 2),
+        queue::Reply::Browsed { items: vec![browsed], next: Some(cursor) },
+        queue::Reply::Described(queue::Figures {
+            ready: 1,
+            offered: 2,
+            shut_down: true,
+            ..Default::default()
+        }),
+        queue::Reply::PutMany(vec![ItemId(1), ItemId(2)]),
+        queue::Reply::Purged(4),
+    ];
+    let error = Error::limit("waits_max", 5).with("asked", "6");
+    let drained = semaphore::Reply::Drained { drained: -3, token: None };
+    let mut outcomes: Vec<Outcome> = queue_replies.into_iter().map(|reply| Ok(Reply::Queue(reply))).collect();
+    outcomes.push(Ok(Reply::Event(event::Reply::Waited { is_set: true, version: 3 })));
+    outcomes.push(Ok(Reply::Semaphore(drained)));
+    outcomes.push(Ok(Reply::Cancelled(true)));
+    outcomes.push(Err(error));
+    for expected in outcomes {
+        let bytes = prost::Message::encode_to_vec(&answer(Op(9), expected.clone()));
+        let message = <pb::Answer as prost::Message>::decode(&bytes[..]).expect("decodes");
+        let (op, mut found) = outcome(message).expect("has an op");
+        assert_eq!(op, Op(9));
+        if let (Err(found), Err(expected)) = (&mut found, &expected) {
+            found
+                .metadata
+                .sort_by_key(|(name, _)| expected.metadata.iter().position(|(other, _)| other == name));
+        }
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn every_reason_has_its_number() {
+    for (reason, number) in REASONS {
+        assert_eq!(number.as_str_name(), format!("REASON_{reason}"));
+    }
+    let known = (1..100).filter(|number| pb::Reason::try_from(*number).is_ok()).count();
+    assert_eq!(known, REASONS.len());
+}
+
+#[test]
+fn bad_input_names_the_field() {
+    let put =
+        |queue: &str, item| pb::QueueServicePutRequest { queue: queue.into(), item, ..Default::default() };
+    let good = pb::NewItem { payload: Some(pb::Payload::default()), ..Default::default() };
+    let lease =
+        |max, min| pb::QueueServiceLeaseManyRequest { queue: "q".into(), max, min, ..Default::default() };
+    let negative = pb::QueueServiceGetRequest {
+        queue: "q".into(),
+        timeout: Some(prost_types::Duration { seconds: -1, nanos: 0 }),
+        ..Default::default()
+    };
+    let page =
+        pb::QueueServiceBrowseRequest {
+            queue: "q".into(), page_token: "1.€€".into(), ..Default::default()
+        };
+    let cases: [(Result<Request, Error>, &str); 8] = [
+        (put("", Some(good.clone())).try_into(), "queue"),
+        (put("a\0b", Some(good.clone())).try_into(), "queue"),
+        (put("a/b", Some(good.clone())).try_into(), "queue"),
+        (put("q", None).try_into(), "item"),
+        (lease(0, 0).try_into(), "max"),
+        (lease(3, 4).try_into(), "max"),
+        (negative.try_into(), "timeout"),
+        (page.try_into(), "page_token"),
+    ];
+    for (result, field) in cases {
+        let error = result.expect_err(field);
+        assert_eq!((error.reason, error.detail("field")), (Reason::InvalidArgument, Some(field)));
+    }
+    let long: Result<Request, Error> = put(&"x".repeat(256), Some(good)).try_into();
+    assert_eq!(long.expect_err("too long").reason, Reason::LimitExceeded);
+    assert!(numbered(pb::Command { op: 0, ..Default::default() }).is_err());
+    assert!(numbered(pb::Command { op: 1, ..Default::default() }).expect("has an op").request.is_err());
+}
