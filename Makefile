@@ -1,0 +1,32 @@
+# The only front door. Everything is set up inside the checkout; the work is in scripts/.
+# PROFILE=release builds with optimisation (bench does so by itself).
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint fmt bench wheel jar
+
+help: ## what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+	@echo "later: make sim (simulation), make mutants (planted defects)"
+
+build: ## the server, the Python package in .venv and the jar
+	@scripts/build
+
+demo: ## the main job: Python workers and a Java client share a server, and one worker is killed
+	@scripts/demo
+
+test: ## every test of every language, and the examples
+	@scripts/test
+
+lint: ## formatting, clippy, ruff, mypy, stubtest, buf, javac and Spotless
+	@scripts/lint
+
+fmt: ## formats everything
+	@scripts/fmt
+
+bench: ## the comparison with Redis, memory and parked waits (ARGS="--json FILE --runs N")
+	@scripts/bench $(ARGS)
+
+wheel: ## the Python wheel, in target/wheels
+	@scripts/wheel
+
+jar: ## the jar, in java-bindings/target
+	@scripts/jar
