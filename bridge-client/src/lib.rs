@@ -1,1 +1,29 @@
-//! placeholder
+//! The syncbridge client: one façade over an engine in this process (`mem:`) and over a server (`grpc:`, `unix:`).
+//!
+//! [`Bridge::connect`] gives a [`Bridge`]; it makes typed handles ([`Queue`], [`Event`], [`Semaphore`]) whose
+//! methods start a [`Call`] and never block. A call is waited for in slices, polled, awaited as a future, or
+//! dropped, which withdraws it. What it is granted is a [`Granted`] until the caller accepts it as its last step:
+//! dropped before that, it goes back to where it came from.
+//!
+//! `link` carries the calls.
+
+pub mod bridge;
+pub mod call;
+mod clock;
+pub mod event;
+pub mod fork;
+mod link;
+mod object;
+pub mod queue;
+pub mod semaphore;
+mod url;
+
+pub use bridge::{Bridge, ConnectOptions};
+pub use call::{Call, Granted};
+pub use event::Event;
+pub use queue::Queue;
+pub use semaphore::Semaphore;
+
+pub use bridge_core::ids::{ItemId, ParticipantId, Token};
+pub use bridge_core::payload::{Body, ContentType};
+pub use bridge_core::{Error, Payload, Reason, Timeout};

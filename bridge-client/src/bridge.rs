@@ -1,0 +1,245 @@
+//! The bridge: one session with one namespace, and the maker of typed handles.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bridge_core::command::{event, queue, semaphore};
+use bridge_core::ids::{Name, ParticipantId};
+use bridge_core::{Error, Reason, Reply, Request};
+
+use crate::call::{self, Call};
+use crate::event::Event;
+use crate::fork;
+use crate::link::{self, Link, Submission};
+use crate::object::{Declaration, Object};
+use crate::queue::Queue;
+use crate::semaphore::Semaphore;
+use crate::url::Url;
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct ConnectOptions {
+    /// The program's name, for people. The executable's name unless given.
+    pub label: Option<String>,
+    /// How long the session outlives its connection.
+    pub session_ttl: Duration,
+    /// How long connecting, and declaring an object, may take.
+    pub connect_timeout: Duration,
+    /// The caller's language, for people.
+    pub language: &'static str,
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        ConnectOptions {
+            label: None,
+            session_ttl: Duration::from_secs(15),
+            connect_timeout: Duration::from_secs(5),
+            language: "rust",
+        }
+    }
+}
+
+/// A session with a namespace, shared by its clones and by the handles made from it. It ends with [`Bridge::close`],
+/// or when the last of them is dropped.
+#[derive(Clone)]
+pub struct Bridge(Arc<Shared>);
+
+struct Shared {
+    url: String,
+    local: bool,
+    link: Arc<dyn Link>,
+    connect_timeout: Duration,
+    /// `fork::generation()` of the process that connected.
+    generation: u64,
+    /// What makes anonymous names unlike those of any other session.
+    prefix: u64,
+    anonymous: AtomicU32,
+    participants: AtomicU32,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if !self.forked() {
+            // Best effort: what cannot be said now the server finds out by itself.
+            let _ = self.link.close(Duration::ZERO);
+        }
+    }
+}
+
+impl Shared {
+    fn forked(&self) -> bool {
+        self.generation != fork::generation()
+    }
+}
+
+impl Bridge {
+    /// Connects and opens a session. Blocks at most `connect_timeout`.
+    ///
+    /// `mem:` and `mem:NAME` are engines of this process, shared by everything in it that uses the same name (`mem:`
+    /// is `mem:default`); they live as long as a bridge to them does. `grpc://HOST:PORT/NAMESPACE` and
+    /// `unix:///PATH#NAMESPACE` lead to servers. `INVALID_ARGUMENT`, `UNAVAILABLE`, `PROTOCOL_VERSION`.
+    pub fn connect(url: &str, options: ConnectOptions) -> Result<Bridge, Error> {
+        let generation = fork::generation();
+        let parsed = Url::parse(url)?;
+        let link = match &parsed {
+            Url::Mem(name) => link::mem::connect(name, &options)?,
+            Url::Tcp { .. } | Url::Unix { .. } => link::grpc::connect(&parsed, &options)?,
+        };
+        Ok(Bridge(Arc::new(Shared {
+            url: url.to_owned(),
+            local: matches!(parsed, Url::Mem(_)),
+            link,
+            connect_timeout: options.connect_timeout,
+            generation,
+            prefix: link::random_u64()?,
+            anonymous: AtomicU32::new(0),
+            participants: AtomicU32::new(1),
+        })))
+    }
+
+    /// The URL that it was connected with.
+    pub fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    /// Whether the engine is in this process (`mem:`): values may be passed by reference.
+    pub fn is_local(&self) -> bool {
+        self.0.local
+    }
+
+    /// Makes a participant of this session: somebody who holds and waits, such as a thread.
+    pub fn participant(&self, label: &str) -> ParticipantId {
+        let who = ParticipantId(self.0.participants.fetch_add(1, Ordering::Relaxed));
+        self.0.link.announce(who, label.to_owned());
+        who
+    }
+
+    /// The queue of that name, created unless it exists; `None` makes a queue of its own, which goes with the session.
+    /// `CONFIG_MISMATCH` where an option differs from what was declared before.
+    pub fn queue(&self, name: Option<&str>, mut options: queue::Options) -> Result<Queue, Error> {
+        let name = self.name("queue", name, &mut options.ephemeral)?;
+        Ok(Queue {
+            object: self.declare(Object::new(name, Declaration::Queue(options)))?,
+            bridge: self.clone(),
+        })
+    }
+
+    /// The event of that name, as [`Bridge::queue`].
+    pub fn event(&self, name: Option<&str>, mut options: event::Options) -> Result<Event, Error> {
+        let name = self.name("event", name, &mut options.ephemeral)?;
+        Ok(Event {
+            object: self.declare(Object::new(name, Declaration::Event(options)))?,
+            bridge: self.clone(),
+        })
+    }
+
+    /// The semaphore of that name, as [`Bridge::queue`].
+    pub fn semaphore(&self, name: Option<&str>, mut options: semaphore::Options) -> Result<Semaphore, Error> {
+        let name = self.name("semaphore", name, &mut options.ephemeral)?;
+        let object = self.declare(Object::new(name, Declaration::Semaphore(options)))?;
+        Ok(Semaphore { object, bridge: self.clone() })
+    }
+
+    /// Carries the connection for a slice; returns early when answers were delivered, or a signal arrives. For a
+    /// thread that serves calls which nobody waits for in here.
+    pub fn drive(&self, slice: Duration) {
+        if self.check().is_ok() {
+            self.0.link.drive(slice);
+        }
+    }
+
+    /// Returns when everything posted so far, accepted grants included, has reached the engine. `UNAVAILABLE` after
+    /// `at_most`.
+    pub fn flush(&self, at_most: Duration) -> Result<(), Error> {
+        self.check()?;
+        self.0.link.flush(at_most)
+    }
+
+    /// Flushes and ends the session, in at most that time: everything held goes back, every wait ends, and later calls
+    /// fail. In a forked child it does nothing.
+    pub fn close(&self, at_most: Duration) -> Result<(), Error> {
+        if self.0.forked() {
+            return Ok(());
+        }
+        self.0.link.close(at_most)
+    }
+
+    /// Starts a call.
+    pub(crate) fn call<T>(
+        &self,
+        who: ParticipantId,
+        object: &Arc<Object>,
+        request: Request,
+        read: fn(Reply) -> Option<T>,
+    ) -> Call<T> {
+        let link = self.0.link.clone();
+        if let Err(error) = self.check() {
+            return Call::failed(link, error, read);
+        }
+        let gives = call::gives(&request);
+        let started = link.start(Submission { who, object: object.clone(), request });
+        Call::new(link, started, gives, read)
+    }
+
+    /// The engine of a `mem:` bridge stayed in the process that was forked; a served bridge starts anew by itself.
+    fn check(&self) -> Result<(), Error> {
+        if self.0.local && self.0.forked() {
+            return Err(Error::new(
+                Reason::Unavailable,
+                format!(
+                    "{} lives in the process that was forked and cannot be used in its child; \
+                     connect both to a server (grpc:// or unix://), or connect anew in the child",
+                    self.0.url
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn name(
+        &self,
+        field: &'static str,
+        name: Option<&str>,
+        ephemeral: &mut Option<bool>,
+    ) -> Result<Name, Error> {
+        match name {
+            Some(name) => Name::parse(field, name),
+            None => {
+                let number = self.0.anonymous.fetch_add(1, Ordering::Relaxed);
+                *ephemeral = Some(true);
+                Name::parse(field, &format!("anonymous-{:016x}-{number}", self.0.prefix))
+            }
+        }
+    }
+
+    fn declare(&self, object: Object) -> Result<Arc<Object>, Error> {
+        let object = Arc::new(object);
+        let mut call = self.call(ParticipantId::default(), &object, object.declare(), |reply| match reply {
+            Reply::Queue(queue::Reply::Declared { handle, .. })
+            | Reply::Event(event::Reply::Declared { handle, .. })
+            | Reply::Semaphore(semaphore::Reply::Declared { handle, .. }) => Some(handle),
+            _ => None,
+        });
+        let end = crate::clock::now() + self.0.connect_timeout;
+        loop {
+            if let Some(result) = call.wait(end.since(crate::clock::now())) {
+                object.learn(result?.accept()?);
+                return Ok(object);
+            }
+            if crate::clock::now() >= end {
+                return Err(Error::new(
+                    Reason::Unavailable,
+                    format!(
+                        "the {} {} could not be declared: {} did not answer within {:?}",
+                        object.kind(),
+                        object.name(),
+                        self.0.url,
+                        self.0.connect_timeout
+                    ),
+                ));
+            }
+        }
+    }
+}

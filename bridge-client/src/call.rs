@@ -1,0 +1,228 @@
+//! A call under way, and what it is granted.
+
+use std::future::Future;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bridge_core::ids::Op;
+use bridge_core::{Error, Reason, Reply, Request};
+
+use crate::clock;
+use crate::link::{Answered, Link, Settle, Slot, Started};
+
+/// Reads the value of a call out of its reply.
+type Read<T> = fn(Reply) -> Option<T>;
+
+/// A call that has been started. It runs by itself; dropped before its end it is withdrawn, and whatever it is
+/// granted then goes back.
+#[must_use = "a dropped call is withdrawn"]
+pub struct Call<T> {
+    link: Arc<dyn Link>,
+    read: Read<T>,
+    state: State,
+    /// Whether what it does can be withdrawn without a trace, or is unknown without an answer.
+    gives: bool,
+}
+
+enum State {
+    Waiting(Arc<Slot>),
+    Answered(Answered),
+    Failed(Error),
+    Over,
+}
+
+impl<T> Call<T> {
+    pub(crate) fn new(link: Arc<dyn Link>, started: Started, gives: bool, read: Read<T>) -> Self {
+        let state = match started {
+            Started::Answered(answered) => State::Answered(answered),
+            Started::Waiting(slot) => State::Waiting(slot),
+        };
+        Call { link, read, state, gives }
+    }
+
+    pub(crate) fn failed(link: Arc<dyn Link>, error: Error, read: Read<T>) -> Self {
+        Call { link, read, state: State::Failed(error), gives: false }
+    }
+
+    /// Waits at most `slice`, driving the connection if nobody does. `None`: not yet. A signal ends the slice early.
+    pub fn wait(&mut self, slice: Duration) -> Option<Result<Granted<T>, Error>> {
+        let end = clock::now() + slice;
+        loop {
+            if let Some(result) = self.poll_take() {
+                return Some(result);
+            }
+            let State::Waiting(slot) = &self.state else { return None };
+            let left = end.since(clock::now());
+            if left.is_zero() {
+                return None;
+            }
+            self.link.wait(slot, left);
+            if !slot.is_ready() {
+                return None;
+            }
+        }
+    }
+
+    /// Waits to the end and accepts. A signal does not end it.
+    pub fn finish(mut self) -> Result<T, Error> {
+        loop {
+            if let Some(result) = self.wait(Duration::from_secs(3600)) {
+                return result.and_then(Granted::accept);
+            }
+        }
+    }
+
+    /// `f` is called once when the call may have ended, from whichever thread delivers, with no lock held; at once
+    /// if it has ended. Then [`Call::poll_take`]; should that give `None` (the session was lost meanwhile, and the
+    /// call moved to a new one), register again.
+    pub fn on_ready(&self, f: impl FnOnce() + Send + 'static) {
+        match &self.state {
+            State::Waiting(slot) => slot.on_ready(Box::new(f)),
+            _ => f(),
+        }
+    }
+
+    /// The end of the call, if it has ended.
+    pub fn poll_take(&mut self) -> Option<Result<Granted<T>, Error>> {
+        let answered = match std::mem::replace(&mut self.state, State::Over) {
+            State::Answered(answered) => answered,
+            State::Failed(error) => return Some(Err(error)),
+            State::Over => return None,
+            State::Waiting(slot) => {
+                let claimed = if slot.is_ready() { self.link.claim(&slot) } else { None };
+                let Some(answered) = claimed else {
+                    self.state = State::Waiting(slot);
+                    return None;
+                };
+                answered
+            }
+        };
+        let grant =
+            answered.offered.then(|| Grant { link: self.link.clone(), op: answered.op, accepted: false });
+        Some(answered.outcome.and_then(|reply| match (self.read)(reply) {
+            Some(value) => Ok(Granted { value, grant }),
+            None => Err(Error::new(Reason::Internal, "the server's answer does not fit the request")),
+        }))
+    }
+
+    /// Withdraws the call and says how it ended: `None`, it was withdrawn and nothing of it remains; `Some`, it had
+    /// ended otherwise. Waits for the answer at most `patience`; after that what only takes counts as withdrawn
+    /// (what it is granted goes back), and what gives is `OUTCOME_UNKNOWN`.
+    pub fn cancel(mut self, patience: Duration) -> Option<Result<Granted<T>, Error>> {
+        if let State::Waiting(slot) = &self.state {
+            self.link.cancel(slot);
+        }
+        let end = clock::now() + patience;
+        loop {
+            match self.wait(end.since(clock::now())) {
+                Some(Err(error)) if error.reason == Reason::Cancelled => return None,
+                Some(result) => return Some(result),
+                None if clock::now() < end => {}
+                None if self.gives => {
+                    return Some(Err(Error::new(
+                        Reason::OutcomeUnknown,
+                        format!("the call was cancelled, and no answer came within {patience:?}"),
+                    )));
+                }
+                None => return None,
+            }
+        }
+    }
+}
+
+impl<T> Drop for Call<T> {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Waiting(slot) => self.link.abandon(&slot),
+            State::Answered(Answered { op, offered: true, .. }) => {
+                // A refusal never fails.
+                let _ = self.link.settle(op, Settle::Refuse);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl<T> Unpin for Call<T> {}
+
+impl<T> Future for Call<T> {
+    type Output = Result<Granted<T>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            if let Some(result) = self.poll_take() {
+                return Poll::Ready(result);
+            }
+            match &self.state {
+                State::Waiting(slot) if !slot.set_waker(context.waker()) => {}
+                _ => return Poll::Pending,
+            }
+        }
+    }
+}
+
+struct Grant {
+    link: Arc<dyn Link>,
+    op: Op,
+    accepted: bool,
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        if !self.accepted {
+            // A refusal never fails.
+            let _ = self.link.settle(self.op, Settle::Refuse);
+        }
+    }
+}
+
+/// The value of a call that ended well. Until it is accepted it is an offer; dropped, it goes back.
+#[must_use = "a grant that is dropped goes back"]
+pub struct Granted<T> {
+    value: T,
+    grant: Option<Grant>,
+}
+
+impl<T> Granted<T> {
+    /// Makes it the caller's own: the caller's last step, after decoding. Fails where the session was lost meanwhile,
+    /// or is not known to be alive (the process was stopped): then it has gone back.
+    pub fn accept(self) -> Result<T, Error> {
+        if let Some(mut grant) = self.grant {
+            grant.link.settle(grant.op, Settle::Accept)?;
+            grant.accepted = true;
+        }
+        Ok(self.value)
+    }
+}
+
+impl<T> Deref for Granted<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+/// Whether a request changes something that an engine does not take back with the session: without its answer its
+/// outcome is unknown.
+pub(crate) fn gives(request: &Request) -> bool {
+    use bridge_core::command::{Command, event, queue, semaphore};
+    match request {
+        Request::Query(_) => false,
+        Request::Command(Command::Queue(_, command)) => !matches!(
+            command,
+            queue::Command::Declare(_) | queue::Command::Take { .. } | queue::Command::Join { .. }
+        ),
+        Request::Command(Command::Event(_, command)) => {
+            !matches!(command, event::Command::Declare(_) | event::Command::Wait { .. })
+        }
+        Request::Command(Command::Semaphore(_, command)) => !matches!(
+            command,
+            semaphore::Command::Declare(_) | semaphore::Command::Acquire(_) | semaphore::Command::Drain
+        ),
+        Request::Command(Command::Cancel(_)) => false,
+    }
+}

@@ -1,0 +1,97 @@
+//! What carries calls to an engine and answers back.
+
+pub(crate) mod grpc;
+pub(crate) mod mem;
+mod slot;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bridge_core::ids::{Op, ParticipantId};
+use bridge_core::{Error, Outcome, Reason, Request};
+
+pub use slot::Slot;
+
+use crate::object::Object;
+
+/// A call on its way to an engine.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// Who calls.
+    pub who: ParticipantId,
+    /// What it is about. The request's target is renewed from it whenever the request is sent.
+    pub object: Arc<Object>,
+    /// What is asked.
+    pub request: Request,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub struct Answered {
+    /// Its number.
+    pub op: Op,
+    /// Its end.
+    pub outcome: Outcome,
+    /// A grant that must be settled: it is the caller's only once [`Link::settle`] has accepted it.
+    pub offered: bool,
+}
+
+/// A call that has been started.
+pub(crate) enum Started {
+    /// It has ended already.
+    Answered(Answered),
+    /// Its answer will land here.
+    Waiting(Arc<Slot>),
+}
+
+/// What becomes of a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settle {
+    /// It has reached its caller.
+    Accept,
+    /// Nobody takes it: what it gave returns to its place.
+    Refuse,
+}
+
+/// A way to an engine. No method but `wait`, `drive`, `flush` and `close` blocks.
+pub(crate) trait Link: Send + Sync {
+    /// Starts a call.
+    fn start(&self, submission: Submission) -> Started;
+
+    /// Takes the answer out of the slot. `None`: not there, or a grant that cannot be handed out now because the
+    /// session is not known to be alive; the slot is then waited for again.
+    fn claim(&self, slot: &Slot) -> Option<Answered>;
+
+    /// Returns when the slot is ready, after `slice`, or when a signal arrives, whichever is first. Drives the
+    /// connection if nobody does. May return early for no reason.
+    fn wait(&self, slot: &Arc<Slot>, slice: Duration);
+
+    /// Settles a claimed grant. An accept fails where the session was lost, or is not known to be alive: the
+    /// grant is not the caller's then. A refusal never fails.
+    fn settle(&self, op: Op, how: Settle) -> Result<(), Error>;
+
+    /// Asks for the call to be withdrawn. Its slot receives the definite answer, `CANCELLED` or another.
+    fn cancel(&self, slot: &Arc<Slot>);
+
+    /// Nobody waits any more: withdraws the call, and refuses what it is granted.
+    fn abandon(&self, slot: &Arc<Slot>);
+
+    /// Gives a participant its label.
+    fn announce(&self, who: ParticipantId, label: String);
+
+    /// Carries the connection for a slice; returns early when answers were delivered, or a signal arrives.
+    fn drive(&self, slice: Duration);
+
+    /// Returns when everything posted so far has reached the engine. `UNAVAILABLE` after `at_most`.
+    fn flush(&self, at_most: Duration) -> Result<(), Error>;
+
+    /// Flushes, then ends the session: everything held goes back. Later calls fail.
+    fn close(&self, at_most: Duration) -> Result<(), Error>;
+}
+
+/// Random bits from the system.
+pub(crate) fn random_u64() -> Result<u64, Error> {
+    getrandom::u64().map_err(|error| {
+        Error::new(Reason::Internal, format!("the system gave no random numbers for a session: {error}"))
+    })
+}

@@ -1,0 +1,181 @@
+//! Where the answer of one call lands, and where its caller waits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Waker;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use bridge_core::ids::Op;
+
+use super::Answered;
+
+/// Set while an answer is there.
+const READY: u32 = 1;
+/// Added by every poke.
+const POKE: u32 = 2;
+
+/// The place of one answer. Filling and waking are two steps: an answer is put under whatever lock orders it, and
+/// callers are woken when no lock is held.
+///
+/// A slot may be emptied again after it was ready (the session was lost, and the call moved to a new one); who was
+/// told that it is ready looks and may find nothing.
+pub struct Slot {
+    /// The futex word: `READY` and a count of pokes.
+    word: AtomicU32,
+    cell: Mutex<Cell>,
+}
+
+#[derive(Default)]
+struct Cell {
+    op: u64,
+    answer: Option<Answered>,
+    waker: Option<Waker>,
+    on_ready: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Slot(op {}, ready {})", self.op().0, self.is_ready())
+    }
+}
+
+impl Slot {
+    /// An empty slot for the call `op`.
+    pub fn new(op: Op) -> Arc<Self> {
+        Arc::new(Slot { word: AtomicU32::new(0), cell: Mutex::new(Cell { op: op.0, ..Cell::default() }) })
+    }
+
+    /// The number under which its call runs at present.
+    pub fn op(&self) -> Op {
+        Op(self.cell.lock().op)
+    }
+
+    /// The call runs under another number from now on.
+    pub(crate) fn renumber(&self, op: Op) {
+        self.cell.lock().op = op.0;
+    }
+
+    /// Whether an answer is there.
+    pub fn is_ready(&self) -> bool {
+        self.word.load(Ordering::Acquire) & READY != 0
+    }
+
+    /// Puts the answer without waking anybody: [`Slot::wake`] must follow.
+    pub(crate) fn put(&self, answer: Answered) {
+        let mut cell = self.cell.lock();
+        cell.answer = Some(answer);
+        self.word.fetch_or(READY, Ordering::Release);
+    }
+
+    /// Takes the answer out.
+    pub(crate) fn take(&self) -> Option<Answered> {
+        let mut cell = self.cell.lock();
+        self.word.fetch_and(!READY, Ordering::Relaxed);
+        cell.answer.take()
+    }
+
+    /// Whether the answer that is there is a grant to be settled.
+    pub(crate) fn is_offer(&self) -> bool {
+        self.cell.lock().answer.as_ref().is_some_and(|answer| answer.offered)
+    }
+
+    /// Wakes whoever waits, if the answer is (still) there. Call it without holding any lock.
+    pub(crate) fn wake(&self) {
+        let (waker, on_ready) = {
+            let mut cell = self.cell.lock();
+            if cell.answer.is_none() {
+                return;
+            }
+            (cell.waker.take(), cell.on_ready.take())
+        };
+        futex::wake(&self.word);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        if let Some(on_ready) = on_ready {
+            on_ready();
+        }
+    }
+
+    /// Makes a parked thread return from [`Slot::park`], so that it looks around.
+    pub(crate) fn poke(&self) {
+        self.word.fetch_add(POKE, Ordering::Release);
+        futex::wake(&self.word);
+    }
+
+    /// What the word says now; taken before looking around and given to [`Slot::park`].
+    pub(crate) fn seen(&self) -> u32 {
+        self.word.load(Ordering::Acquire)
+    }
+
+    /// Parks until something has happened since `seen`, for at most `slice`, or until a signal arrives.
+    pub(crate) fn park(&self, seen: u32, slice: Duration) {
+        futex::wait(&self.word, seen, slice);
+    }
+
+    /// `f` is called once when the answer is there: at once, if it is.
+    pub(crate) fn on_ready(&self, f: Box<dyn FnOnce() + Send>) {
+        let mut cell = self.cell.lock();
+        if cell.answer.is_none() {
+            cell.on_ready = Some(f);
+            return;
+        }
+        drop(cell);
+        f();
+    }
+
+    /// `waker` is woken when the answer is there. False: it is there.
+    pub(crate) fn set_waker(&self, waker: &Waker) -> bool {
+        let mut cell = self.cell.lock();
+        if cell.answer.is_some() {
+            return false;
+        }
+        cell.waker = Some(waker.clone());
+        true
+    }
+}
+
+/// Waiting on a word. Unlike std's `Condvar` it returns when a signal arrives, so that Python's main thread can
+/// look at Ctrl-C.
+pub(crate) mod futex {
+    use std::sync::atomic::AtomicU32;
+    use std::time::Duration;
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn wait(word: &AtomicU32, seen: u32, slice: Duration) {
+        use rustix::thread::futex;
+        let slice = futex::Timespec {
+            tv_sec: i64::try_from(slice.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(slice.subsec_nanos()),
+        };
+        // Every way to return (woken, the word changed, time over, a signal) means "look again".
+        let _ = futex::wait(word, futex::Flags::PRIVATE, seen, Some(&slice));
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn wake(word: &AtomicU32) {
+        use rustix::thread::futex;
+        let _ = futex::wake(word, futex::Flags::PRIVATE, u32::MAX >> 1);
+    }
+
+    /// Elsewhere a short slice on a shared condition stands in.
+    #[cfg(not(target_os = "linux"))]
+    static SHARED: (parking_lot::Mutex<()>, parking_lot::Condvar) =
+        (parking_lot::Mutex::new(()), parking_lot::Condvar::new());
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn wait(word: &AtomicU32, seen: u32, slice: Duration) {
+        let mut guard = SHARED.0.lock();
+        if word.load(std::sync::atomic::Ordering::Acquire) == seen {
+            SHARED.1.wait_for(&mut guard, slice.min(Duration::from_millis(50)));
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn wake(_word: &AtomicU32) {
+        let _guard = SHARED.0.lock();
+        SHARED.1.notify_all();
+    }
+}

@@ -1,0 +1,69 @@
+//! What a typed handle stands for: an object by name, with what its engine calls it at present.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bridge_core::command::{Command, Request, event, queue, semaphore};
+use bridge_core::ids::{Handle, Kind, Name, Target};
+
+/// The options with which an object was declared, so that it can be declared again.
+#[derive(Clone, Debug)]
+pub(crate) enum Declaration {
+    Queue(queue::Options),
+    Event(event::Options),
+    Semaphore(semaphore::Options),
+}
+
+/// An object of a namespace. Names stay; the engine's handle is learned, and forgotten with the session.
+#[derive(Debug)]
+pub struct Object {
+    name: Name,
+    declaration: Declaration,
+    /// `Handle::to_u64`; 0 while unknown.
+    handle: AtomicU64,
+}
+
+impl Object {
+    pub(crate) fn new(name: Name, declaration: Declaration) -> Self {
+        Object { name, declaration, handle: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn name(&self) -> &Name {
+        &self.name
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match self.declaration {
+            Declaration::Queue(_) => Kind::Queue,
+            Declaration::Event(_) => Kind::Event,
+            Declaration::Semaphore(_) => Kind::Semaphore,
+        }
+    }
+
+    /// How to address it now: by handle once that is known.
+    pub(crate) fn target(&self) -> Target {
+        match Handle::from_u64(self.handle.load(Ordering::Relaxed)) {
+            Some(handle) => Target::Handle(handle),
+            None => Target::Name(self.name.clone()),
+        }
+    }
+
+    pub(crate) fn learn(&self, handle: Handle) {
+        self.handle.store(handle.to_u64(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn forget(&self) {
+        self.handle.store(0, Ordering::Relaxed);
+    }
+
+    /// The command that creates it, or finds it.
+    pub(crate) fn declare(&self) -> Request {
+        let target = Target::Name(self.name.clone());
+        Request::Command(match self.declaration.clone() {
+            Declaration::Queue(options) => Command::Queue(target, queue::Command::Declare(options)),
+            Declaration::Event(options) => Command::Event(target, event::Command::Declare(options)),
+            Declaration::Semaphore(options) => {
+                Command::Semaphore(target, semaphore::Command::Declare(options))
+            }
+        })
+    }
+}

@@ -1,0 +1,143 @@
+//! Queues: FIFO, LIFO and priority, bounded, with leases and dead letters.
+
+use std::sync::Arc;
+
+use bridge_core::command::queue::{Command, Query, Reply};
+use bridge_core::command::{self, Request};
+use bridge_core::ids::{ItemId, ParticipantId, Token};
+use bridge_core::{Reply as AnyReply, Timeout};
+
+pub use bridge_core::command::queue::{
+    Batch, Browsed, Cursor, Delivery, Discipline, Figures, Mode, NewItem, Options, Reentry, Shelf,
+};
+
+use crate::bridge::Bridge;
+use crate::call::Call;
+use crate::object::Object;
+
+/// A queue. Cheap to clone; stays usable when the session is replaced.
+#[derive(Clone)]
+pub struct Queue {
+    pub(crate) object: Arc<Object>,
+    pub(crate) bridge: Bridge,
+}
+
+/// A page of items, without taking them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// The items.
+    pub items: Vec<Browsed>,
+    /// Where the next page starts; `None` on the last.
+    pub next: Option<Cursor>,
+}
+
+fn reply<T>(reply: AnyReply, read: impl FnOnce(Reply) -> Option<T>) -> Option<T> {
+    if let AnyReply::Queue(reply) = reply { read(reply) } else { None }
+}
+
+macro_rules! read {
+    ($pattern:pat => $value:expr) => {
+        |any| reply(any, |reply| if let $pattern = reply { Some($value) } else { None })
+    };
+}
+
+impl Queue {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.object.name().as_str()
+    }
+
+    /// Its bridge.
+    pub fn bridge(&self) -> &Bridge {
+        &self.bridge
+    }
+
+    /// Puts an item; waits while the queue is full. `FULL`, `SHUT_DOWN`.
+    pub fn put(&self, who: ParticipantId, item: NewItem, timeout: Timeout) -> Call<ItemId> {
+        self.command(who, Command::Put { item, timeout }, read!(Reply::Put(id) => id))
+    }
+
+    /// Puts all items in one step, or none. `FULL`, `SHUT_DOWN`.
+    pub fn put_many(&self, who: ParticipantId, items: Vec<NewItem>, timeout: Timeout) -> Call<Vec<ItemId>> {
+        self.command(who, Command::PutMany { items, timeout }, read!(Reply::PutMany(ids) => ids))
+    }
+
+    /// Takes items in one step: for good, or leased until they are acknowledged. `EMPTY`, `SHUT_DOWN`.
+    pub fn take(
+        &self,
+        who: ParticipantId,
+        mode: Mode,
+        batch: Batch,
+        timeout: Timeout,
+    ) -> Call<Vec<Delivery>> {
+        let command = Command::Take { mode, batch, timeout };
+        self.command(who, command, read!(Reply::Taken(taken) => taken.deliveries))
+    }
+
+    /// Leased items are done. `STALE`.
+    pub fn ack(&self, who: ParticipantId, tokens: Vec<Token>) -> Call<()> {
+        self.command(who, Command::Ack { tokens }, read!(Reply::Acked => ()))
+    }
+
+    /// Gives leased items back; `error` is kept with them. `STALE`.
+    pub fn nack(&self, who: ParticipantId, tokens: Vec<Token>, reentry: Reentry, error: String) -> Call<()> {
+        self.command(who, Command::Nack { tokens, reentry, error }, read!(Reply::Nacked => ()))
+    }
+
+    /// Sends leased items to the dead letters. `STALE`.
+    pub fn reject(&self, who: ParticipantId, tokens: Vec<Token>, reason: String) -> Call<()> {
+        self.command(who, Command::Reject { tokens, reason }, read!(Reply::Rejected => ()))
+    }
+
+    /// `count` items gotten earlier are done. `TOO_MANY_TASKS_DONE`.
+    pub fn task_done(&self, who: ParticipantId, count: u64) -> Call<()> {
+        self.command(who, Command::TaskDone { count }, read!(Reply::TaskDone => ()))
+    }
+
+    /// Waits until every item put has been taken and done. `TIMED_OUT`.
+    pub fn join(&self, who: ParticipantId, timeout: Timeout) -> Call<()> {
+        self.command(who, Command::Join { timeout }, read!(Reply::Joined => ()))
+    }
+
+    /// Its figures now.
+    pub fn describe(&self, who: ParticipantId) -> Call<Figures> {
+        self.query(who, Query::Describe, read!(Reply::Described(figures) => figures))
+    }
+
+    /// Reads a page of items without taking them, from the one after `after`.
+    pub fn browse(
+        &self,
+        who: ParticipantId,
+        shelf: Shelf,
+        page_size: u32,
+        after: Option<Cursor>,
+    ) -> Call<Page> {
+        let query = Query::Browse { shelf, page_size, after };
+        self.query(who, query, read!(Reply::Browsed { items, next } => Page { items, next }))
+    }
+
+    /// Removes waiting items and says which of them went.
+    pub fn remove(&self, who: ParticipantId, ids: Vec<ItemId>) -> Call<Vec<ItemId>> {
+        self.command(who, Command::Remove { ids }, read!(Reply::Removed(ids) => ids))
+    }
+
+    /// Removes all waiting items and says how many there were.
+    pub fn purge(&self, who: ParticipantId) -> Call<u64> {
+        self.command(who, Command::Purge, read!(Reply::Purged(count) => count))
+    }
+
+    /// Shuts it down, as Python 3.13's `queue.Queue.shutdown` does.
+    pub fn shutdown(&self, who: ParticipantId, immediate: bool) -> Call<()> {
+        self.command(who, Command::Shutdown { immediate }, read!(Reply::ShutDown => ()))
+    }
+
+    fn command<T>(&self, who: ParticipantId, command: Command, read: fn(AnyReply) -> Option<T>) -> Call<T> {
+        let request = Request::Command(command::Command::Queue(self.object.target(), command));
+        self.bridge.call(who, &self.object, request, read)
+    }
+
+    fn query<T>(&self, who: ParticipantId, query: Query, read: fn(AnyReply) -> Option<T>) -> Call<T> {
+        let request = Request::Query(command::Query::Queue(self.object.target(), query));
+        self.bridge.call(who, &self.object, request, read)
+    }
+}

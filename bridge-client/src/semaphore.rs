@@ -1,0 +1,97 @@
+//! Semaphores: available = limit + signals − held.
+
+use std::sync::Arc;
+
+use bridge_core::Reply as AnyReply;
+use bridge_core::command::semaphore::{Command, Query, Reply};
+use bridge_core::command::{self, Request};
+use bridge_core::ids::{ParticipantId, Token};
+
+pub use bridge_core::command::semaphore::{Acquire, Figures, Options, Ownership};
+
+use crate::bridge::Bridge;
+use crate::call::Call;
+use crate::object::Object;
+
+/// A semaphore. Cheap to clone; stays usable when the session is replaced.
+#[derive(Clone)]
+pub struct Semaphore {
+    pub(crate) object: Arc<Object>,
+    pub(crate) bridge: Bridge,
+}
+
+/// What a drain took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// How many; negative where that many were missing (they are no longer).
+    pub drained: i64,
+    /// The token of the grant, if anything was taken.
+    pub token: Option<Token>,
+}
+
+impl Semaphore {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.object.name().as_str()
+    }
+
+    /// Its bridge.
+    pub fn bridge(&self) -> &Bridge {
+        &self.bridge
+    }
+
+    /// Takes permits, all or none; waits in line. `TIMED_OUT`.
+    pub fn acquire(&self, who: ParticipantId, acquire: Acquire) -> Call<Token> {
+        self.command(who, Command::Acquire(acquire), |reply| match reply {
+            AnyReply::Semaphore(Reply::Acquired(token)) => Some(token),
+            _ => None,
+        })
+    }
+
+    /// Gives back what `token` granted; without one the caller's newest bare permits, else another's, else adds
+    /// signals. `STALE` where what was held was lost, `TOO_MANY_RELEASES`.
+    pub fn release(&self, who: ParticipantId, permits: u32, token: Option<Token>) -> Call<()> {
+        self.command(who, Command::Release { permits, token }, |reply| match reply {
+            AnyReply::Semaphore(Reply::Released) => Some(()),
+            _ => None,
+        })
+    }
+
+    /// Takes all that is available, without waiting.
+    pub fn drain(&self, who: ParticipantId) -> Call<Drained> {
+        self.command(who, Command::Drain, |reply| match reply {
+            AnyReply::Semaphore(Reply::Drained { drained, token }) => Some(Drained { drained, token }),
+            _ => None,
+        })
+    }
+
+    /// Lowers the signals, below zero if need be.
+    pub fn reduce(&self, who: ParticipantId, permits: u32) -> Call<()> {
+        self.command(who, Command::Reduce { permits }, |reply| match reply {
+            AnyReply::Semaphore(Reply::Reduced) => Some(()),
+            _ => None,
+        })
+    }
+
+    /// Changes the limit; revokes nothing.
+    pub fn set_limit(&self, who: ParticipantId, limit: i64) -> Call<()> {
+        self.command(who, Command::SetLimit { limit }, |reply| match reply {
+            AnyReply::Semaphore(Reply::LimitSet) => Some(()),
+            _ => None,
+        })
+    }
+
+    /// Its figures now.
+    pub fn describe(&self, who: ParticipantId) -> Call<Figures> {
+        let request = Request::Query(command::Query::Semaphore(self.object.target(), Query::Describe));
+        self.bridge.call(who, &self.object, request, |reply| match reply {
+            AnyReply::Semaphore(Reply::Described(figures)) => Some(figures),
+            _ => None,
+        })
+    }
+
+    fn command<T>(&self, who: ParticipantId, command: Command, read: fn(AnyReply) -> Option<T>) -> Call<T> {
+        let request = Request::Command(command::Command::Semaphore(self.object.target(), command));
+        self.bridge.call(who, &self.object, request, read)
+    }
+}
