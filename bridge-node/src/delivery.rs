@@ -1,0 +1,141 @@
+//! The way out: answers are collected under the engine's lock and handed over after it, in order per outbox.
+
+use std::sync::Arc;
+
+use bridge_core::command::Outcome;
+use bridge_core::error::Error;
+use bridge_core::ids::Op;
+use parking_lot::Mutex;
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The call's number.
+    pub op: Op,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// A grant that is an offer until it is settled.
+    pub offered: bool,
+}
+
+/// Where the answers of an attached session go: a connection's stream, or the slots of callers in this process.
+///
+/// Called without any lock of the node held, by one thread at a time, in the order of execution. It must not
+/// block; it may call the node.
+pub trait Outbox: Send + Sync {
+    /// Takes all of `answers`.
+    fn deliver(&self, answers: &mut Vec<Answer>);
+    /// Nothing more will come: the session is over or lives on another stream, as `why` says.
+    fn end(&self, why: Error);
+}
+
+/// An outbox with its queue. Whoever makes the queue non-empty delivers it; who comes meanwhile only adds.
+pub(crate) struct Mail {
+    outbox: Arc<dyn Outbox>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    answers: Vec<Answer>,
+    end: Option<Error>,
+    /// Nothing is accepted after the end.
+    closed: bool,
+    /// Somebody has the duty to deliver.
+    claimed: bool,
+}
+
+impl Mail {
+    pub(crate) fn new(outbox: Arc<dyn Outbox>) -> Arc<Self> {
+        Arc::new(Mail { outbox, state: Mutex::default() })
+    }
+
+    pub(crate) fn is(&self, outbox: &Arc<dyn Outbox>) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.outbox), Arc::as_ptr(outbox))
+    }
+
+    /// True: the caller must call [`Mail::deliver`] once it has unlocked the engine.
+    #[must_use]
+    pub(crate) fn push(&self, answer: Answer) -> bool {
+        let mut state = self.state.lock();
+        if state.closed {
+            return false;
+        }
+        state.answers.push(answer);
+        !std::mem::replace(&mut state.claimed, true)
+    }
+
+    /// As [`Mail::push`]; the last thing that it takes.
+    #[must_use]
+    pub(crate) fn push_end(&self, why: Error) -> bool {
+        let mut state = self.state.lock();
+        if state.closed {
+            return false;
+        }
+        state.closed = true;
+        state.end = Some(why);
+        !std::mem::replace(&mut state.claimed, true)
+    }
+
+    /// Hands over all there is, and what others add meanwhile.
+    pub(crate) fn deliver(&self) {
+        let mut batch = Vec::new();
+        loop {
+            let end = {
+                let mut state = self.state.lock();
+                std::mem::swap(&mut state.answers, &mut batch);
+                let end = state.end.take();
+                if batch.is_empty() && end.is_none() {
+                    state.claimed = false;
+                    return;
+                }
+                end
+            };
+            if !batch.is_empty() {
+                self.outbox.deliver(&mut batch);
+                batch.clear();
+            }
+            if let Some(why) = end {
+                self.outbox.end(why);
+            }
+        }
+    }
+}
+
+/// What receives the answer of a unary call.
+pub(crate) type Callback = Box<dyn FnOnce(Answer) + Send>;
+
+/// What a turn leaves to do once the engine is unlocked.
+#[derive(Default)]
+pub(crate) struct Parcels {
+    mails: Vec<Arc<Mail>>,
+    calls: Vec<(Callback, Answer)>,
+}
+
+impl Parcels {
+    pub(crate) fn answer(&mut self, mail: &Arc<Mail>, answer: Answer) {
+        if mail.push(answer) {
+            self.mails.push(mail.clone());
+        }
+    }
+
+    pub(crate) fn end(&mut self, mail: &Arc<Mail>, why: Error) {
+        if mail.push_end(why) {
+            self.mails.push(mail.clone());
+        }
+    }
+
+    pub(crate) fn call(&mut self, callback: Callback, answer: Answer) {
+        self.calls.push((callback, answer));
+    }
+
+    /// With no lock held.
+    pub(crate) fn deliver(self) {
+        for mail in self.mails {
+            mail.deliver();
+        }
+        for (callback, answer) in self.calls {
+            callback(answer);
+        }
+    }
+}

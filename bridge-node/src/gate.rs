@@ -1,0 +1,64 @@
+//! The one function that every command of every path passes before it is executed.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use bridge_core::command::{Command, Request, queue, semaphore};
+use bridge_core::error::{Error, Reason};
+
+/// What a namespace asks before it executes a command.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    draining: AtomicBool,
+}
+
+/// What a gate has let through in one namespace.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    commands: AtomicU64,
+}
+
+impl Passed {
+    pub(crate) fn commands(&self) -> u64 {
+        self.commands.load(Ordering::Relaxed)
+    }
+}
+
+impl Gate {
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Whether `request` may be executed. A node that drains takes no new work, and still takes back what is held.
+    pub(crate) fn pass(&self, passed: &Passed, request: &Request) -> Result<(), Error> {
+        if self.draining() && !settles(request) {
+            return Err(Error::new(
+                Reason::Unavailable,
+                "the server is stopping and takes no new work; try again once it is back",
+            ));
+        }
+        passed.commands.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Reads, and gives back; takes nothing and starts nothing.
+fn settles(request: &Request) -> bool {
+    match request {
+        Request::Query(_) | Request::Command(Command::Cancel(_)) => true,
+        Request::Command(Command::Queue(_, command)) => matches!(
+            command,
+            queue::Command::Ack { .. }
+                | queue::Command::Nack { .. }
+                | queue::Command::Reject { .. }
+                | queue::Command::TaskDone { .. }
+        ),
+        Request::Command(Command::Semaphore(_, command)) => {
+            matches!(command, semaphore::Command::Release { .. })
+        }
+        Request::Command(Command::Event(..)) => false,
+    }
+}

@@ -1,0 +1,393 @@
+//! A turn: everything that happens to an engine between locking and unlocking it, and what leaves after.
+
+use std::collections::VecDeque;
+use std::mem::take;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bridge_core::command::{Effect, EndReason, Input, Mode, Opened, Outcome, SessionSpec};
+use bridge_core::error::{Error, Reason};
+use bridge_core::ids::{Op, OpRange, Secret, SessionId, SessionKey};
+use bridge_core::limits::Limits;
+use bridge_core::{Engine, Query, Time};
+use parking_lot::MutexGuard;
+
+use crate::delivery::{Answer, Mail, Parcels};
+use crate::journal::{self, Entry, Failure, Journal, Position};
+use crate::liveness::{OpenCall, Sessions};
+use crate::namespace::{Namespace, ended};
+
+/// The id of the node's own session. Not for clients.
+pub(crate) const ID_OF_OWN: SessionId = SessionId(0);
+
+/// What the mutex protects.
+pub(crate) struct State {
+    pub(crate) engine: Engine,
+    pub(crate) sessions: Sessions,
+    /// Engine time never goes back.
+    now: Time,
+    /// The one of unary calls without a session, once there was one.
+    sessionless: Option<SessionKey>,
+    /// Its time to live, which nobody counts.
+    ttl_of_own: Duration,
+    next_op: Op,
+    next_serial: u64,
+    effects: Vec<Effect>,
+    /// For the journal; always empty where it keeps nothing.
+    entries: Vec<Entry>,
+    submitted: Position,
+    /// What must not leave before the journal has its position.
+    held: VecDeque<(Position, Vec<Effect>)>,
+}
+
+impl State {
+    /// As the journal has it, or empty.
+    pub(crate) fn load(journal: &dyn Journal, now: Time) -> Result<Self, Failure> {
+        let records = journal.read(Position(1))?;
+        let mut sessions = Sessions::default();
+        let engine = journal::replay(&records, |input, effects| {
+            for effect in effects {
+                match (input, effect) {
+                    (Input::Open(spec), Effect::Opened(Ok(opened))) => {
+                        sessions.open(now, opened.session, spec);
+                    }
+                    (_, Effect::Ended { session, .. }) => drop(sessions.remove(*session)),
+                    _ => {}
+                }
+            }
+        });
+        let last = records.last();
+        Ok(State {
+            engine: engine.unwrap_or_else(|| Engine::new(journal::first_token(now), Limits::default())),
+            sessions,
+            now: now.max(last.map_or(now, |record| record.entry.at)),
+            sessionless: None,
+            ttl_of_own: Duration::ZERO,
+            next_op: Op::FIRST_OF_NODE,
+            next_serial: 1,
+            effects: Vec::new(),
+            entries: Vec::new(),
+            submitted: last.map_or(Position::default(), |record| record.position),
+            held: VecDeque::new(),
+        })
+    }
+}
+
+/// The engine, locked.
+pub(crate) struct Turn<'a> {
+    namespace: &'a Namespace,
+    state: MutexGuard<'a, State>,
+    pub(crate) now: Time,
+    pub(crate) parcels: Parcels,
+}
+
+impl<'a> Turn<'a> {
+    /// Locks; what is due happens first.
+    pub(crate) fn begin(namespace: &'a Namespace) -> Self {
+        let mut state = namespace.state.lock();
+        let now = namespace.clock.now().max(state.now);
+        state.now = now;
+        let mut turn = Turn { namespace, state, now, parcels: Parcels::default() };
+        if turn.state.engine.next_deadline().is_some_and(|due| due <= now) {
+            turn.input(Input::Tick);
+        }
+        turn
+    }
+
+    /// The first turn of a namespace: limits as configured, sessions of an earlier life as they may be now.
+    pub(crate) fn start(mut self, mut limits: Limits) {
+        limits.payload_bytes_max =
+            limits.payload_bytes_max.min(self.namespace.journal.limits().payload_bytes_max);
+        self.state.ttl_of_own = limits.session_ttl_max;
+        let restarted = self.state.submitted > Position::default();
+        if restarted {
+            self.input(Input::Restart);
+        }
+        self.input(Input::Configure(limits));
+        // Their callers died with the process.
+        let gone: Vec<SessionKey> = self
+            .state
+            .sessions
+            .iter()
+            .filter(|session| session.mode != Mode::Resumable)
+            .map(|session| session.key)
+            .collect();
+        for key in gone {
+            self.end(key, EndReason::Expired);
+        }
+        let now = self.now;
+        self.state.sessions.all_heard(now);
+        self.finish();
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.state.engine
+    }
+
+    pub(crate) fn sessions(&mut self) -> &mut Sessions {
+        &mut self.state.sessions
+    }
+
+    /// Executes `input`.
+    pub(crate) fn input(&mut self, input: Input) {
+        let mut next = self.state.effects.len();
+        self.execute(input);
+        while let Some(effect) = self.state.effects.get(next) {
+            next += 1;
+            let Effect::Answer { to, op, offered: false, .. } = *effect else { continue };
+            // Nobody acknowledges what the node numbered.
+            if op >= Op::FIRST_OF_NODE
+                && self.state.sessions.get(to).is_some_and(|session| session.mode == Mode::Resumable)
+            {
+                self.execute(Input::Done(to, OpRange { first: op, last: op }));
+            }
+        }
+    }
+
+    fn execute(&mut self, input: Input) {
+        let state = &mut *self.state;
+        if self.namespace.journal.keeps() {
+            state.entries.push(Entry { at: self.now, input: input.clone() });
+        }
+        state.engine.handle(self.now, input, &mut state.effects);
+    }
+
+    pub(crate) fn query(&mut self, key: SessionKey, query: &Query) -> Outcome {
+        self.state.engine.query(self.now, key, query)
+    }
+
+    /// An answer that is not the engine's, in its place among those that are.
+    pub(crate) fn answer(&mut self, to: SessionKey, op: Op, outcome: Outcome) {
+        self.state.effects.push(Effect::Answer { to, op, outcome, offered: false });
+    }
+
+    pub(crate) fn open(&mut self, spec: SessionSpec) -> Result<Opened, Error> {
+        self.input(Input::Open(spec.clone()));
+        let at = self.state.effects.iter().rposition(|effect| matches!(effect, Effect::Opened(_)));
+        let Some(Effect::Opened(opened)) = at.map(|at| self.state.effects.remove(at)) else {
+            return Err(Error::new(Reason::Internal, "the engine did not say how an Open went"));
+        };
+        if let Ok(opened) = &opened {
+            let now = self.now;
+            self.state.sessions.open(now, opened.session, &spec);
+        }
+        opened
+    }
+
+    /// True if the session is open.
+    pub(crate) fn hear(&mut self, key: SessionKey) -> bool {
+        let now = self.now;
+        self.state.sessions.hear(now, key).is_some()
+    }
+
+    /// A session that must end for its silence.
+    pub(crate) fn silent(&mut self) -> Option<SessionKey> {
+        let now = self.now;
+        self.state.sessions.silent(now)
+    }
+
+    pub(crate) fn attach(&mut self, key: SessionKey, mail: Arc<Mail>) {
+        let now = self.now;
+        let Some(session) = self.state.sessions.hear(now, key) else {
+            self.parcels.end(&mail, ended(EndReason::Expired));
+            return;
+        };
+        let mode = session.mode;
+        if let Some(earlier) = session.mail.replace(mail) {
+            self.parcels.end(
+                &earlier,
+                Error::new(Reason::Cancelled, "another stream of this session has taken over"),
+            );
+        }
+        if mode == Mode::Resumable {
+            // All that is unsettled is answered again, so what was held back would come twice.
+            for (_, effects) in &mut self.state.held {
+                effects.retain(|effect| !matches!(effect, Effect::Answer { to, .. } if *to == key));
+            }
+            self.input(Input::Attach(key));
+        }
+    }
+
+    pub(crate) fn settle(&mut self, key: SessionKey, done: Vec<OpRange>, refused: Vec<Op>) {
+        for range in done {
+            self.input(Input::Done(key, range));
+        }
+        for op in refused {
+            self.input(Input::Refuse(key, op));
+        }
+    }
+
+    pub(crate) fn end(&mut self, key: SessionKey, reason: EndReason) {
+        if self.state.sessions.get(key).is_some() {
+            self.input(Input::End(key, reason));
+        }
+    }
+
+    /// The session of unary calls that bring none.
+    pub(crate) fn sessionless(&mut self) -> Option<SessionKey> {
+        if self.state.sessionless.is_none() {
+            let spec = SessionSpec {
+                id: ID_OF_OWN,
+                secret: Secret(0),
+                mode: Mode::Sessionless,
+                ttl: self.state.ttl_of_own,
+                label: "calls without a session".into(),
+                host: String::new(),
+                language: String::new(),
+                pid: 0,
+            };
+            self.state.sessionless = self.open(spec).ok().map(|opened| opened.session);
+        }
+        self.state.sessionless
+    }
+
+    /// A number for a command that came without.
+    pub(crate) fn next_op(&mut self) -> Op {
+        let op = self.state.next_op;
+        self.state.next_op = Op(op.0 + 1);
+        op
+    }
+
+    pub(crate) fn next_serial(&mut self) -> u64 {
+        self.state.next_serial += 1;
+        self.state.next_serial
+    }
+
+    /// An open unary call; one with the same op that was open ends: this one waits in its place.
+    pub(crate) fn register(&mut self, key: SessionKey, op: Op, call: OpenCall) {
+        let Some(session) = self.state.sessions.get(key) else { return };
+        if let Some(earlier) = session.calls.insert(op, call) {
+            let outcome =
+                Err(Error::new(Reason::Cancelled, "the same operation was called again and goes on there"));
+            self.parcels.call(earlier.callback, Answer { op, outcome, offered: false });
+        }
+    }
+
+    /// True if that very call was still open.
+    pub(crate) fn unregister(&mut self, key: SessionKey, op: Op, serial: u64) -> bool {
+        let Some(session) = self.state.sessions.get(key) else { return false };
+        let open = session.calls.get(&op).is_some_and(|call| call.serial == serial);
+        if open {
+            session.calls.remove(&op);
+        }
+        open
+    }
+
+    /// Unlocks and delivers; answers with when to come again.
+    pub(crate) fn finish(mut self) -> Option<Time> {
+        self.close_turn();
+        self.leave()
+    }
+
+    /// As [`Turn::finish`], and takes the answer to `op` out, if it may leave now.
+    pub(crate) fn finish_with(mut self, key: SessionKey, op: Op) -> Option<Answer> {
+        let own =
+            |effect: &Effect| matches!(effect, Effect::Answer { to, op: of, .. } if *to == key && *of == op);
+        let keeps = self.namespace.journal.keeps();
+        let at = if keeps { None } else { self.state.effects.iter().rposition(own) };
+        let answer = at.map(|at| self.state.effects.remove(at));
+        self.close_turn();
+        self.leave();
+        match answer {
+            Some(Effect::Answer { op, outcome, offered, .. }) => Some(Answer { op, outcome, offered }),
+            _ => None,
+        }
+    }
+
+    /// Hands the entries to the journal and routes what may leave.
+    fn close_turn(&mut self) {
+        let namespace = self.namespace;
+        if !namespace.journal.keeps() {
+            self.route_all();
+            return;
+        }
+        let state = &mut *self.state;
+        if !state.entries.is_empty() {
+            state.submitted = namespace.journal.submit(namespace.epoch, take(&mut state.entries));
+        }
+        if !state.effects.is_empty() {
+            state.held.push_back((state.submitted, take(&mut state.effects)));
+        }
+        match namespace.journal.durable() {
+            Ok(durable) => {
+                while self.state.held.front().is_some_and(|(position, _)| *position <= durable) {
+                    let (_, effects) = self.state.held.pop_front().expect("invariant: there is a front");
+                    self.state.effects = effects;
+                    self.route_all();
+                }
+            }
+            Err(failure) => self.lose(&failure),
+        }
+    }
+
+    /// The journal is gone, and with it this engine: everybody is told that nothing is known.
+    fn lose(&mut self, failure: &Failure) {
+        self.namespace.lost.store(true, Ordering::Release);
+        tracing::error!(namespace = %self.namespace.name(), %failure, "the journal is lost");
+        let keys: Vec<SessionKey> = self.state.sessions.iter().map(|session| session.key).collect();
+        for session in keys.into_iter().filter_map(|key| self.state.sessions.remove(key)) {
+            let why = Error::new(Reason::Unavailable, format!("the namespace is loaded anew: {failure}"));
+            for (op, call) in session.calls {
+                let unknown = Error { reason: Reason::OutcomeUnknown, ..why.clone() };
+                self.parcels.call(call.callback, Answer { op, outcome: Err(unknown), offered: false });
+            }
+            if let Some(mail) = &session.mail {
+                self.parcels.end(mail, why);
+            }
+        }
+        self.state.held.clear();
+    }
+
+    fn route_all(&mut self) {
+        let mut effects = take(&mut self.state.effects);
+        for effect in effects.drain(..) {
+            self.route(effect);
+        }
+        // Keeps the room that it has.
+        self.state.effects = effects;
+    }
+
+    fn route(&mut self, effect: Effect) {
+        match effect {
+            Effect::Answer { to, op, outcome, offered } => {
+                let Some(session) = self.state.sessions.get(to) else { return };
+                let answer = Answer { op, outcome, offered };
+                if let Some(call) = session.calls.remove(&op) {
+                    self.parcels.call(call.callback, answer);
+                } else if let Some(mail) = &session.mail
+                    && op < Op::FIRST_OF_NODE
+                {
+                    self.parcels.answer(mail, answer);
+                }
+            }
+            Effect::Ended { session, reason } => {
+                let Some(session) = self.state.sessions.remove(session) else { return };
+                if self.state.sessionless == Some(session.key) {
+                    self.state.sessionless = None;
+                }
+                for (op, call) in session.calls {
+                    let answer = Answer { op, outcome: Err(ended(reason)), offered: false };
+                    self.parcels.call(call.callback, answer);
+                }
+                if let Some(mail) = &session.mail {
+                    self.parcels.end(mail, ended(reason));
+                }
+            }
+            Effect::Opened(_) => {}
+        }
+    }
+
+    fn leave(self) -> Option<Time> {
+        let Turn { namespace, state, parcels, .. } = self;
+        let due = [state.engine.next_deadline(), state.sessions.next_check()].into_iter().flatten().min();
+        let flush = !state.held.is_empty();
+        drop(state);
+        namespace.alarm.at_most(due);
+        parcels.deliver();
+        if flush {
+            namespace.journal.flush();
+        }
+        due
+    }
+}
