@@ -157,7 +157,9 @@ ARRAYS = [
 ]  # fmt: skip
 
 
-def vector(content_type: str, data: bytes, value: dict[str, Any] | None = None, why: str = "") -> dict[str, Any]:
+def vector(
+    content_type: str, data: bytes, value: dict[str, Any] | None = None, why: str = ""
+) -> dict[str, Any]:
     out: dict[str, Any] = {"content_type": content_type, "hex": data.hex()}
     if value is not None:
         out["value"] = value
