@@ -5,7 +5,7 @@
 //! dropped, which withdraws it. What it is granted is a [`Granted`] until the caller accepts it as its last step:
 //! dropped before that, it goes back to where it came from.
 //!
-//! `link` carries the calls.
+//! [`session`] is the client's half of the session protocol without any I/O; `link` carries it.
 
 pub mod bridge;
 pub mod call;
@@ -16,6 +16,7 @@ mod link;
 mod object;
 pub mod queue;
 pub mod semaphore;
+pub mod session;
 mod url;
 
 pub use bridge::{Bridge, ConnectOptions};

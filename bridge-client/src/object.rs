@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bridge_core::command::{Command, Request, event, queue, semaphore};
 use bridge_core::ids::{Handle, Kind, Name, Target};
+use bridge_core::{Error, Reason};
+use parking_lot::Mutex;
 
 /// The options with which an object was declared, so that it can be declared again.
 #[derive(Clone, Debug)]
@@ -20,11 +22,20 @@ pub struct Object {
     declaration: Declaration,
     /// `Handle::to_u64`; 0 while unknown.
     handle: AtomicU64,
+    permits: Mutex<Permits>,
+}
+
+/// The bare permits of a semaphore that this process holds, so that releasing one that was lost with its session is
+/// told and does not become a signal.
+#[derive(Debug, Default)]
+struct Permits {
+    held: i64,
+    lost: i64,
 }
 
 impl Object {
     pub(crate) fn new(name: Name, declaration: Declaration) -> Self {
-        Object { name, declaration, handle: AtomicU64::new(0) }
+        Object { name, declaration, handle: AtomicU64::new(0), permits: Mutex::default() }
     }
 
     pub(crate) fn name(&self) -> &Name {
@@ -53,6 +64,40 @@ impl Object {
 
     pub(crate) fn forget(&self) {
         self.handle.store(0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn hold_permits(&self, permits: i64) {
+        self.permits.lock().held += permits.max(0);
+    }
+
+    /// The session that held them is gone.
+    pub(crate) fn lose_permits(&self) {
+        let mut own = self.permits.lock();
+        own.lost += std::mem::take(&mut own.held);
+    }
+
+    /// A bare release is about to be sent: whether it gives back what was held. Fails if that was lost.
+    pub(crate) fn release_permits(&self, permits: i64) -> Result<bool, Error> {
+        let mut own = self.permits.lock();
+        if own.lost > 0 {
+            own.lost = (own.lost - permits).max(0);
+            return Err(self.stale());
+        }
+        let held = own.held > 0;
+        own.held = (own.held - permits).max(0);
+        Ok(held)
+    }
+
+    /// What a release is told that comes too late.
+    pub(crate) fn stale(&self) -> Error {
+        Error::new(
+            Reason::Stale,
+            format!(
+                "nothing was released: the permits of {} were lost with the session that held them, \
+                 and went to others; acquire again",
+                self.name
+            ),
+        )
     }
 
     /// The command that creates it, or finds it.

@@ -76,11 +76,6 @@ impl Slot {
         cell.answer.take()
     }
 
-    /// Whether the answer that is there is a grant to be settled.
-    pub(crate) fn is_offer(&self) -> bool {
-        self.cell.lock().answer.as_ref().is_some_and(|answer| answer.offered)
-    }
-
     /// Wakes whoever waits, if the answer is (still) there. Call it without holding any lock.
     pub(crate) fn wake(&self) {
         let (waker, on_ready) = {

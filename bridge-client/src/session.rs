@@ -1,0 +1,627 @@
+//! The client's half of a session, without I/O: time and frames in, frames and completions out.
+//!
+//! It numbers commands, remembers what has not been answered, sends again what a lost stream may have swallowed, and
+//! keeps the client's own clock: a grant is handed out only while the session is known to be alive, which is its TTL
+//! less a margin from the sending of the last frame that the server is known to have executed. Where the session turns
+//! out to be gone, what changed nothing moves to the new one, and the rest ends `OUTCOME_UNKNOWN`.
+//!
+//! Whoever carries it calls [`Session::on_connected`], then sends every [`Session::next_frame`] and reports every
+//! frame, [`Session::on_lost`], and the time at [`Session::next_deadline`]. Answers are put into the [`Slot`]s; the
+//! completions name the slots to [wake](Completions::deliver) once no lock is held.
+//!
+//! Every call ends: by its answer, by its deadline plus [`GRACE`] (or one TTL, if it does not wait), or with the session.
+//! Only a wait without a deadline goes on for as long as no server is there.
+
+mod entry;
+mod outbox;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bridge_core::command::{Command, semaphore};
+use bridge_core::ids::{Op, ParticipantId};
+use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, wire};
+use syncbridge_proto::v1 as pb;
+
+pub use crate::link::{Answered, Settle, Slot, Submission};
+pub use crate::object::Object;
+use entry::{Entry, State};
+use outbox::Outbox;
+
+/// How long after its deadline a call that was not answered ends by itself.
+pub const GRACE: Duration = Duration::from_secs(1);
+
+/// The protocol version that this client speaks.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// Slots to wake.
+#[derive(Debug, Default)]
+pub struct Completions(Vec<Arc<Slot>>);
+
+impl Completions {
+    /// Wakes whoever waits for them. Call it without holding any lock. True if there were any.
+    pub fn deliver(&mut self) -> bool {
+        let any = !self.0.is_empty();
+        for slot in self.0.drain(..) {
+            slot.wake();
+        }
+        any
+    }
+}
+
+/// What whoever carries the session does next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Go on.
+    Continue,
+    /// The stream is of no use any more: drop it, call [`Session::on_lost`], connect again.
+    Reconnect(Error),
+    /// The server will never have this session: [`Session::fail`] it.
+    Fatal(Error),
+}
+
+/// How the stream stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// There is none.
+    Down,
+    /// It is up; the hello has not left.
+    Up,
+    /// The hello left then.
+    Greeting(Time),
+    /// The server has said welcome.
+    Attached,
+}
+
+/// The client's half of a session.
+pub struct Session {
+    hello: pb::SessionSpec,
+    ttl: Duration,
+    phase: Phase,
+    /// The session is known to be alive until then.
+    alive_until: Option<Time>,
+    next_op: u64,
+    calls: BTreeMap<Op, Entry>,
+    /// When calls end by themselves.
+    ends: BTreeSet<(Time, Op)>,
+    /// Grants that came while the session was not known to be alive, or were found then.
+    held_back: Vec<Op>,
+    outbox: Outbox,
+    /// What has been declared, to be declared again in a new session.
+    objects: Vec<Weak<Object>>,
+    /// All participants with their labels.
+    participants: Vec<pb::Participant>,
+    closed: Option<Error>,
+}
+
+impl Session {
+    /// A session that has not been opened; `hello` says what it is (its TTL is 15 s unless given).
+    pub fn new(hello: pb::SessionSpec) -> Self {
+        let ttl = hello.ttl.and_then(|ttl| Duration::try_from(ttl).ok()).unwrap_or(Duration::from_secs(15));
+        Session {
+            hello: pb::SessionSpec { protocol_version: PROTOCOL_VERSION, ..hello },
+            ttl,
+            phase: Phase::Down,
+            alive_until: None,
+            next_op: 1,
+            calls: BTreeMap::new(),
+            ends: BTreeSet::new(),
+            held_back: Vec::new(),
+            outbox: Outbox::default(),
+            objects: Vec::new(),
+            participants: Vec::new(),
+            closed: None,
+        }
+    }
+
+    /// Whether the server has said welcome on the present stream.
+    pub fn is_attached(&self) -> bool {
+        self.phase == Phase::Attached
+    }
+
+    /// Why it takes no more calls, if it does not.
+    pub fn closed(&self) -> Option<&Error> {
+        self.closed.as_ref()
+    }
+
+    /// Starts a call. If it ends at once, its slot is filled already and nobody needs to be woken.
+    pub fn submit(&mut self, now: Time, submission: Submission) -> Arc<Slot> {
+        let op = self.take_op();
+        let slot = Slot::new(op);
+        let returns = match self.closed.clone().map_or_else(|| returned_permits(&submission), Err) {
+            Ok(returns) => returns,
+            Err(error) => {
+                slot.put(Answered { op, outcome: Err(error), offered: false });
+                return slot;
+            }
+        };
+        let Submission { who, object, request } = submission;
+        let entry = Entry::new(now, self.ttl, who, Some(object), request, Some(slot.clone()));
+        self.enqueue(op, Entry { returns, ..entry });
+        slot
+    }
+
+    /// Takes the answer out of a slot. `None`: it is not there, or it is a grant that must not be handed out now; the
+    /// slot is then filled again, or the call moved to a new session, when that is decided.
+    pub fn claim(&mut self, now: Time, slot: &Slot) -> Option<Answered> {
+        let answered = slot.take()?;
+        if !answered.offered {
+            return Some(answered);
+        }
+        let op = answered.op;
+        let alive = self.is_alive(now);
+        match self.calls.get_mut(&op) {
+            // The session that granted it is gone.
+            None => None,
+            Some(entry) if alive => {
+                entry.state = State::Claimed(answered.outcome.clone());
+                if let Some(end) = entry.end {
+                    self.ends.remove(&(end, op));
+                }
+                Some(answered)
+            }
+            Some(entry) => {
+                entry.state = State::Offered(answered.outcome);
+                if entry.end.is_none() && entry.deadline.is_some() {
+                    entry.end = Some(now + GRACE);
+                    self.ends.insert((now + GRACE, op));
+                }
+                self.held_back.push(op);
+                None
+            }
+        }
+    }
+
+    /// Settles a claimed grant. An accept fails where the session that granted it is lost, or not known to be alive; in
+    /// that case the grant goes back.
+    pub fn settle(&mut self, now: Time, op: Op, how: Settle) -> Result<(), Error> {
+        let Some(entry) = self.calls.remove(&op) else {
+            return Err(lost("the session was lost before the grant reached its caller; it has gone back"));
+        };
+        if how == Settle::Refuse {
+            self.outbox.refuse(op);
+            return Ok(());
+        }
+        if !self.is_alive(now) {
+            self.outbox.refuse(op);
+            return Err(lost("the session is not known to be alive, so the grant was refused; try again"));
+        }
+        entry.count_permits();
+        self.outbox.accept(now, op);
+        Ok(())
+    }
+
+    /// Asks for the call to be withdrawn; its slot gets the definite answer.
+    pub fn cancel(&mut self, now: Time, slot: &Slot, completions: &mut Completions) {
+        let op = slot.op();
+        let Some(entry) = self.calls.get_mut(&op) else { return };
+        match entry.state {
+            State::Queued if !entry.left => {
+                self.finish(op, Err(Error::new(Reason::Cancelled, "the call was cancelled")), completions);
+            }
+            State::Queued | State::Sent(_) if !entry.cancelling => {
+                entry.cancelling = true;
+                self.enqueue_cancel(now, op);
+            }
+            _ => {}
+        }
+    }
+
+    /// Nobody waits any more: the call is withdrawn, and what it is granted is refused.
+    pub fn abandon(&mut self, now: Time, slot: &Slot) {
+        let op = slot.op();
+        let Some(entry) = self.calls.get_mut(&op) else { return };
+        entry.slot = None;
+        let end = entry.end.take();
+        match entry.state {
+            State::Queued if !entry.left => {
+                self.calls.remove(&op);
+            }
+            State::Offered(_) | State::Claimed(_) => {
+                self.calls.remove(&op);
+                self.outbox.refuse(op);
+            }
+            State::Queued | State::Sent(_) if entry.may_wait() && !entry.cancelling => {
+                entry.cancelling = true;
+                self.enqueue_cancel(now, op);
+            }
+            State::Queued | State::Sent(_) => {}
+        }
+        if let Some(end) = end {
+            self.ends.remove(&(end, op));
+        }
+    }
+
+    /// Gives a participant its label.
+    pub fn announce(&mut self, who: ParticipantId, label: String) {
+        let participant = pb::Participant { id: who.0, label };
+        self.outbox.participants.push(participant.clone());
+        self.participants.push(participant);
+    }
+
+    /// A new stream is up: its first frame is the hello.
+    pub fn on_connected(&mut self, _now: Time) {
+        self.phase = Phase::Up;
+    }
+
+    /// The stream is down. Everything stays as it is until the server has been heard again, or time is over.
+    pub fn on_lost(&mut self, _now: Time) {
+        self.phase = Phase::Down;
+        self.outbox.heartbeat_sent = None;
+    }
+
+    /// The next frame to send. Call it until it gives none: after calls, frames received, and deadlines.
+    pub fn next_frame(&mut self, now: Time) -> Option<pb::AttachRequest> {
+        match self.phase {
+            Phase::Down | Phase::Greeting(_) => None,
+            Phase::Up => {
+                self.phase = Phase::Greeting(now);
+                Some(pb::AttachRequest { hello: Some(self.hello.clone()), ..Default::default() })
+            }
+            Phase::Attached => {
+                let alive = self.is_alive(now);
+                self.outbox.frame(now, self.ttl, alive, &mut self.calls)
+            }
+        }
+    }
+
+    /// A frame has arrived.
+    pub fn on_frame(
+        &mut self,
+        now: Time,
+        frame: pb::AttachResponse,
+        completions: &mut Completions,
+    ) -> Verdict {
+        if let Some(welcome) = frame.welcome {
+            if let Err(error) = self.on_welcome(now, &welcome, frame.received, completions) {
+                return Verdict::Fatal(error);
+            }
+        } else if !self.is_attached() {
+            return match frame.farewell {
+                Some(farewell) => Self::on_farewell(farewell),
+                None => Verdict::Reconnect(internal("the server did not begin with a welcome")),
+            };
+        }
+        if let Some(sent_at) = self.outbox.received(frame.received) {
+            self.known_alive(sent_at);
+        }
+        if frame.heartbeat != 0 {
+            self.outbox.heartbeat_sent = None;
+        }
+        for answer in frame.answers {
+            match wire::outcome(answer) {
+                Ok((op, outcome)) => self.on_answer(now, op, outcome, completions),
+                Err(error) => tracing::warn!(%error, "an answer cannot be read"),
+            }
+        }
+        self.hand_out(now, completions);
+        frame.farewell.map_or(Verdict::Continue, Self::on_farewell)
+    }
+
+    /// When [`Session::on_time`] and [`Session::next_frame`] are wanted next, whatever happens.
+    pub fn next_deadline(&self) -> Option<Time> {
+        let stream = match self.phase {
+            Phase::Down | Phase::Up => None,
+            Phase::Greeting(since) => Some(since + self.patience()),
+            Phase::Attached => match self.outbox.heartbeat_sent {
+                Some(at) => Some(at + self.patience()),
+                None => Some(self.outbox.heartbeat_due(self.ttl)),
+            },
+        };
+        let accept = self.outbox.accept_due.filter(|_| self.is_attached());
+        [stream, accept, self.ends.first().map(|(end, _)| *end)].into_iter().flatten().min()
+    }
+
+    /// Time has passed.
+    pub fn on_time(&mut self, now: Time, completions: &mut Completions) -> Verdict {
+        while let Some(&(end, op)) = self.ends.first() {
+            if end > now {
+                break;
+            }
+            self.ends.pop_first();
+            self.on_end(now, op, completions);
+        }
+        let waiting_since = match self.phase {
+            Phase::Greeting(since) => Some(since),
+            Phase::Attached => self.outbox.heartbeat_sent,
+            Phase::Down | Phase::Up => None,
+        };
+        match waiting_since {
+            Some(since) if now >= since + self.patience() => Verdict::Reconnect(Error::new(
+                Reason::Unavailable,
+                format!("the server has not answered a heartbeat for {:?}", now.since(since)),
+            )),
+            _ => Verdict::Continue,
+        }
+    }
+
+    /// Everything posted so far leaves with the next frames, which ask for an echo.
+    pub fn flush(&mut self) {
+        if !self.is_flushed() {
+            self.outbox.hurry = true;
+        }
+    }
+
+    /// Whether the server is known to have executed everything posted so far.
+    pub fn is_flushed(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    /// Ends it for this client: every call ends with `error`, and so do later ones.
+    pub fn fail(&mut self, error: Error, completions: &mut Completions) {
+        for (op, entry) in std::mem::take(&mut self.calls) {
+            if let State::Claimed(_) = entry.state {
+                continue;
+            }
+            let error = if entry.left && entry.gives() { entry.unknown() } else { error.clone() };
+            fill(entry.slot, op, Err(error), completions);
+        }
+        self.ends.clear();
+        self.held_back.clear();
+        self.outbox = Outbox::default();
+        self.phase = Phase::Down;
+        self.closed = Some(error);
+    }
+
+    /// How long an answer that comes at once may take.
+    fn patience(&self) -> Duration {
+        self.ttl / 4
+    }
+
+    fn is_alive(&self, now: Time) -> bool {
+        self.alive_until.is_some_and(|until| now < until)
+    }
+
+    /// What was sent at `sent_at` reached the session alive.
+    fn known_alive(&mut self, sent_at: Time) {
+        let until = sent_at + (self.ttl - self.ttl / 8);
+        self.alive_until = self.alive_until.max(Some(until));
+    }
+
+    fn take_op(&mut self) -> Op {
+        let op = Op(self.next_op);
+        self.next_op += 1;
+        op
+    }
+
+    fn enqueue(&mut self, op: Op, entry: Entry) {
+        if let Some(end) = entry.end {
+            self.ends.insert((end, op));
+        }
+        self.calls.insert(op, entry);
+        self.outbox.commands.push_back(op);
+    }
+
+    fn enqueue_cancel(&mut self, now: Time, op: Op) {
+        let cancel = self.take_op();
+        let request = Request::Command(Command::Cancel(op));
+        let mut entry = Entry::new(now, self.ttl, ParticipantId::default(), None, request, None);
+        entry.end = None;
+        self.enqueue(cancel, entry);
+    }
+
+    fn enqueue_declare(&mut self, now: Time, object: &Arc<Object>) {
+        let op = self.take_op();
+        let mut entry =
+            Entry::new(now, self.ttl, ParticipantId::default(), Some(object.clone()), object.declare(), None);
+        entry.end = None;
+        self.enqueue(op, entry);
+    }
+
+    fn on_welcome(
+        &mut self,
+        now: Time,
+        welcome: &pb::Welcome,
+        received: u64,
+        completions: &mut Completions,
+    ) -> Result<(), Error> {
+        let Phase::Greeting(sent_at) = self.phase else { return Ok(()) };
+        if welcome.protocol_version != PROTOCOL_VERSION {
+            return Err(Error::new(
+                Reason::ProtocolVersion,
+                format!(
+                    "the server (version {}) speaks protocol {}, this client speaks {PROTOCOL_VERSION}; \
+                     use versions that fit",
+                    welcome.server_version, welcome.protocol_version
+                ),
+            ));
+        }
+        if let Some(ttl) = welcome.ttl.and_then(|ttl| Duration::try_from(ttl).ok()) {
+            self.ttl = ttl;
+        }
+        self.phase = Phase::Attached;
+        self.known_alive(sent_at);
+        self.outbox.welcomed(sent_at, received, welcome.resumed);
+        if welcome.resumed {
+            self.outbox.send_again(received, &mut self.calls);
+        } else {
+            self.on_replaced(now, completions);
+        }
+        Ok(())
+    }
+
+    /// The session is a new one: whatever the earlier one held or did not answer is gone.
+    fn on_replaced(&mut self, now: Time, completions: &mut Completions) {
+        self.held_back.clear();
+        self.outbox.participants = self.participants.clone();
+        self.objects.retain(|object| object.strong_count() > 0);
+        let objects: Vec<_> = self.objects.iter().filter_map(Weak::upgrade).collect();
+        for object in &objects {
+            object.forget();
+            object.lose_permits();
+        }
+        let old = std::mem::take(&mut self.calls);
+        for object in &objects {
+            self.enqueue_declare(now, object);
+        }
+        for (op, mut entry) in old {
+            let fate = entry.in_new_session();
+            if let (Some(slot), State::Offered(_)) = (&entry.slot, &entry.state) {
+                slot.take();
+            }
+            match fate {
+                entry::Fate::Forget => {}
+                entry::Fate::Move => {
+                    entry.state = State::Queued;
+                    entry.left = false;
+                    self.enqueue(op, entry);
+                    continue;
+                }
+                entry::Fate::End(error) => fill(entry.slot.take(), op, Err(error), completions),
+            }
+            if let Some(end) = entry.end {
+                self.ends.remove(&(end, op));
+            }
+        }
+    }
+
+    fn on_farewell(farewell: pb::Error) -> Verdict {
+        let error = Error::from(farewell);
+        match error.reason {
+            Reason::ProtocolVersion
+            | Reason::SessionDenied
+            | Reason::InvalidArgument
+            | Reason::LimitExceeded => Verdict::Fatal(error),
+            _ => Verdict::Reconnect(error),
+        }
+    }
+
+    fn on_answer(&mut self, now: Time, op: Op, outcome: Outcome, completions: &mut Completions) {
+        let Some(entry) = self.calls.get_mut(&op) else {
+            // Settled before: that is on its way, or the server would not have told it again.
+            return;
+        };
+        if matches!(entry.state, State::Offered(_) | State::Claimed(_)) {
+            return;
+        }
+        if let Ok(reply) = &outcome
+            && reply.is_grant()
+        {
+            if entry.slot.is_some() {
+                entry.state = State::Offered(outcome);
+                self.held_back.push(op);
+            } else {
+                self.calls.remove(&op);
+                self.outbox.refuse(op);
+            }
+            return;
+        }
+        if !matches!(entry.request, Request::Query(_)) {
+            self.outbox.done(op);
+        }
+        if let Err(error) = &outcome
+            && error.reason == Reason::ObjectGone
+            && !entry.renewed
+            && entry.slot.is_some()
+            && let Some(object) = entry.object.clone()
+        {
+            self.renew(now, op, &object);
+            return;
+        }
+        if let (Ok(reply), Some(object)) = (&outcome, &entry.object)
+            && let Some(handle) = declared(reply)
+        {
+            object.learn(handle);
+            let weak = Arc::downgrade(object);
+            if !self.objects.iter().any(|known| known.ptr_eq(&weak)) {
+                self.objects.retain(|object| object.strong_count() > 0);
+                self.objects.push(weak);
+            }
+        }
+        self.finish(op, outcome, completions);
+    }
+
+    /// The object behind the handle is gone: declares it anew, and asks again under a new number.
+    fn renew(&mut self, now: Time, op: Op, object: &Arc<Object>) {
+        let Some(mut entry) = self.calls.remove(&op) else { return };
+        object.forget();
+        self.enqueue_declare(now, object);
+        if let Some(end) = entry.end {
+            self.ends.remove(&(end, op));
+        }
+        entry.renewed = true;
+        entry.left = false;
+        entry.state = State::Queued;
+        let op = self.take_op();
+        if let Some(slot) = &entry.slot {
+            slot.renumber(op);
+        }
+        self.enqueue(op, entry);
+    }
+
+    /// Hands out the grants that wait for it, if the session is known to be alive.
+    fn hand_out(&mut self, now: Time, completions: &mut Completions) {
+        if !self.is_alive(now) {
+            return;
+        }
+        for op in std::mem::take(&mut self.held_back) {
+            let Some(entry) = self.calls.get(&op) else { continue };
+            if let (State::Offered(outcome), Some(slot)) = (&entry.state, &entry.slot) {
+                slot.put(Answered { op, outcome: outcome.clone(), offered: true });
+                completions.0.push(slot.clone());
+            }
+        }
+    }
+
+    /// The time of a call is over, and no answer has come (or a grant that could not be handed out).
+    fn on_end(&mut self, now: Time, op: Op, completions: &mut Completions) {
+        let Some(entry) = self.calls.get_mut(&op) else { return };
+        entry.end = None;
+        let offered = matches!(entry.state, State::Offered(_));
+        if offered && !self.held_back.contains(&op) {
+            // It is in its slot, for its caller to take.
+            return;
+        }
+        let Some(slot) = entry.slot.clone() else { return };
+        let outcome = entry.outcome_without_answer();
+        self.abandon(now, &slot);
+        fill(Some(slot), op, outcome, completions);
+    }
+
+    fn finish(&mut self, op: Op, outcome: Outcome, completions: &mut Completions) {
+        let Some(entry) = self.calls.remove(&op) else { return };
+        if let Some(end) = entry.end {
+            self.ends.remove(&(end, op));
+        }
+        fill(entry.slot, op, outcome, completions);
+    }
+}
+
+fn fill(slot: Option<Arc<Slot>>, op: Op, outcome: Outcome, completions: &mut Completions) {
+    if let Some(slot) = slot {
+        slot.put(Answered { op, outcome, offered: false });
+        completions.0.push(slot);
+    }
+}
+
+/// A bare release of what was lost with an earlier session would be a signal in this one: it is told instead. True: it
+/// gives back what this session holds.
+fn returned_permits(submission: &Submission) -> Result<bool, Error> {
+    match &submission.request {
+        Request::Command(Command::Semaphore(_, semaphore::Command::Release { permits, token: None })) => {
+            submission.object.release_permits(i64::from(*permits))
+        }
+        _ => Ok(false),
+    }
+}
+
+fn declared(reply: &Reply) -> Option<bridge_core::ids::Handle> {
+    use bridge_core::command::{event, queue};
+    match reply {
+        Reply::Queue(queue::Reply::Declared { handle, .. })
+        | Reply::Event(event::Reply::Declared { handle, .. })
+        | Reply::Semaphore(semaphore::Reply::Declared { handle, .. }) => Some(*handle),
+        _ => None,
+    }
+}
+
+fn lost(message: &str) -> Error {
+    Error::new(Reason::SessionExpired, message)
+}
+
+fn internal(message: &str) -> Error {
+    Error::new(Reason::Internal, message)
+}

@@ -1,0 +1,214 @@
+//! One call as the session remembers it until it is settled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bridge_core::command::{Command, Query, event, queue, semaphore};
+use bridge_core::ids::ParticipantId;
+use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, Timeout};
+
+use super::GRACE;
+use crate::link::Slot;
+use crate::object::Object;
+
+/// Where a call stands.
+#[derive(Debug)]
+pub(super) enum State {
+    /// In the outbox.
+    Queued,
+    /// Left in the frame of that number, and not answered.
+    Sent(u64),
+    /// Granted, and not handed out: in its slot, or held back.
+    Offered(Outcome),
+    /// Handed out, and not settled.
+    Claimed(Outcome),
+}
+
+/// What becomes of a call when its session has been replaced.
+pub(super) enum Fate {
+    /// It is asked again in the new one.
+    Move,
+    /// It ends.
+    End(Error),
+    /// Nobody wants to know.
+    Forget,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) who: ParticipantId,
+    pub(super) object: Option<Arc<Object>>,
+    pub(super) request: Request,
+    /// When its wait is over, if it waits.
+    pub(super) deadline: Option<Time>,
+    /// When it ends without an answer.
+    pub(super) end: Option<Time>,
+    /// Where the answer goes; nobody wants it if `None`.
+    pub(super) slot: Option<Arc<Slot>>,
+    pub(super) state: State,
+    /// It has been sent in this session, on whichever stream.
+    pub(super) left: bool,
+    pub(super) cancelling: bool,
+    /// Its object was gone, and has been declared anew for it.
+    pub(super) renewed: bool,
+    /// It gives back bare permits that this session holds.
+    pub(super) returns: bool,
+}
+
+impl Entry {
+    pub(super) fn new(
+        now: Time,
+        ttl: Duration,
+        who: ParticipantId,
+        object: Option<Arc<Object>>,
+        request: Request,
+        slot: Option<Arc<Slot>>,
+    ) -> Self {
+        let deadline = timeout(&request).map(|timeout| timeout.deadline(now));
+        let end = match deadline {
+            Some(deadline) => deadline.map(|deadline| deadline + GRACE),
+            None => Some(now + ttl),
+        };
+        Entry {
+            who,
+            object,
+            request,
+            deadline: deadline.flatten(),
+            end,
+            slot,
+            state: State::Queued,
+            left: false,
+            cancelling: false,
+            renewed: false,
+            returns: false,
+        }
+    }
+
+    /// The request as it is to be sent now: to the object as it is known now, with the time that remains.
+    pub(super) fn renewed_request(&self, now: Time) -> Request {
+        let mut request = self.request.clone();
+        if let Some(object) = &self.object
+            && !self.declares()
+        {
+            match &mut request {
+                Request::Command(
+                    Command::Queue(target, _) | Command::Event(target, _) | Command::Semaphore(target, _),
+                )
+                | Request::Query(
+                    Query::Queue(target, _) | Query::Event(target, _) | Query::Semaphore(target, _),
+                ) => *target = object.target(),
+                Request::Command(Command::Cancel(_)) => {}
+            }
+        }
+        if let (Some(deadline), Some(timeout)) = (self.deadline, timeout_mut(&mut request)) {
+            *timeout = Timeout::After(deadline.since(now));
+        }
+        request
+    }
+
+    fn declares(&self) -> bool {
+        matches!(
+            self.request,
+            Request::Command(
+                Command::Queue(_, queue::Command::Declare(_))
+                    | Command::Event(_, event::Command::Declare(_))
+                    | Command::Semaphore(_, semaphore::Command::Declare(_))
+            )
+        )
+    }
+
+    /// Whether it may be a wait.
+    pub(super) fn may_wait(&self) -> bool {
+        timeout(&self.request).is_some()
+    }
+
+    /// Whether it changes something for good, so that its outcome is unknown without its answer.
+    pub(super) fn gives(&self) -> bool {
+        crate::call::gives(&self.request)
+    }
+
+    pub(super) fn unknown(&self) -> Error {
+        Error::new(
+            Reason::OutcomeUnknown,
+            "the session was lost, or no answer came in time, and whether the call took effect cannot be known",
+        )
+    }
+
+    /// How it ends when no answer has come in time.
+    pub(super) fn outcome_without_answer(&self) -> Outcome {
+        if self.gives() && self.left {
+            return Err(self.unknown());
+        }
+        let timed_out = |reason| Err(Error::new(reason, "no answer came from the server in time"));
+        match &self.request {
+            Request::Command(Command::Queue(_, queue::Command::Take { .. })) => timed_out(Reason::Empty),
+            Request::Command(Command::Queue(_, queue::Command::Join { .. })) => timed_out(Reason::TimedOut),
+            Request::Command(Command::Semaphore(_, semaphore::Command::Acquire(_))) => {
+                timed_out(Reason::TimedOut)
+            }
+            Request::Command(Command::Event(_, event::Command::Wait { .. })) => {
+                Ok(Reply::Event(event::Reply::Waited { is_set: false, version: 0 }))
+            }
+            _ => Err(Error::new(
+                Reason::Unavailable,
+                "the server could not be reached in time, and the call was not sent",
+            )),
+        }
+    }
+
+    pub(super) fn in_new_session(&self) -> Fate {
+        if self.slot.is_none() || matches!(self.state, State::Claimed(_)) {
+            return Fate::Forget;
+        }
+        if self.cancelling {
+            return Fate::End(if self.left && self.gives() {
+                self.unknown()
+            } else {
+                Error::new(Reason::Cancelled, "the call was cancelled")
+            });
+        }
+        if self.left && self.gives() {
+            return Fate::End(self.unknown());
+        }
+        match &self.object {
+            Some(object) if self.returns => Fate::End(object.stale()),
+            _ => Fate::Move,
+        }
+    }
+
+    /// Counts the bare permits of an accepted grant.
+    pub(super) fn count_permits(&self) {
+        let (State::Claimed(Ok(Reply::Semaphore(reply))), Some(object)) = (&self.state, &self.object) else {
+            return;
+        };
+        match (reply, &self.request) {
+            (
+                semaphore::Reply::Acquired(_),
+                Request::Command(Command::Semaphore(_, semaphore::Command::Acquire(acquire))),
+            ) if !acquire.by_token => object.hold_permits(i64::from(acquire.permits)),
+            (semaphore::Reply::Drained { drained, .. }, _) => object.hold_permits(*drained),
+            _ => {}
+        }
+    }
+}
+
+fn timeout(request: &Request) -> Option<Timeout> {
+    timeout_mut(&mut request.clone()).copied()
+}
+
+/// The time that a request may wait, if it is one that waits.
+fn timeout_mut(request: &mut Request) -> Option<&mut Timeout> {
+    let Request::Command(command) = request else { return None };
+    match command {
+        Command::Queue(
+            _,
+            queue::Command::Put { timeout, .. }
+            | queue::Command::PutMany { timeout, .. }
+            | queue::Command::Take { timeout, .. }
+            | queue::Command::Join { timeout },
+        )
+        | Command::Event(_, event::Command::Wait { timeout, .. }) => Some(timeout),
+        Command::Semaphore(_, semaphore::Command::Acquire(acquire)) => Some(&mut acquire.timeout),
+        _ => None,
+    }
+}

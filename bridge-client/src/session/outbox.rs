@@ -1,0 +1,214 @@
+//! What is to be sent, and what was sent and may have to be sent again.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bridge_core::ids::Op;
+use bridge_core::{Time, wire};
+use prost::Message;
+use syncbridge_proto::v1 as pb;
+
+use super::entry::{Entry, State};
+use bridge_core::Request;
+
+/// A frame takes no further command once it is this large.
+const FRAME_BYTES_SOFT: usize = 512 << 10;
+
+/// How long an accept waits for a frame to ride in.
+const ACCEPT_DELAY: Duration = Duration::from_millis(3);
+
+/// Ops that wait to be acknowledged without hurry; beyond it a frame leaves for them.
+const DONE_LAZY_MAX: usize = 1_024;
+
+/// A frame that the server is not known to have executed.
+#[derive(Debug)]
+struct SentFrame {
+    sequence: u64,
+    at: Time,
+    done: Vec<u64>,
+    refused: Vec<u64>,
+    participants: Vec<pb::Participant>,
+}
+
+/// Everything on its way to the server.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pub(super) participants: Vec<pb::Participant>,
+    /// Calls to be sent, by number. One that is not `Queued` any more is passed over.
+    pub(super) commands: VecDeque<Op>,
+    done: Vec<u64>,
+    refused: Vec<u64>,
+    /// When an accept must leave at the latest.
+    pub(super) accept_due: Option<Time>,
+    /// Whatever there is leaves at once.
+    pub(super) hurry: bool,
+    /// The number of the last frame.
+    sequence: u64,
+    unconfirmed: VecDeque<SentFrame>,
+    last_heartbeat: Time,
+    /// When the heartbeat left that has not been echoed yet.
+    pub(super) heartbeat_sent: Option<Time>,
+    heartbeats: u64,
+}
+
+impl Outbox {
+    /// A grant has reached its caller.
+    pub(super) fn accept(&mut self, now: Time, op: Op) {
+        self.done.push(op.0);
+        self.accept_due.get_or_insert(now + ACCEPT_DELAY);
+    }
+
+    /// An answer has arrived.
+    pub(super) fn done(&mut self, op: Op) {
+        self.done.push(op.0);
+    }
+
+    /// Nobody takes a grant.
+    pub(super) fn refuse(&mut self, op: Op) {
+        self.refused.push(op.0);
+    }
+
+    /// Whether the server has executed all of it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.participants.is_empty()
+            && self.commands.is_empty()
+            && self.done.is_empty()
+            && self.refused.is_empty()
+            && self.unconfirmed.is_empty()
+    }
+
+    pub(super) fn heartbeat_due(&self, ttl: Duration) -> Time {
+        self.last_heartbeat + ttl / 3
+    }
+
+    /// The server has executed all frames up to `sequence`: when the last of them left, if that is news.
+    pub(super) fn received(&mut self, sequence: u64) -> Option<Time> {
+        let mut sent_at = None;
+        while let Some(frame) = self.unconfirmed.front()
+            && frame.sequence <= sequence
+        {
+            sent_at = Some(frame.at);
+            self.unconfirmed.pop_front();
+        }
+        sent_at
+    }
+
+    /// A stream begins. In a new session nothing that concerned the earlier one is of interest.
+    pub(super) fn welcomed(&mut self, at: Time, received: u64, resumed: bool) {
+        self.last_heartbeat = at;
+        self.heartbeat_sent = None;
+        self.sequence = received;
+        if !resumed {
+            self.commands.clear();
+            self.done.clear();
+            self.refused.clear();
+            self.unconfirmed.clear();
+            self.accept_due = None;
+        }
+    }
+
+    /// After a lost stream: what left after the frame `received` is sent again, and so are unanswered queries, whose
+    /// answers nobody keeps.
+    pub(super) fn send_again(&mut self, received: u64, calls: &mut BTreeMap<Op, Entry>) {
+        self.received(received);
+        for mut frame in std::mem::take(&mut self.unconfirmed) {
+            self.participants.append(&mut frame.participants);
+            self.done.append(&mut frame.done);
+            self.refused.append(&mut frame.refused);
+        }
+        self.hurry = true;
+        self.commands.clear();
+        for (op, entry) in calls {
+            match entry.state {
+                State::Sent(sequence)
+                    if sequence <= received && !matches!(entry.request, Request::Query(_)) => {}
+                State::Queued | State::Sent(_) => {
+                    entry.state = State::Queued;
+                    self.commands.push_back(*op);
+                }
+                State::Offered(_) | State::Claimed(_) => {}
+            }
+        }
+    }
+
+    /// The next frame, if one is to leave now. While the session is not known to be `alive` only heartbeats do.
+    pub(super) fn frame(
+        &mut self,
+        now: Time,
+        ttl: Duration,
+        alive: bool,
+        calls: &mut BTreeMap<Op, Entry>,
+    ) -> Option<pb::AttachRequest> {
+        let mut heartbeat = now >= self.heartbeat_due(ttl) || (!alive && self.heartbeat_sent.is_none());
+        let accept = self.accept_due.is_some_and(|due| due <= now);
+        let lazy = self.hurry || self.done.len() > DONE_LAZY_MAX;
+        let work = alive && (accept || lazy || !self.commands.is_empty() || !self.refused.is_empty());
+        if !heartbeat && !work {
+            return None;
+        }
+        let mut frame = pb::AttachRequest { sequence: self.sequence + 1, ..Default::default() };
+        let mut done = Vec::new();
+        if alive {
+            self.take_commands(now, &mut frame, calls);
+            done = std::mem::take(&mut self.done);
+            frame.done = ranges(&mut done);
+            frame.refused = std::mem::take(&mut self.refused);
+            frame.participants = std::mem::take(&mut self.participants);
+            self.accept_due = None;
+            heartbeat |= std::mem::take(&mut self.hurry);
+        }
+        if frame.commands.is_empty()
+            && frame.done.is_empty()
+            && frame.refused.is_empty()
+            && frame.participants.is_empty()
+            && !heartbeat
+        {
+            return None;
+        }
+        if heartbeat {
+            self.heartbeats += 1;
+            frame.heartbeat = self.heartbeats;
+            self.last_heartbeat = now;
+            self.heartbeat_sent.get_or_insert(now);
+        }
+        self.sequence += 1;
+        self.unconfirmed.push_back(SentFrame {
+            sequence: self.sequence,
+            at: now,
+            done,
+            refused: frame.refused.clone(),
+            participants: frame.participants.clone(),
+        });
+        Some(frame)
+    }
+
+    fn take_commands(&mut self, now: Time, frame: &mut pb::AttachRequest, calls: &mut BTreeMap<Op, Entry>) {
+        let mut bytes = 0;
+        while bytes < FRAME_BYTES_SOFT
+            && let Some(op) = self.commands.pop_front()
+        {
+            let Some(entry) = calls.get_mut(&op) else { continue };
+            if !matches!(entry.state, State::Queued) {
+                continue;
+            }
+            let command = wire::command(op, entry.who, &entry.renewed_request(now));
+            bytes += command.encoded_len();
+            entry.state = State::Sent(self.sequence + 1);
+            entry.left = true;
+            frame.commands.push(command);
+        }
+    }
+}
+
+/// Numbers as runs. Sorts them.
+fn ranges(numbers: &mut [u64]) -> Vec<pb::OpRange> {
+    numbers.sort_unstable();
+    let mut ranges: Vec<pb::OpRange> = Vec::new();
+    for &number in numbers.iter() {
+        match ranges.last_mut() {
+            Some(range) if number <= range.last + 1 => range.last = number,
+            _ => ranges.push(pb::OpRange { first: number, last: number }),
+        }
+    }
+    ranges
+}
