@@ -41,8 +41,8 @@ impl Default for ConnectOptions {
     }
 }
 
-/// A session with a namespace, shared by its clones and by the handles made from it. It ends with [`Bridge::close`],
-/// or when the last of them is dropped.
+/// A session with a namespace, shared by its clones, handles, calls and grants. It ends with [`Bridge::close`], or when
+/// the last of them is dropped.
 #[derive(Clone)]
 pub struct Bridge(Arc<Shared>);
 
@@ -93,7 +93,7 @@ impl Bridge {
             link,
             connect_timeout: options.connect_timeout,
             generation,
-            prefix: link::random_u64()?,
+            prefix: link::random_u128()? as u64,
             anonymous: AtomicU32::new(0),
             participants: AtomicU32::new(1),
         })))
@@ -174,13 +174,16 @@ impl Bridge {
         request: Request,
         read: fn(Reply) -> Option<T>,
     ) -> Call<T> {
-        let link = self.0.link.clone();
         if let Err(error) = self.check() {
-            return Call::failed(link, error, read);
+            return Call::failed(self.clone(), error, read);
         }
         let gives = call::gives(&request);
-        let started = link.start(Submission { who, object: object.clone(), request });
-        Call::new(link, started, gives, read)
+        let started = self.0.link.start(Submission { who, object: object.clone(), request });
+        Call::new(self.clone(), started, gives, read)
+    }
+
+    pub(crate) fn link(&self) -> &Arc<dyn Link> {
+        &self.0.link
     }
 
     /// The engine of a `mem:` bridge stayed in the process that was forked; a served bridge starts anew by itself.

@@ -10,8 +10,9 @@ use std::time::Duration;
 use bridge_core::ids::Op;
 use bridge_core::{Error, Reason, Reply, Request};
 
+use crate::bridge::Bridge;
 use crate::clock;
-use crate::link::{Answered, Link, Settle, Slot, Started};
+use crate::link::{Answered, Settle, Slot, Started};
 
 /// Reads the value of a call out of its reply.
 type Read<T> = fn(Reply) -> Option<T>;
@@ -20,7 +21,7 @@ type Read<T> = fn(Reply) -> Option<T>;
 /// granted then goes back.
 #[must_use = "a dropped call is withdrawn"]
 pub struct Call<T> {
-    link: Arc<dyn Link>,
+    bridge: Bridge,
     read: Read<T>,
     state: State,
     /// Whether what it does can be withdrawn without a trace, or is unknown without an answer.
@@ -35,16 +36,16 @@ enum State {
 }
 
 impl<T> Call<T> {
-    pub(crate) fn new(link: Arc<dyn Link>, started: Started, gives: bool, read: Read<T>) -> Self {
+    pub(crate) fn new(bridge: Bridge, started: Started, gives: bool, read: Read<T>) -> Self {
         let state = match started {
             Started::Answered(answered) => State::Answered(answered),
             Started::Waiting(slot) => State::Waiting(slot),
         };
-        Call { link, read, state, gives }
+        Call { bridge, read, state, gives }
     }
 
-    pub(crate) fn failed(link: Arc<dyn Link>, error: Error, read: Read<T>) -> Self {
-        Call { link, read, state: State::Failed(error), gives: false }
+    pub(crate) fn failed(bridge: Bridge, error: Error, read: Read<T>) -> Self {
+        Call { bridge, read, state: State::Failed(error), gives: false }
     }
 
     /// Waits at most `slice`, driving the connection if nobody does. `None`: not yet. A signal ends the slice early.
@@ -59,7 +60,7 @@ impl<T> Call<T> {
             if left.is_zero() {
                 return None;
             }
-            self.link.wait(slot, left);
+            self.bridge.link().wait(slot, left);
             if !slot.is_ready() {
                 return None;
             }
@@ -92,7 +93,7 @@ impl<T> Call<T> {
             State::Failed(error) => return Some(Err(error)),
             State::Over => return None,
             State::Waiting(slot) => {
-                let claimed = if slot.is_ready() { self.link.claim(&slot) } else { None };
+                let claimed = if slot.is_ready() { self.bridge.link().claim(&slot) } else { None };
                 let Some(answered) = claimed else {
                     self.state = State::Waiting(slot);
                     return None;
@@ -101,7 +102,7 @@ impl<T> Call<T> {
             }
         };
         let grant =
-            answered.offered.then(|| Grant { link: self.link.clone(), op: answered.op, accepted: false });
+            answered.offered.then(|| Grant { bridge: self.bridge.clone(), op: answered.op, accepted: false });
         Some(answered.outcome.and_then(|reply| match (self.read)(reply) {
             Some(value) => Ok(Granted { value, grant }),
             None => Err(Error::new(Reason::Internal, "the server's answer does not fit the request")),
@@ -113,7 +114,7 @@ impl<T> Call<T> {
     /// (what it is granted goes back), and what gives is `OUTCOME_UNKNOWN`.
     pub fn cancel(mut self, patience: Duration) -> Option<Result<Granted<T>, Error>> {
         if let State::Waiting(slot) = &self.state {
-            self.link.cancel(slot);
+            self.bridge.link().cancel(slot);
         }
         let end = clock::now() + patience;
         loop {
@@ -136,10 +137,10 @@ impl<T> Call<T> {
 impl<T> Drop for Call<T> {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Waiting(slot) => self.link.abandon(&slot),
+            State::Waiting(slot) => self.bridge.link().abandon(&slot),
             State::Answered(Answered { op, offered: true, .. }) => {
                 // A refusal never fails.
-                let _ = self.link.settle(op, Settle::Refuse);
+                let _ = self.bridge.link().settle(op, Settle::Refuse);
             }
             _ => {}
         }
@@ -165,7 +166,7 @@ impl<T> Future for Call<T> {
 }
 
 struct Grant {
-    link: Arc<dyn Link>,
+    bridge: Bridge,
     op: Op,
     accepted: bool,
 }
@@ -174,7 +175,7 @@ impl Drop for Grant {
     fn drop(&mut self) {
         if !self.accepted {
             // A refusal never fails.
-            let _ = self.link.settle(self.op, Settle::Refuse);
+            let _ = self.bridge.link().settle(self.op, Settle::Refuse);
         }
     }
 }
@@ -191,7 +192,7 @@ impl<T> Granted<T> {
     /// or is not known to be alive (the process was stopped): then it has gone back.
     pub fn accept(self) -> Result<T, Error> {
         if let Some(mut grant) = self.grant {
-            grant.link.settle(grant.op, Settle::Accept)?;
+            grant.bridge.link().settle(grant.op, Settle::Accept)?;
             grant.accepted = true;
         }
         Ok(self.value)

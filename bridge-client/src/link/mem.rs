@@ -1,14 +1,306 @@
-//! The link to an engine of this process.
+//! The link to an engine of this process: no frames, no stored answers, values by reference.
+//!
+//! A call that can be answered at once is: the calling thread locks the engine, executes, and has its answer. Else its
+//! slot is filled by whoever executes the command that settles it, after the engine's lock is released.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use bridge_core::ids::Name;
-use bridge_core::{Error, Reason};
+use bridge_core::command::{Command, EndReason, Mode, SessionSpec};
+use bridge_core::ids::{Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey};
+use bridge_core::{Error, Reason, Request};
+use bridge_node::{Answer, Config, Frame, Namespace, Node, Outbox, SystemClock};
+use parking_lot::Mutex;
 
-use super::Link;
+use super::slot::futex;
+use super::{Answered, Link, Settle, Slot, Started, Submission};
 use crate::bridge::ConnectOptions;
+use crate::fork;
+
+/// The engines of this process by name, each in a node of its own that lives as long as somebody is connected. With the
+/// fork generation that made them: a child's are not its parent's.
+static NODES: Mutex<BTreeMap<(u64, Name), Weak<Node>>> = Mutex::new(BTreeMap::new());
 
 /// Opens a session with the engine of that name.
-pub(crate) fn connect(name: &Name, _options: &ConnectOptions) -> Result<Arc<dyn Link>, Error> {
-    Err(Error::new(Reason::Unavailable, format!("mem:{name} cannot be opened: this build has no engine")))
+pub(crate) fn connect(name: &Name, options: &ConnectOptions) -> Result<Arc<dyn Link>, Error> {
+    let generation = fork::generation();
+    let node = node(generation, name)?;
+    let namespace = node.namespace(name)?;
+    let identity = super::Identity::new(options);
+    let opened = namespace.open(
+        SessionSpec {
+            id: SessionId(super::random_u128()?),
+            secret: Secret(super::random_u128()?),
+            mode: Mode::Direct,
+            ttl: options.session_ttl,
+            label: identity.label,
+            host: identity.host,
+            language: identity.language,
+            pid: identity.pid,
+        },
+        None,
+    )?;
+    let desk = Arc::new(Desk {
+        namespace: Arc::downgrade(&namespace),
+        key: opened.session,
+        calls: Mutex::default(),
+        delivered: AtomicU32::new(0),
+        driven: AtomicU32::new(0),
+        drivers: AtomicU32::new(0),
+        closed: AtomicBool::new(false),
+    });
+    namespace.attach(opened.session, desk.clone());
+    let engine = ManuallyDrop::new(Engine { namespace, _node: node });
+    Ok(Arc::new(Mem { generation, engine, key: opened.session, next_op: AtomicU64::new(1), desk }))
+}
+
+fn node(generation: u64, name: &Name) -> Result<Arc<Node>, Error> {
+    let mut nodes = NODES.lock();
+    let key = (generation, name.clone());
+    if let Some(node) = nodes.get(&key).and_then(Weak::upgrade) {
+        return Ok(node);
+    }
+    nodes.retain(|_, node| node.strong_count() > 0);
+    let node = Node::new(Config::default(), Arc::new(SystemClock::new()));
+    node.start_ticker().map_err(|error| {
+        Error::new(Reason::Internal, format!("mem:{name} cannot start its timer thread: {error}"))
+    })?;
+    nodes.insert(key, Arc::downgrade(&node));
+    Ok(node)
+}
+
+struct Engine {
+    namespace: Arc<Namespace>,
+    /// Owns the thread that ticks.
+    _node: Arc<Node>,
+}
+
+struct Mem {
+    generation: u64,
+    /// Not dropped in a forked child, where its thread does not exist and its locks may be held for ever.
+    engine: ManuallyDrop<Engine>,
+    key: SessionKey,
+    next_op: AtomicU64,
+    desk: Arc<Desk>,
+}
+
+/// Where the session's answers arrive.
+struct Desk {
+    namespace: Weak<Namespace>,
+    key: SessionKey,
+    calls: Mutex<HashMap<Op, Parked>>,
+    /// Counts deliveries: a futex word for whoever drives.
+    delivered: AtomicU32,
+    /// What `delivered` was when somebody last returned from driving.
+    driven: AtomicU32,
+    drivers: AtomicU32,
+    closed: AtomicBool,
+}
+
+/// A call that was not answered at once.
+enum Parked {
+    /// Its answer goes there.
+    Waiting(Arc<Slot>),
+    /// The answer came before the caller could say where it goes.
+    Early(Answered),
+    /// Nobody wants the answer.
+    Abandoned,
+}
+
+impl Mem {
+    fn forked(&self) -> bool {
+        self.generation != fork::generation()
+    }
+
+    fn take_op(&self) -> Op {
+        Op(self.next_op.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn withdraw(&self, op: Op) {
+        let cancel = Request::Command(Command::Cancel(op));
+        // The answer that counts is that of the call itself.
+        let _ = self.engine.namespace.direct(self.key, self.take_op(), ParticipantId::default(), cancel);
+    }
+}
+
+impl Drop for Mem {
+    fn drop(&mut self) {
+        if !self.forked() {
+            // SAFETY: `engine` is not used after this: the link is being dropped, and nothing else drops it.
+            unsafe { ManuallyDrop::drop(&mut self.engine) };
+        }
+    }
+}
+
+impl From<Answer> for Answered {
+    fn from(answer: Answer) -> Self {
+        Answered { op: answer.op, outcome: answer.outcome, offered: answer.offered }
+    }
+}
+
+impl Link for Mem {
+    fn start(&self, submission: Submission) -> Started {
+        let op = self.take_op();
+        if self.desk.closed.load(Ordering::Acquire) {
+            return Started::Answered(Answered { op, outcome: Err(closed()), offered: false });
+        }
+        let Submission { who, request, .. } = submission;
+        if let Some(answer) = self.engine.namespace.direct(self.key, op, who, request) {
+            return Started::Answered(answer.into());
+        }
+        let mut calls = self.desk.calls.lock();
+        match calls.remove(&op) {
+            Some(Parked::Early(answered)) => Started::Answered(answered),
+            _ if self.desk.closed.load(Ordering::Acquire) => {
+                Started::Answered(Answered { op, outcome: Err(closed()), offered: false })
+            }
+            _ => {
+                let slot = Slot::new(op);
+                calls.insert(op, Parked::Waiting(slot.clone()));
+                Started::Waiting(slot)
+            }
+        }
+    }
+
+    fn claim(&self, slot: &Slot) -> Option<Answered> {
+        slot.take()
+    }
+
+    fn wait(&self, slot: &Arc<Slot>, slice: Duration) {
+        let seen = slot.seen();
+        if !slot.is_ready() {
+            slot.park(seen, slice);
+        }
+    }
+
+    fn settle(&self, op: Op, how: Settle) -> Result<(), Error> {
+        if self.forked() {
+            return Ok(());
+        }
+        let namespace = &self.engine.namespace;
+        match how {
+            Settle::Accept => namespace.settle(self.key, vec![OpRange { first: op, last: op }], Vec::new()),
+            Settle::Refuse => {
+                // The session is over: what it was offered has gone back.
+                let _ = namespace.settle(self.key, Vec::new(), vec![op]);
+                Ok(())
+            }
+        }
+    }
+
+    fn cancel(&self, slot: &Arc<Slot>) {
+        if !self.forked() {
+            self.withdraw(slot.op());
+        }
+    }
+
+    fn abandon(&self, slot: &Arc<Slot>) {
+        if self.forked() {
+            return;
+        }
+        let op = slot.op();
+        let parked = match self.desk.calls.lock().get_mut(&op) {
+            Some(parked) => {
+                *parked = Parked::Abandoned;
+                true
+            }
+            None => false,
+        };
+        if parked {
+            self.withdraw(op);
+        } else if slot.take().is_some_and(|answered| answered.offered) {
+            let _ = self.settle(op, Settle::Refuse);
+        }
+    }
+
+    fn announce(&self, who: ParticipantId, label: String) {
+        if !self.forked() {
+            self.engine.namespace.frame(self.key, Frame { labels: vec![(who, label)], ..Frame::default() });
+        }
+    }
+
+    fn drive(&self, slice: Duration) {
+        let desk = &self.desk;
+        desk.drivers.fetch_add(1, Ordering::SeqCst);
+        let seen = desk.driven.load(Ordering::Relaxed);
+        if desk.delivered.load(Ordering::SeqCst) == seen {
+            futex::wait(&desk.delivered, seen, slice);
+        }
+        desk.driven.store(desk.delivered.load(Ordering::SeqCst), Ordering::Relaxed);
+        desk.drivers.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn flush(&self, _at_most: Duration) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn close(&self, _at_most: Duration) -> Result<(), Error> {
+        if !self.forked() {
+            self.engine.namespace.end(self.key, EndReason::Closed);
+        }
+        Ok(())
+    }
+}
+
+impl Desk {
+    fn delivered(&self, slots: Vec<Arc<Slot>>) {
+        for slot in slots {
+            slot.wake();
+        }
+        self.delivered.fetch_add(1, Ordering::SeqCst);
+        if self.drivers.load(Ordering::SeqCst) > 0 {
+            futex::wake(&self.delivered);
+        }
+    }
+}
+
+impl Outbox for Desk {
+    fn deliver(&self, answers: &mut Vec<Answer>) {
+        let mut filled = Vec::with_capacity(answers.len());
+        let mut refused = Vec::new();
+        {
+            let mut calls = self.calls.lock();
+            for answer in answers.drain(..) {
+                let answered = Answered::from(answer);
+                let op = answered.op;
+                match calls.remove(&op) {
+                    Some(Parked::Waiting(slot)) => {
+                        slot.put(answered);
+                        filled.push(slot);
+                    }
+                    Some(Parked::Abandoned) if answered.offered => refused.push(op),
+                    Some(Parked::Abandoned) => {}
+                    None | Some(Parked::Early(_)) => {
+                        calls.insert(op, Parked::Early(answered));
+                    }
+                }
+            }
+        }
+        if !refused.is_empty()
+            && let Some(namespace) = self.namespace.upgrade()
+        {
+            // The session is over: what it was offered has gone back.
+            let _ = namespace.settle(self.key, Vec::new(), refused);
+        }
+        self.delivered(filled);
+    }
+
+    fn end(&self, why: Error) {
+        self.closed.store(true, Ordering::Release);
+        let mut filled = Vec::new();
+        for (op, parked) in self.calls.lock().drain() {
+            if let Parked::Waiting(slot) = parked {
+                slot.put(Answered { op, outcome: Err(why.clone()), offered: false });
+                filled.push(slot);
+            }
+        }
+        self.delivered(filled);
+    }
+}
+
+fn closed() -> Error {
+    Error::new(Reason::SessionExpired, "the bridge is closed; connect again")
 }

@@ -12,6 +12,7 @@ use bridge_core::{Error, Outcome, Reason, Request};
 
 pub use slot::Slot;
 
+use crate::bridge::ConnectOptions;
 use crate::object::Object;
 
 /// A call on its way to an engine.
@@ -90,8 +91,33 @@ pub(crate) trait Link: Send + Sync {
 }
 
 /// Random bits from the system.
-pub(crate) fn random_u64() -> Result<u64, Error> {
-    getrandom::u64().map_err(|error| {
+pub(crate) fn random_u128() -> Result<u128, Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
         Error::new(Reason::Internal, format!("the system gave no random numbers for a session: {error}"))
-    })
+    })?;
+    Ok(u128::from_ne_bytes(bytes))
+}
+
+/// Who this process is, for people.
+pub(crate) struct Identity {
+    pub(crate) label: String,
+    pub(crate) host: String,
+    pub(crate) language: String,
+    pub(crate) pid: u32,
+}
+
+impl Identity {
+    pub(crate) fn new(options: &ConnectOptions) -> Self {
+        let executable = || {
+            let path = std::env::current_exe().ok()?;
+            Some(path.file_name()?.to_string_lossy().into_owned())
+        };
+        Identity {
+            label: options.label.clone().or_else(executable).unwrap_or_default(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            language: options.language.to_owned(),
+            pid: std::process::id(),
+        }
+    }
 }

@@ -13,8 +13,10 @@ use super::Answered;
 
 /// Set while an answer is there.
 const READY: u32 = 1;
+/// Set while somebody may be parked.
+const PARKED: u32 = 2;
 /// Added by every poke.
-const POKE: u32 = 2;
+const POKE: u32 = 4;
 
 /// The place of one answer. Filling and waking are two steps: an answer is put under whatever lock orders it, and
 /// callers are woken when no lock is held.
@@ -22,7 +24,7 @@ const POKE: u32 = 2;
 /// A slot may be emptied again after it was ready (the session was lost, and the call moved to a new one); who was
 /// told that it is ready looks and may find nothing.
 pub struct Slot {
-    /// The futex word: `READY` and a count of pokes.
+    /// The futex word: `READY`, `PARKED` and a count of pokes.
     word: AtomicU32,
     cell: Mutex<Cell>,
 }
@@ -85,7 +87,7 @@ impl Slot {
             }
             (cell.waker.take(), cell.on_ready.take())
         };
-        futex::wake(&self.word);
+        self.unpark();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -97,7 +99,13 @@ impl Slot {
     /// Makes a parked thread return from [`Slot::park`], so that it looks around.
     pub(crate) fn poke(&self) {
         self.word.fetch_add(POKE, Ordering::Release);
-        futex::wake(&self.word);
+        self.unpark();
+    }
+
+    fn unpark(&self) {
+        if self.word.fetch_and(!PARKED, Ordering::AcqRel) & PARKED != 0 {
+            futex::wake(&self.word);
+        }
     }
 
     /// What the word says now; taken before looking around and given to [`Slot::park`].
@@ -107,7 +115,10 @@ impl Slot {
 
     /// Parks until something has happened since `seen`, for at most `slice`, or until a signal arrives.
     pub(crate) fn park(&self, seen: u32, slice: Duration) {
-        futex::wait(&self.word, seen, slice);
+        let parked = seen | PARKED;
+        if self.word.compare_exchange(seen, parked, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            futex::wait(&self.word, parked, slice);
+        }
     }
 
     /// `f` is called once when the answer is there: at once, if it is.
