@@ -10,7 +10,7 @@ import java.nio.ByteBuffer;
  */
 final class Cbor {
   /** Deeper nesting is refused rather than overflowing the stack. */
-  static final int DEPTH_MAX = 500;
+  static final int DEPTH_MAX = 256;
 
   static final int TAG_DATE_TEXT = 0;
   static final int TAG_DATE_EPOCH = 1;
@@ -21,6 +21,16 @@ final class Cbor {
   static final int TAG_ARRAY_ROW_MAJOR = 40;
   static final int TAG_ARRAY_COLUMN_MAJOR = 1040;
   static final int TAG_SET = 258;
+  static final int TAG_DATE = 1004;
+
+  /** This project's own: a tuple, read as a list. */
+  static final int TAG_TUPLE = 45730;
+
+  /** This project's own: a date and time of no time zone. */
+  static final int TAG_LOCAL_DATE_TIME = 45731;
+
+  /** This project's own: an array in its payload format, where RFC 8746 has no element type. */
+  static final int TAG_NDARRAY = 45732;
 
   private Cbor() {}
 

@@ -4,11 +4,10 @@ import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.CodingErrorAction;
-import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
 import java.time.OffsetDateTime;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -56,7 +55,7 @@ final class CborReader {
           case 0 -> unsigned(argument(info));
           case 1 -> negative(argument(info));
           case 2 -> info == 31 ? chunks(2) : bytes(argument(info));
-          case 3 -> info == 31 ? utf8(ByteBuffer.wrap(chunks(3))) : text(argument(info));
+          case 3 -> info == 31 ? Utf8.decode(ByteBuffer.wrap(chunks(3))) : text(argument(info));
           case 4 -> list(info);
           case 5 -> map(info);
           case 6 -> tagged(argument(info));
@@ -119,20 +118,7 @@ final class CborReader {
   }
 
   private String text(long length) {
-    return utf8(slice(length));
-  }
-
-  private static String utf8(ByteBuffer bytes) {
-    try {
-      return StandardCharsets.UTF_8
-          .newDecoder()
-          .onMalformedInput(CodingErrorAction.REPORT)
-          .onUnmappableCharacter(CodingErrorAction.REPORT)
-          .decode(bytes)
-          .toString();
-    } catch (CharacterCodingException e) {
-      throw malformed("has text that is not UTF-8");
-    }
+    return Utf8.decode(slice(length));
   }
 
   private byte[] chunks(int major) {
@@ -201,10 +187,7 @@ final class CborReader {
       return typedArray(tag);
     }
     Object content = value();
-    if (tag > Integer.MAX_VALUE || tag < 0) {
-      return content;
-    }
-    return switch ((int) tag) {
+    return switch ((int) Math.min(tag, Integer.MAX_VALUE)) {
       case Cbor.TAG_DATE_TEXT -> instant(expect(content, String.class, tag));
       case Cbor.TAG_DATE_EPOCH -> instant(expect(content, Number.class, tag));
       case Cbor.TAG_BIGNUM -> small(new BigInteger(1, expect(content, byte[].class, tag)));
@@ -215,7 +198,13 @@ final class CborReader {
       case Cbor.TAG_SET -> set(expect(content, List.class, tag));
       case Cbor.TAG_ARRAY_ROW_MAJOR -> ndarray(expect(content, List.class, tag), false);
       case Cbor.TAG_ARRAY_COLUMN_MAJOR -> ndarray(expect(content, List.class, tag), true);
-      default -> content;
+      case Cbor.TAG_DATE -> date(expect(content, String.class, tag));
+      case Cbor.TAG_LOCAL_DATE_TIME -> localDateTime(expect(content, String.class, tag));
+      case Cbor.TAG_NDARRAY ->
+          NdArray.fromPayload(ByteBuffer.wrap(expect(content, byte[].class, tag)));
+      case Cbor.TAG_TUPLE -> expect(content, List.class, tag);
+      case 21, 22, 23, 32, 33, 34, 35, 36, 55799 -> content;
+      default -> throw malformed("has the tag " + tag + ", which is none of the shared ones");
     };
   }
 
@@ -235,6 +224,22 @@ final class CborReader {
       return OffsetDateTime.parse(text).toInstant();
     } catch (DateTimeException e) {
       throw malformed("has a date that is none: " + text);
+    }
+  }
+
+  private static LocalDate date(String text) {
+    try {
+      return LocalDate.parse(text);
+    } catch (DateTimeException e) {
+      throw malformed("has a date that is none: " + text);
+    }
+  }
+
+  private static LocalDateTime localDateTime(String text) {
+    try {
+      return LocalDateTime.parse(text);
+    } catch (DateTimeException e) {
+      throw malformed("has a date and time that is none: " + text);
     }
   }
 

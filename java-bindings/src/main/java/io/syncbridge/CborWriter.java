@@ -4,8 +4,11 @@ import java.lang.reflect.RecordComponent;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Map;
@@ -16,6 +19,13 @@ import java.util.UUID;
 /** Writes CBOR. Integers and lengths take their shortest form, doubles eight bytes. */
 final class CborWriter {
   private static final BigInteger TWO_64 = BigInteger.ONE.shiftLeft(64);
+
+  private static final DateTimeFormatter SECONDS =
+      DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss");
+  private static final DateTimeFormatter MICROS =
+      DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss.SSSSSS");
+  private static final DateTimeFormatter NANOS =
+      DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss.SSSSSSSSS");
 
   private byte[] out = new byte[64];
   private int length;
@@ -58,7 +68,11 @@ final class CborWriter {
     } else if (value instanceof NdArray array) {
       ndarray(array);
     } else if (value instanceof Instant instant) {
-      instant(instant);
+      tagged(Cbor.TAG_DATE_TEXT, text(LocalDateTime.ofInstant(instant, ZoneOffset.UTC)) + "Z");
+    } else if (value instanceof LocalDateTime time) {
+      tagged(Cbor.TAG_LOCAL_DATE_TIME, text(time));
+    } else if (value instanceof LocalDate date) {
+      tagged(Cbor.TAG_DATE, date.toString());
     } else if (value instanceof UUID uuid) {
       uuid(uuid);
     } else if (value instanceof Record record) {
@@ -114,9 +128,9 @@ final class CborWriter {
   }
 
   private void text(String text) {
-    byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
-    head(3, utf8.length);
-    raw(ByteBuffer.wrap(utf8));
+    ByteBuffer utf8 = Utf8.encode(text);
+    head(3, utf8.remaining());
+    raw(utf8);
   }
 
   private void bytes(ByteBuffer bytes) {
@@ -149,9 +163,15 @@ final class CborWriter {
     }
   }
 
-  private void instant(Instant instant) {
-    head(6, Cbor.TAG_DATE_TEXT);
-    text(instant.toString());
+  /** With seconds always, and a fraction of no, six or nine digits. */
+  private static String text(LocalDateTime time) {
+    int nanos = time.getNano();
+    return time.format(nanos == 0 ? SECONDS : nanos % 1000 == 0 ? MICROS : NANOS);
+  }
+
+  private void tagged(int tag, String text) {
+    head(6, tag);
+    text(text);
   }
 
   private void uuid(UUID uuid) {
@@ -162,6 +182,11 @@ final class CborWriter {
   }
 
   private void ndarray(NdArray array) {
+    if (!TypedArrays.has(array.dtype())) {
+      head(6, Cbor.TAG_NDARRAY);
+      bytes(array.toPayload());
+      return;
+    }
     head(6, array.fortran() ? Cbor.TAG_ARRAY_COLUMN_MAJOR : Cbor.TAG_ARRAY_ROW_MAJOR);
     head(4, 2);
     head(4, array.shape().length);

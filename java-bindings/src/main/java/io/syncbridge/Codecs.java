@@ -1,10 +1,17 @@
 package io.syncbridge;
 
 import java.nio.ByteBuffer;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** The codecs that need nothing but the JDK. */
 final class Codecs {
+  private static final Pattern CHARSET =
+      Pattern.compile(";\\s*charset=\"?([^;\"\\s]+)", Pattern.CASE_INSENSITIVE);
+
   static final Codec<byte[]> BYTES =
       new Codec<>() {
         @Override
@@ -32,14 +39,11 @@ final class Codecs {
 
         @Override
         public Payload encode(String value) {
-          return Payload.of(Payload.TEXT, value.getBytes(StandardCharsets.UTF_8));
+          return new Payload(Payload.TEXT, Utf8.encode(value));
         }
 
         @Override
         public String decode(Payload payload) {
-          if (payload.contentType().startsWith("text/")) {
-            return text(payload);
-          }
           return cast(String.class, VALUES.decode(payload), payload);
         }
       };
@@ -88,11 +92,22 @@ final class Codecs {
 
         @Override
         public Object decode(Payload payload) {
-          return switch (payload.contentType()) {
+          String type = payload.contentType();
+          int semicolon = type.indexOf(';');
+          String media =
+              (semicolon < 0 ? type : type.substring(0, semicolon))
+                  .strip()
+                  .toLowerCase(Locale.ROOT);
+          if (media.startsWith("text/")) {
+            return Utf8.decode(payload.bytes(), charset(type));
+          }
+          if (media.equals(Payload.JSON)
+              || media.startsWith("application/") && media.endsWith("+json")) {
+            return new JsonCodec<>(Object.class).decode(payload);
+          }
+          return switch (media) {
             case Payload.CBOR -> Cbor.decode(payload.bytes());
-            case Payload.TEXT, "text/plain" -> text(payload);
             case Payload.NDARRAY -> NdArray.fromPayload(payload.bytes());
-            case Payload.JSON -> new JsonCodec<>(Object.class).decode(payload);
             case Payload.PICKLE ->
                 throw new CodecException(
                     "the item is a pickled Python object, which only Python reads; put plain values on the Python side");
@@ -103,8 +118,14 @@ final class Codecs {
 
   private Codecs() {}
 
-  static String text(Payload payload) {
-    return StandardCharsets.UTF_8.decode(payload.bytes().duplicate()).toString();
+  private static Charset charset(String type) {
+    Matcher matcher = CHARSET.matcher(type);
+    try {
+      return matcher.find() ? Charset.forName(matcher.group(1)) : StandardCharsets.UTF_8;
+    } catch (IllegalArgumentException e) {
+      throw new CodecException(
+          "the item is " + type + ", in a character set that this JVM does not know");
+    }
   }
 
   static <T> T cast(Class<T> type, Object value, Payload payload) {

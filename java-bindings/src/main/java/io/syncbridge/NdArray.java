@@ -17,7 +17,7 @@ import java.util.Map;
  */
 public final class NdArray {
   private static final int ALIGNMENT = 64;
-  private static final String DTYPE = "[<>|=]?[biufcmMSUV][1-9]\\d{0,7}(\\[[^\\]]*\\])?";
+  private static final String DTYPE = "[<>|=]?(b1|[iu][1248]|f[248]|c(8|16))";
   private static final boolean LITTLE = ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN;
 
   private final String dtype;
@@ -268,21 +268,19 @@ public final class NdArray {
       throw new CodecException(
           "the element type "
               + dtype
-              + " is not supported; structured and object types must be sent field by field");
+              + " is none of bool, integers, floats and complex numbers; send other elements field by field, or as a list");
     }
     char first = dtype.charAt(0);
     String bare =
         first == '<' || first == '>' || first == '|' || first == '=' ? dtype.substring(1) : dtype;
-    if (bare.matches("[biu]1|[SV].*")) {
+    if (bare.endsWith("1")) {
       return "|" + bare;
     }
     return (first == '<' || first == '>' ? first : LITTLE ? '<' : '>') + bare;
   }
 
   static int itemBytes(String dtype) {
-    int end = dtype.indexOf('[');
-    int size = Integer.parseInt(dtype.substring(2, end < 0 ? dtype.length() : end));
-    return dtype.charAt(1) == 'U' ? size * 4 : size;
+    return Integer.parseInt(dtype.substring(2));
   }
 
   private static long bytes(String dtype, long[] shape) {

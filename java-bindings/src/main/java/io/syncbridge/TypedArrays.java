@@ -46,14 +46,11 @@ final class TypedArrays {
     return dtype;
   }
 
+  static boolean has(String dtype) {
+    return BY_DTYPE.containsKey(dtype);
+  }
+
   static int tag(String dtype) {
-    Integer tag = BY_DTYPE.get(dtype);
-    if (tag == null) {
-      throw new CodecException(
-          "an array of "
-              + dtype
-              + " cannot stand inside a CBOR value; use another element type, or Codec.ndarray()");
-    }
-    return tag;
+    return BY_DTYPE.get(dtype);
   }
 }
