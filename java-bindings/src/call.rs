@@ -1,0 +1,206 @@
+//! Calls under way: awaited in slices, watched, withdrawn, read, accepted.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use bridge_client::{Call, Error, Granted, Reason};
+use jni::objects::{JClass, JObject};
+use jni::sys::{jint, jlong};
+use jni::{Env, EnvUnowned};
+use parking_lot::Mutex;
+
+use crate::bridge;
+use crate::errors::{Failure, native};
+use crate::table::Table;
+
+/// How a call stands, as `io.syncbridge.Call` knows it.
+#[derive(Clone, Copy)]
+enum Status {
+    Waiting = 0,
+    Ended = 1,
+    /// FULL, EMPTY or TIMED_OUT.
+    NotInTime = 2,
+    Withdrawn = 3,
+    Failed = 4,
+}
+
+/// Makes a Java value of what a call was granted.
+pub(crate) type ToJava<T> = for<'local> fn(&mut Env<'local>, &T) -> Result<JObject<'local>, Failure>;
+
+/// A call, whatever it is granted.
+trait Operation: Send {
+    fn wait(&mut self, slice: Duration) -> Status;
+    fn cancel(&mut self, patience: Duration) -> Status;
+    fn on_ready(&self, fire: Box<dyn FnOnce() + Send>);
+    fn value<'local>(&self, env: &mut Env<'local>) -> Result<JObject<'local>, Failure>;
+    fn accept(&mut self) -> Result<(), Failure>;
+}
+
+struct Running<T> {
+    state: State<T>,
+    to_java: ToJava<T>,
+}
+
+enum State<T> {
+    Waiting(Call<T>),
+    Ended(Granted<T>),
+    Failed(Error),
+    Over,
+}
+
+impl<T> Running<T> {
+    fn end(&mut self, result: Result<Granted<T>, Error>) {
+        self.state = match result {
+            Ok(granted) => State::Ended(granted),
+            Err(error) => State::Failed(error),
+        };
+    }
+
+    fn status(&self) -> Status {
+        match &self.state {
+            State::Waiting(_) => Status::Waiting,
+            State::Ended(_) => Status::Ended,
+            State::Failed(error) => match error.reason {
+                Reason::Full | Reason::Empty | Reason::TimedOut => Status::NotInTime,
+                Reason::Cancelled => Status::Withdrawn,
+                _ => Status::Failed,
+            },
+            State::Over => Status::Withdrawn,
+        }
+    }
+}
+
+impl<T: Send + 'static> Operation for Running<T> {
+    fn wait(&mut self, slice: Duration) -> Status {
+        if let State::Waiting(call) = &mut self.state
+            && let Some(result) = call.wait(slice)
+        {
+            self.end(result);
+        }
+        self.status()
+    }
+
+    fn cancel(&mut self, patience: Duration) -> Status {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Waiting(call) => {
+                if let Some(result) = call.cancel(patience) {
+                    self.end(result);
+                }
+            }
+            ended => self.state = ended,
+        }
+        self.status()
+    }
+
+    fn on_ready(&self, fire: Box<dyn FnOnce() + Send>) {
+        match &self.state {
+            State::Waiting(call) => call.on_ready(fire),
+            _ => fire(),
+        }
+    }
+
+    fn value<'local>(&self, env: &mut Env<'local>) -> Result<JObject<'local>, Failure> {
+        match &self.state {
+            State::Ended(granted) => (self.to_java)(env, granted),
+            State::Failed(error) => Err(error.clone().into()),
+            State::Waiting(_) | State::Over => Err(Failure::Gone("call")),
+        }
+    }
+
+    fn accept(&mut self) -> Result<(), Failure> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Ended(granted) => granted.accept().map(drop).map_err(Failure::from),
+            State::Failed(error) => Err(error.into()),
+            State::Waiting(_) | State::Over => Err(Failure::Gone("call")),
+        }
+    }
+}
+
+static CALLS: LazyLock<Table<Mutex<dyn Operation>>> = LazyLock::new(|| Table::new("call"));
+
+/// Gives a started call its number.
+pub(crate) fn add<T: Send + 'static>(call: Call<T>, to_java: ToJava<T>) -> jlong {
+    CALLS.add(Arc::new(Mutex::new(Running { state: State::Waiting(call), to_java })))
+}
+
+/// For calls that are granted nothing that Java asks for.
+pub(crate) fn nothing<'local, T>(_: &mut Env<'local>, _: &T) -> Result<JObject<'local>, Failure> {
+    Ok(JObject::null())
+}
+
+/// Waits for at most `slice` nanoseconds, driving the connection if nobody does.
+#[unsafe(no_mangle)]
+extern "system" fn Java_io_syncbridge_Native_callAwait<'local>(
+    env: EnvUnowned<'local>,
+    _: JClass<'local>,
+    call: jlong,
+    slice: jlong,
+) -> jint {
+    native(env, |_| {
+        let slice = Duration::from_nanos(u64::try_from(slice).unwrap_or(0));
+        Ok(CALLS.get(call)?.lock().wait(slice) as jint)
+    })
+}
+
+/// Has the call's number collected once it may have ended.
+#[unsafe(no_mangle)]
+extern "system" fn Java_io_syncbridge_Native_callWatch<'local>(
+    env: EnvUnowned<'local>,
+    _: JClass<'local>,
+    call: jlong,
+    bridge: jlong,
+) {
+    native(env, |_| {
+        let watch = bridge::get(bridge)?.completions.watch(call);
+        CALLS.get(call)?.lock().on_ready(Box::new(move || watch.fire()));
+        Ok(())
+    })
+}
+
+/// Withdraws the call and says how it stands; waits for the definite answer for at most `patience` milliseconds.
+#[unsafe(no_mangle)]
+extern "system" fn Java_io_syncbridge_Native_callCancel<'local>(
+    env: EnvUnowned<'local>,
+    _: JClass<'local>,
+    call: jlong,
+    patience: jlong,
+) -> jint {
+    native(env, |_| Ok(CALLS.get(call)?.lock().cancel(bridge::millis(patience)) as jint))
+}
+
+/// What an ended call was granted. It is an offer still; throws where the call failed.
+#[unsafe(no_mangle)]
+extern "system" fn Java_io_syncbridge_Native_callValue<'local>(
+    env: EnvUnowned<'local>,
+    _: JClass<'local>,
+    call: jlong,
+) -> JObject<'local> {
+    native(env, |env| {
+        let call = CALLS.get(call)?;
+        let call = call.lock();
+        call.value(env)
+    })
+}
+
+/// Makes what was granted Java's own, and forgets the call.
+#[unsafe(no_mangle)]
+extern "system" fn Java_io_syncbridge_Native_callAccept<'local>(
+    env: EnvUnowned<'local>,
+    _: JClass<'local>,
+    call: jlong,
+) {
+    native(env, |_| CALLS.remove(call).ok_or(Failure::Gone("call"))?.lock().accept())
+}
+
+/// Forgets the call: withdrawn if it is under way, refused if it was granted something.
+#[unsafe(no_mangle)]
+extern "system" fn Java_io_syncbridge_Native_callDrop<'local>(
+    env: EnvUnowned<'local>,
+    _: JClass<'local>,
+    call: jlong,
+) {
+    native(env, |_| {
+        drop(CALLS.remove(call));
+        Ok(())
+    })
+}
