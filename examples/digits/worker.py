@@ -1,4 +1,4 @@
-"""worker.py URL MODEL: reads digits in batches, under one of the permits of the accelerator, to the end of the queue."""
+"""worker.py URL MODEL: reads digits in batches, under one of the permits, to the end of the queue."""
 
 import os
 import pickle
