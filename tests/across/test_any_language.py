@@ -154,7 +154,8 @@ def test_a_release_by_token_is_told_when_it_is_stale(api: Any) -> None:
 def test_a_session_that_nobody_renews_expires(api: Any) -> None:
     spec, me = opened(api, ttl=1.0)
     api.queue.Put(queue.QueueServicePutRequest(queue="jobs", item=item(b"a")))
-    api.queue.Lease(queue.QueueServiceLeaseRequest(queue="jobs"), metadata=me)
+    api.queue.Lease(queue.QueueServiceLeaseRequest(queue="jobs"), metadata=(*me, ("syncbridge-op", "1")))
+    api.session.KeepAlive(session.KeepAliveRequest(session_id=spec.id, accepted=[1]))
     got = api.queue.Get(queue.QueueServiceGetRequest(queue="jobs", timeout=seconds(5)))
     assert got.delivery.attempt == 2
     with pytest.raises(grpc.RpcError) as expired:
