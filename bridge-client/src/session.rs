@@ -42,6 +42,11 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub struct Completions(Vec<Arc<Slot>>);
 
 impl Completions {
+    /// Adds those of `more`.
+    pub fn append(&mut self, mut more: Completions) {
+        self.0.append(&mut more.0);
+    }
+
     /// Wakes whoever waits for them. Call it without holding any lock. True if there were any.
     pub fn deliver(&mut self) -> bool {
         let any = !self.0.is_empty();
@@ -100,13 +105,18 @@ pub struct Session {
 impl Session {
     /// A session that has not been opened; `hello` says what it is (its TTL is 15 s unless given).
     pub fn new(hello: pb::SessionSpec) -> Self {
+        Self::numbered_from(hello, Op(1))
+    }
+
+    /// As [`Session::new`]; its first command has the number `first`.
+    pub fn numbered_from(hello: pb::SessionSpec, first: Op) -> Self {
         let ttl = hello.ttl.and_then(|ttl| Duration::try_from(ttl).ok()).unwrap_or(Duration::from_secs(15));
         Session {
             hello: pb::SessionSpec { protocol_version: PROTOCOL_VERSION, ..hello },
             ttl,
             phase: Phase::Down,
             alive_until: None,
-            next_op: 1,
+            next_op: first.0,
             calls: BTreeMap::new(),
             ends: BTreeSet::new(),
             held_back: Vec::new(),
@@ -120,6 +130,11 @@ impl Session {
     /// Whether the server has said welcome on the present stream.
     pub fn is_attached(&self) -> bool {
         self.phase == Phase::Attached
+    }
+
+    /// What ends it at the server.
+    pub fn close_request(&self) -> pb::CloseRequest {
+        pb::CloseRequest { session_id: self.hello.id.clone(), secret: self.hello.secret.clone() }
     }
 
     /// Why it takes no more calls, if it does not.

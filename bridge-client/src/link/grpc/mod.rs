@@ -1,14 +1,270 @@
-//! The link to a server over gRPC.
+//! The link to a server over gRPC, driven by whoever waits.
+//!
+//! There is no runtime and no thread that a call has to pass: tonic's channel lives on an [executor] without a thread
+//! and on a [socket] that never waits. The thread that waits for an answer [leads](lead): it sleeps in the
+//! connection's epoll instance, reads, and delivers the others' answers too. A [helper] thread carries heartbeats and
+//! what nobody waits for. `docs/adr/0001-who-drives-the-connection.md` has the reasons and the figures.
 
-use std::sync::Arc;
+mod connection;
+mod descriptor;
+mod dial;
+mod executor;
+mod helper;
+mod lead;
+mod poller;
+mod process;
+mod socket;
+mod timer;
+mod wire;
 
-use bridge_core::{Error, Reason};
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::Link;
+use bridge_core::error::{Error, Reason};
+use bridge_core::ids::{Op, ParticipantId};
+use syncbridge_proto::v1 as pb;
+
+use super::slot::Slot;
+use super::{Answered, Identity, Link, Settle, Started, Submission};
 use crate::bridge::ConnectOptions;
+use crate::clock;
+use crate::fork;
+use crate::session::Session;
 use crate::url::Url;
+use connection::Connection;
+use dial::Address;
+
+/// Locks. Nothing here is left half-done by a panic, and std's mutex can be used after a fork.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Op numbers of different processes differ in the bits from here up, so that a call which a child inherited from its
+/// parent is never taken for one of its own.
+const GENERATION_SHIFT: u32 = 40;
 
 /// Connects, opens the session and returns when it is welcome. `UNAVAILABLE` after `connect_timeout`.
-pub(crate) fn connect(url: &Url, _options: &ConnectOptions) -> Result<Arc<dyn Link>, Error> {
-    Err(Error::new(Reason::Unavailable, format!("{url:?} cannot be reached: this build has no gRPC link")))
+pub(crate) fn connect(url: &Url, options: &ConnectOptions) -> Result<Arc<dyn Link>, Error> {
+    let recipe = Recipe::new(url, options)?;
+    let connection = recipe.prepare()?;
+    let until = clock::now() + options.connect_timeout;
+    helper::connect_once(&connection, options.connect_timeout)?;
+    connection.wait_until(until.since(clock::now()), |desk| {
+        desk.session.is_attached() || desk.session.closed().is_some() || desk.lost.is_some()
+    });
+    let failed = lock(&connection.desk).lost.clone();
+    if let Some(error) = failed {
+        connection.retire(error.clone());
+        return Err(error);
+    }
+    if !lock(&connection.desk).session.is_attached() {
+        let error = Error::new(
+            Reason::Unavailable,
+            format!(
+                "{} accepted the connection and has not answered within {:?}; check that a syncbridge server \
+                 listens there",
+                connection.address, options.connect_timeout
+            ),
+        );
+        connection.retire(error.clone());
+        return Err(error);
+    }
+    helper::start(&connection).map_err(no_resources)?;
+    connection.look_soon();
+    Ok(Arc::new(GrpcLink { current: AtomicPtr::new(Arc::into_raw(connection).cast_mut()), recipe }))
+}
+
+fn no_resources(error: std::io::Error) -> Error {
+    Error::new(Reason::Unavailable, format!("the system has no descriptors or threads left: {error}"))
+}
+
+/// What a connection is made from, again in a forked child.
+struct Recipe {
+    address: Address,
+    namespace: String,
+    options: ConnectOptions,
+}
+
+impl Recipe {
+    fn new(url: &Url, options: &ConnectOptions) -> Result<Self, Error> {
+        let (address, namespace) = match url {
+            Url::Tcp { host, port, namespace } => (Address::Tcp(host.clone(), *port), namespace),
+            Url::Unix { path, namespace } => (Address::Unix(path.clone()), namespace),
+            Url::Mem(_) => return Err(Error::new(Reason::Internal, "mem: has no server")),
+        };
+        Ok(Recipe { address, namespace: namespace.to_string(), options: options.clone() })
+    }
+
+    /// A connection of this process that has not been made yet.
+    fn prepare(&self) -> Result<Arc<Connection>, Error> {
+        let identity = Identity::new(&self.options);
+        let spec = pb::SessionSpec {
+            id: super::random_u128()?.to_be_bytes().to_vec().into(),
+            secret: super::random_u128()?.to_be_bytes().to_vec().into(),
+            namespace: self.namespace.clone(),
+            ttl: self.options.session_ttl.try_into().ok(),
+            label: identity.label.clone(),
+            process: Some(process::identity(identity)),
+            protocol_version: syncbridge_proto::PROTOCOL_VERSION,
+        };
+        let generation = fork::generation();
+        let session = Session::numbered_from(spec, Op((generation << GENERATION_SHIFT) + 1));
+        let connection = Connection::new(self.address.clone(), generation, session).map_err(no_resources)?;
+        Ok(Arc::new(connection))
+    }
+}
+
+/// The link of one bridge: a connection, and in a forked child another one.
+struct GrpcLink {
+    /// From `Arc::into_raw`. A parent's is leaked in its child: no destructor of it may run there.
+    current: AtomicPtr<Connection>,
+    recipe: Recipe,
+}
+
+impl GrpcLink {
+    /// The connection of this process. In a forked child the first use begins a new session in the background.
+    fn connection(&self) -> Result<&Connection, Error> {
+        let current = self.current.load(Ordering::Acquire);
+        // SAFETY: what was stored is never freed before `self` is dropped.
+        let connection = unsafe { &*current };
+        if connection.generation == fork::generation() {
+            return Ok(connection);
+        }
+        let fresh = self.recipe.prepare()?;
+        let started = fresh.clone();
+        let fresh = Arc::into_raw(fresh).cast_mut();
+        match self.current.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => {
+                helper::start(&started).map_err(no_resources)?;
+                lock(&started.redial.state).wanted = true;
+                started.helper.ring();
+                // SAFETY: as above.
+                Ok(unsafe { &*fresh })
+            }
+            Err(other) => {
+                // SAFETY: from `into_raw` above, and stored nowhere.
+                drop(unsafe { Arc::from_raw(fresh) });
+                // SAFETY: as above.
+                Ok(unsafe { &*other })
+            }
+        }
+    }
+
+    /// The connection that the call belongs to; `None` if it was started in a parent of this process.
+    fn of(&self, op: Op) -> Option<&Connection> {
+        let connection = self.connection().ok()?;
+        (op.0 >> GENERATION_SHIFT == connection.generation).then_some(connection)
+    }
+}
+
+impl Drop for GrpcLink {
+    fn drop(&mut self) {
+        let current = *self.current.get_mut();
+        // SAFETY: as in `connection`.
+        if unsafe { &*current }.generation != fork::generation() {
+            return;
+        }
+        // SAFETY: from `into_raw`, and nobody else has this one reference.
+        let connection = unsafe { Arc::from_raw(current) };
+        connection.say_goodbye();
+    }
+}
+
+fn inherited() -> Error {
+    Error::new(
+        Reason::OutcomeUnknown,
+        "the call was started before the process was forked and belongs to the parent; start it anew",
+    )
+}
+
+impl Link for GrpcLink {
+    fn start(&self, submission: Submission) -> Started {
+        let connection = match self.connection() {
+            Ok(connection) => connection,
+            Err(error) => {
+                return Started::Answered(Answered { op: Op(0), outcome: Err(error), offered: false });
+            }
+        };
+        let slot = connection.post(|session, _| session.submit(clock::now(), submission));
+        connection.look_soon();
+        Started::Waiting(slot)
+    }
+
+    fn claim(&self, slot: &Slot) -> Option<Answered> {
+        let Some(connection) = self.of(slot.op()) else { return slot.take() };
+        let claimed = connection.with_session(|session| session.claim(clock::now(), slot));
+        if claimed.is_none() {
+            // Whether the session lives is asked with a heartbeat.
+            connection.post(|_, _| ());
+            connection.look_soon();
+        }
+        claimed
+    }
+
+    fn wait(&self, slot: &Arc<Slot>, slice: Duration) {
+        match self.of(slot.op()) {
+            Some(connection) => connection.wait(slot, slice),
+            None => {
+                slot.put(Answered { op: slot.op(), outcome: Err(inherited()), offered: false });
+                slot.wake();
+            }
+        }
+    }
+
+    fn settle(&self, op: Op, how: Settle) -> Result<(), Error> {
+        let Some(connection) = self.of(op) else {
+            return if how == Settle::Refuse { Ok(()) } else { Err(inherited()) };
+        };
+        if how == Settle::Refuse {
+            let refused = connection.post(|session, _| session.settle(clock::now(), op, how));
+            connection.look_soon();
+            return refused;
+        }
+        let (settled, due) = connection
+            .with_session(|session| (session.settle(clock::now(), op, how), session.next_deadline()));
+        if let Some(due) = due {
+            connection.timer.at_latest(due);
+        }
+        settled
+    }
+
+    fn cancel(&self, slot: &Arc<Slot>) {
+        if let Some(connection) = self.of(slot.op()) {
+            connection.post(|session, completions| session.cancel(clock::now(), slot, completions));
+            connection.look_soon();
+        }
+    }
+
+    fn abandon(&self, slot: &Arc<Slot>) {
+        if let Some(connection) = self.of(slot.op()) {
+            connection.post(|session, _| session.abandon(clock::now(), slot));
+            connection.look_soon();
+        }
+    }
+
+    fn announce(&self, who: ParticipantId, label: String) {
+        if let Ok(connection) = self.connection() {
+            connection.with_session(|session| session.announce(who, label));
+        }
+    }
+
+    fn drive(&self, slice: Duration) {
+        if let Ok(connection) = self.connection() {
+            connection.drive(slice);
+        }
+    }
+
+    fn flush(&self, at_most: Duration) -> Result<(), Error> {
+        self.connection()?.flush(at_most)
+    }
+
+    fn close(&self, at_most: Duration) -> Result<(), Error> {
+        let connection = self.connection()?;
+        if at_most.is_zero() {
+            connection.say_goodbye();
+            return Ok(());
+        }
+        connection.close(at_most)
+    }
 }

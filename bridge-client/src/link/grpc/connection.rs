@@ -1,0 +1,476 @@
+//! A session's way to its server: the session's logic, the wire of the moment, and the threads that drive it.
+//!
+//! There are three locks. `desk` guards the session and is held for a few steps at a time; `wire` is held while
+//! driving and never while waiting; [`Lead`] has its own. They are taken in the order wire, desk or lead. Slots are
+//! woken, and callbacks run, while none is held.
+//!
+//! A call is put on the desk, and a write-only [turn](Connection::turn) sends it. Whoever waits for an answer then
+//! leads or follows. Two milliseconds after anything was posted, and whenever the session wants it, the helper has a
+//! look: it sends what waited for a frame to ride in, and watches the socket if nobody else is there.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, TryLockError, Weak};
+use std::task::Waker;
+use std::time::Duration;
+
+use bridge_core::error::{Error, Reason};
+use bridge_core::ids::Op;
+use syncbridge_proto::v1::{AttachRequest, AttachResponse};
+
+use super::dial::Address;
+use super::lead::{Lead, Role};
+use super::lock;
+use super::poller::Poller;
+use super::timer::Timer;
+use super::wire::{Ends, Wire};
+use crate::clock;
+use crate::link::slot::Slot;
+use crate::session::{Completions, Session, Verdict};
+
+/// How soon the helper looks after something was posted that nobody may be waiting for.
+const HELPER_DELAY: Duration = Duration::from_millis(2);
+
+/// How often somebody who waits for something other than an answer looks while another thread leads.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// How long a turn that may read and cannot (the peer reads nothing, so HTTP/2 does not either) waits before the next.
+const STALL: Duration = Duration::from_millis(5);
+
+pub(super) struct Connection {
+    pub(super) address: Address,
+    /// `fork::generation()` of the process that it belongs to.
+    pub(super) generation: u64,
+    pub(super) desk: Mutex<Desk>,
+    pub(super) wire: Mutex<Option<Wire>>,
+    /// Something was posted since the last turn began.
+    dirty: AtomicBool,
+    /// Answers that are in their slots, and whose callers have not been woken.
+    ready: Mutex<Completions>,
+    pub(super) lead: Lead,
+    /// What the leader sleeps in.
+    pub(super) poller: Poller,
+    /// What the helper sleeps in.
+    pub(super) helper: Arc<Poller>,
+    pub(super) timer: Timer,
+    pub(super) redial: Redial,
+    /// The helper is to say goodbye.
+    pub(super) leaving: AtomicBool,
+}
+
+/// The session and what belongs to its frames.
+pub(super) struct Desk {
+    pub(super) session: Session,
+    /// Wakes the stream that takes frames.
+    outbox: Option<Waker>,
+    /// Why the last connection ended.
+    pub(super) lost: Option<Error>,
+}
+
+/// Making another connection after one was lost.
+#[derive(Default)]
+pub(super) struct Redial {
+    pub(super) state: Mutex<Redialing>,
+    pub(super) changed: Condvar,
+}
+
+#[derive(Default)]
+pub(super) struct Redialing {
+    /// A lost connection is replaced. Not before the first one has been made.
+    pub(super) wanted: bool,
+    /// A thread is at it.
+    pub(super) running: bool,
+    /// How long to wait before the next attempt.
+    pub(super) pause: Duration,
+}
+
+impl Connection {
+    pub(super) fn new(address: Address, generation: u64, session: Session) -> io::Result<Self> {
+        let helper = Arc::new(Poller::new()?);
+        let timer = Timer::new()?;
+        helper.add_timer(&timer)?;
+        Ok(Connection {
+            address,
+            generation,
+            desk: Mutex::new(Desk { session, outbox: None, lost: None }),
+            wire: Mutex::new(None),
+            dirty: AtomicBool::new(false),
+            ready: Mutex::default(),
+            lead: Lead::new(helper.clone()),
+            poller: Poller::new()?,
+            helper,
+            timer,
+            redial: Redial::default(),
+            leaving: AtomicBool::new(false),
+        })
+    }
+
+    /// Takes a new connection into use.
+    pub(super) fn adopt(self: &Arc<Self>, wire: Wire) -> io::Result<()> {
+        let mut current = lock(&self.wire);
+        let mut desk = lock(&self.desk);
+        if desk.session.closed().is_some() {
+            return Ok(());
+        }
+        wire.watch(&self.poller)?;
+        self.lead.attach(wire.socket().clone())?;
+        desk.session.on_connected(clock::now());
+        drop(desk);
+        *current = Some(wire);
+        drop(current);
+        self.turn(Turn::default());
+        self.look_soon();
+        Ok(())
+    }
+
+    /// What [`Wire`] needs to know of this.
+    pub(super) fn ends(self: &Arc<Self>) -> Weak<dyn Ends> {
+        let weak: Weak<Connection> = Arc::downgrade(self);
+        weak
+    }
+
+    /// Does something with the session, then sends what follows from it.
+    pub(super) fn post<T>(&self, act: impl FnOnce(&mut Session, &mut Completions) -> T) -> T {
+        let mut completions = Completions::default();
+        let (result, outbox) = {
+            let mut desk = lock(&self.desk);
+            let result = act(&mut desk.session, &mut completions);
+            (result, desk.outbox.take())
+        };
+        lock(&self.ready).append(completions);
+        if let Some(outbox) = outbox {
+            outbox.wake();
+        }
+        self.turn(Turn::default());
+        result
+    }
+
+    /// Does something with the session that need not be sent now.
+    pub(super) fn with_session<T>(&self, act: impl FnOnce(&mut Session) -> T) -> T {
+        act(&mut lock(&self.desk).session)
+    }
+
+    /// The helper looks within a few milliseconds.
+    pub(super) fn look_soon(&self) {
+        self.timer.at_latest(clock::now() + HELPER_DELAY);
+    }
+
+    /// Sends what is ready, and reads if it may. If another thread is at it, that one looks again afterwards. True:
+    /// answers were delivered.
+    pub(super) fn turn(&self, turn: Turn) -> Turned {
+        let mut read = turn.read;
+        let mut turned = Turned::default();
+        self.dirty.store(true, Ordering::SeqCst);
+        loop {
+            // Pairs with itself in the thread that finds the lock taken: it stored `dirty` before that, so the holder
+            // sees it here, after unlocking.
+            fence(Ordering::SeqCst);
+            if !read && !self.dirty.load(Ordering::SeqCst) {
+                break;
+            }
+            let mut wire = if read {
+                lock(&self.wire)
+            } else {
+                match self.wire.try_lock() {
+                    Ok(wire) => wire,
+                    Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                    Err(TryLockError::WouldBlock) => break,
+                }
+            };
+            self.dirty.store(false, Ordering::SeqCst);
+            if let Some(connected) = &*wire {
+                if turn.writable {
+                    connected.socket().writable();
+                }
+                let end = connected.drive(read);
+                turned.stalled |= read && end.is_none() && connected.socket().is_unread();
+                if let Some(end) = end {
+                    self.lose(&mut wire, end);
+                }
+            }
+            drop(wire);
+            read = false;
+            turned.delivered |= self.deliver();
+        }
+        if turned.delivered && !turn.read && self.lead.is_led() {
+            // One of the answers may be the leader's, who looks for it only after a turn of its own.
+            self.poller.ring();
+        }
+        turned
+    }
+
+    fn deliver(&self) -> bool {
+        let mut ready = std::mem::take(&mut *lock(&self.ready));
+        ready.deliver()
+    }
+
+    /// The connection is over.
+    pub(super) fn lose(&self, wire: &mut MutexGuard<'_, Option<Wire>>, end: Verdict) {
+        if let Some(wire) = wire.take() {
+            wire.unwatch(&self.poller);
+            self.lead.detach();
+        }
+        let mut completions = Completions::default();
+        {
+            let mut desk = lock(&self.desk);
+            desk.outbox = None;
+            match end {
+                Verdict::Fatal(error) => {
+                    desk.session.fail(error.clone(), &mut completions);
+                    desk.lost = Some(error);
+                }
+                Verdict::Reconnect(error) => {
+                    desk.session.on_lost(clock::now());
+                    desk.lost = Some(error);
+                }
+                Verdict::Continue => desk.session.on_lost(clock::now()),
+            }
+        }
+        lock(&self.ready).append(completions);
+        // The helper dials again.
+        self.helper.ring();
+    }
+
+    /// What is due in the session happens.
+    pub(super) fn on_time(&self) {
+        let verdict = self.post(|session, completions| session.on_time(clock::now(), completions));
+        if verdict != Verdict::Continue {
+            self.lose(&mut lock(&self.wire), verdict);
+            self.turn(Turn::default());
+        }
+        let next = lock(&self.desk).session.next_deadline();
+        if let Some(next) = next {
+            self.timer.at_latest(next);
+        }
+    }
+
+    /// Returns when the slot is ready, after `slice`, or when a signal arrives. Drives if nobody does.
+    pub(super) fn wait(&self, slot: &Arc<Slot>, slice: Duration) {
+        self.stay(slot, slice, |_| slot.is_ready());
+    }
+
+    /// Returns when `done`, or after `at_most`; a signal does not end it.
+    pub(super) fn wait_until(&self, at_most: Duration, done: impl Fn(&Desk) -> bool) -> bool {
+        let until = clock::now() + at_most;
+        let slot = Slot::new(Op(0));
+        loop {
+            if done(&lock(&self.desk)) {
+                return true;
+            }
+            let left = until.since(clock::now());
+            if left.is_zero() {
+                return false;
+            }
+            self.stay(&slot, left.min(LOOK_EVERY), |_| done(&lock(&self.desk)));
+        }
+    }
+
+    /// Carries the connection for a slice; returns early when answers were delivered or a signal arrives.
+    pub(super) fn drive(&self, slice: Duration) {
+        self.stay(&Slot::new(Op(0)), slice, |delivered| delivered);
+    }
+
+    /// Leads or follows until `done` (which is told whether answers were delivered just now), at most for `slice`.
+    fn stay(&self, slot: &Arc<Slot>, slice: Duration, done: impl Fn(bool) -> bool) {
+        let until = clock::now() + slice;
+        let _visit = Visit::new(self);
+        loop {
+            let seen = slot.seen();
+            let left = until.since(clock::now());
+            if left.is_zero() || done(false) {
+                return;
+            }
+            match self.lead.join(slot) {
+                Role::Leader => {
+                    let _leading = Leading(&self.lead);
+                    self.lead_on(until, done);
+                    return;
+                }
+                Role::Follower(number) => {
+                    slot.park(seen, left);
+                    if !self.lead.unlist(number) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn lead_on(&self, until: bridge_core::Time, done: impl Fn(bool) -> bool) {
+        let mut delivered = false;
+        loop {
+            let left = until.since(clock::now());
+            if done(delivered) || left.is_zero() {
+                return;
+            }
+            let woken = self.poller.wait(Some(left));
+            if woken.interrupted {
+                return;
+            }
+            delivered = false;
+            // A bare edge is a peer that has read something: it has served its purpose.
+            let writable = woken.writable && self.lead.wants_write();
+            if woken.readable || writable {
+                let turned = self.turn(Turn { read: true, writable });
+                delivered = turned.delivered;
+                if turned.stalled {
+                    std::thread::sleep(STALL.min(left));
+                }
+            }
+        }
+    }
+
+    /// Everything ends with `error`, now and later.
+    pub(super) fn retire(&self, error: Error) {
+        let mut wire = lock(&self.wire);
+        let mut completions = Completions::default();
+        lock(&self.desk).session.fail(error, &mut completions);
+        lock(&self.ready).append(completions);
+        if let Some(wire) = wire.take() {
+            wire.unwatch(&self.poller);
+            self.lead.detach();
+        }
+        drop(wire);
+        self.turn(Turn::default());
+        self.poller.ring();
+        self.helper.ring();
+        drop(lock(&self.redial.state));
+        self.redial.changed.notify_all();
+    }
+
+    /// Flushes and ends the session at the server, then here. `UNAVAILABLE` if that took too long.
+    pub(super) fn close(&self, at_most: Duration) -> Result<(), Error> {
+        let until = clock::now() + at_most;
+        let mut result = self.flush(at_most);
+        if result.is_ok() {
+            result = self.close_at_server(until.since(clock::now()));
+        }
+        self.retire(Error::new(Reason::Unavailable, "this bridge has been closed; connect anew"));
+        result
+    }
+
+    /// The helper closes the session in the background. Its process may well end before.
+    pub(super) fn say_goodbye(&self) {
+        self.turn(Turn::default());
+        self.leaving.store(true, Ordering::Release);
+        self.helper.ring();
+    }
+
+    pub(super) fn flush(&self, at_most: Duration) -> Result<(), Error> {
+        self.post(|session, _| session.flush());
+        let settled = |desk: &Desk| desk.session.is_flushed() || desk.session.closed().is_some();
+        if self.wait_until(at_most, settled) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Reason::Unavailable,
+            format!("{} has not confirmed everything that was sent within {at_most:?}", self.address),
+        ))
+    }
+
+    fn close_at_server(&self, at_most: Duration) -> Result<(), Error> {
+        let answer = Arc::new(Mutex::new(None));
+        let request = {
+            let desk = lock(&self.desk);
+            match desk.session.closed() {
+                Some(_) => return Ok(()),
+                None => desk.session.close_request(),
+            }
+        };
+        {
+            let wire = lock(&self.wire);
+            let Some(wire) = &*wire else {
+                // There is no session at the server that this could end, or its TTL does.
+                return Ok(());
+            };
+            let answer = answer.clone();
+            wire.close_session(request, move |result| *lock(&answer) = Some(result));
+        }
+        self.turn(Turn::default());
+        self.wait_until(at_most, |desk| lock(&answer).is_some() || !desk.session.is_attached());
+        let answer = lock(&answer).take();
+        answer.unwrap_or_else(|| {
+            Err(Error::new(
+                Reason::Unavailable,
+                format!(
+                    "{} did not confirm the end of the session in time; its TTL will end it",
+                    self.address
+                ),
+            ))
+        })
+    }
+}
+
+impl Ends for Connection {
+    fn next_frame(&self, waker: &Waker) -> Option<AttachRequest> {
+        let mut desk = lock(&self.desk);
+        let frame = desk.session.next_frame(clock::now());
+        desk.outbox = frame.is_none().then(|| waker.clone());
+        frame
+    }
+
+    fn on_frame(&self, frame: AttachResponse) -> Verdict {
+        let welcome = frame.welcome.is_some();
+        let mut completions = Completions::default();
+        let (verdict, outbox) = {
+            let mut desk = lock(&self.desk);
+            let verdict = desk.session.on_frame(clock::now(), frame, &mut completions);
+            (verdict, desk.outbox.take())
+        };
+        lock(&self.ready).append(completions);
+        if welcome && verdict == Verdict::Continue {
+            let mut redial = lock(&self.redial.state);
+            redial.pause = Duration::ZERO;
+            redial.wanted = true;
+        }
+        if let Some(outbox) = outbox {
+            outbox.wake();
+        }
+        verdict
+    }
+}
+
+/// What a turn may do beside sending.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Turn {
+    /// Read; for the leader only.
+    pub(super) read: bool,
+    /// The socket's buffer has room.
+    pub(super) writable: bool,
+}
+
+/// What came of a turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Turned {
+    /// Answers reached their slots.
+    pub(super) delivered: bool,
+    /// There was something to read and nobody read it.
+    pub(super) stalled: bool,
+}
+
+/// A thread that is here to wait.
+struct Visit<'a>(&'a Connection);
+
+impl<'a> Visit<'a> {
+    fn new(connection: &'a Connection) -> Self {
+        connection.lead.enter();
+        Visit(connection)
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        if self.0.lead.leave() {
+            self.0.look_soon();
+        }
+    }
+}
+
+/// The thread that leads.
+struct Leading<'a>(&'a Lead);
+
+impl Drop for Leading<'_> {
+    fn drop(&mut self) {
+        self.0.resign();
+    }
+}
