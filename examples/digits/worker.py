@@ -3,7 +3,6 @@
 import os
 import pickle
 import sys
-from typing import Any
 
 import numpy as np
 import syncbridge
@@ -18,7 +17,7 @@ def main(url: str, model: str) -> None:
     with open(model, "rb") as file:
         classifier = pickle.load(file)
 
-    def tell(what: str, jobs: list[syncbridge.Delivery[Any]]) -> None:
+    def tell(what: str, jobs: list[syncbridge.Delivery]) -> None:
         news.put({"what": what, "worker": os.getpid(), "ids": [job.value["id"] for job in jobs]})
 
     while True:

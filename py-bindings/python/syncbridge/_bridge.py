@@ -1,0 +1,327 @@
+"""Bridges: a session with a server or an engine, the maker of everything else."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import sys
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from . import _syncbridge
+from .exceptions import NotPicklableError, SyncBridgeError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from ._codec import CodecLike
+    from ._event import Event
+    from ._queue import LifoQueue, PriorityQueue, Queue, SimpleQueue
+    from ._semaphore import BoundedSemaphore, Semaphore
+
+#: How long the end of the program waits for what is still to be said, in seconds.
+_EXIT_SECONDS = 1.0
+
+
+class Bridge:
+    """A session with a namespace. Made by :func:`connect`; a context manager that closes it.
+
+    Threads share it. What this process holds through it goes back when it is closed, and when the process ends,
+    however that happens.
+    """
+
+    def __init__(self, url: str, *, name: str | None = None, session_ttl: float = 15.0) -> None:
+        self._native = _syncbridge.Bridge(url, name or _program(), session_ttl)
+        self._session_ttl = session_ttl
+        _live.add(self)
+        _close_with_worker()
+
+    @property
+    def url(self) -> str:
+        """Where it is connected to."""
+        return self._native.url
+
+    def close(self) -> None:
+        """Ends the session: everything held goes back, every wait ends, later calls fail."""
+        self._native.close(_EXIT_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<syncbridge.Bridge {self.url}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._native.is_local:
+            raise NotPicklableError(_cannot_leave(self.url))
+        return _shared, (self.url, self._session_ttl)
+
+    def queue(
+        self,
+        name: str | None = None,
+        maxsize: int | None = None,
+        *,
+        max_deliveries: int | None = None,
+        dead_letters: str | None = None,
+        ephemeral: bool | None = None,
+        codec: CodecLike = None,
+    ) -> Queue[Any]:
+        """A FIFO queue. Without a name it is one of its own; an option that is not given is no opinion."""
+        from ._queue import Queue
+
+        return Queue(
+            maxsize,
+            name=name,
+            bridge=self,
+            max_deliveries=max_deliveries,
+            dead_letters=dead_letters,
+            ephemeral=ephemeral,
+            codec=codec,
+        )
+
+    def lifo_queue(
+        self,
+        name: str | None = None,
+        maxsize: int | None = None,
+        *,
+        max_deliveries: int | None = None,
+        dead_letters: str | None = None,
+        ephemeral: bool | None = None,
+        codec: CodecLike = None,
+    ) -> LifoQueue[Any]:
+        """A queue whose latest item comes out first."""
+        from ._queue import LifoQueue
+
+        return LifoQueue(
+            maxsize,
+            name=name,
+            bridge=self,
+            max_deliveries=max_deliveries,
+            dead_letters=dead_letters,
+            ephemeral=ephemeral,
+            codec=codec,
+        )
+
+    def priority_queue(
+        self,
+        name: str | None = None,
+        maxsize: int | None = None,
+        *,
+        max_deliveries: int | None = None,
+        dead_letters: str | None = None,
+        ephemeral: bool | None = None,
+        codec: CodecLike = None,
+    ) -> PriorityQueue[Any]:
+        """A queue whose smallest item comes out first."""
+        from ._queue import PriorityQueue
+
+        return PriorityQueue(
+            maxsize,
+            name=name,
+            bridge=self,
+            max_deliveries=max_deliveries,
+            dead_letters=dead_letters,
+            ephemeral=ephemeral,
+            codec=codec,
+        )
+
+    def simple_queue(self, name: str | None = None, *, codec: CodecLike = None) -> SimpleQueue[Any]:
+        """An unbounded FIFO queue with the few methods of ``queue.SimpleQueue``."""
+        from ._queue import SimpleQueue
+
+        return SimpleQueue(name=name, bridge=self, codec=codec)
+
+    def event(
+        self, name: str | None = None, *, auto_reset: bool | None = None, ephemeral: bool | None = None
+    ) -> Event:
+        """A flag to wait for."""
+        from ._event import Event
+
+        return Event(name=name, bridge=self, auto_reset=auto_reset, ephemeral=ephemeral)
+
+    def semaphore(
+        self,
+        name: str | None = None,
+        value: int | None = None,
+        *,
+        ownership: str | None = None,
+        ephemeral: bool | None = None,
+    ) -> Semaphore:
+        """A semaphore of ``value`` permits, 1 unless anybody says otherwise."""
+        from ._semaphore import Semaphore
+
+        return Semaphore(value, name=name, bridge=self, ownership=ownership, ephemeral=ephemeral)
+
+    def bounded_semaphore(
+        self,
+        name: str | None = None,
+        value: int | None = None,
+        *,
+        ownership: str | None = None,
+        ephemeral: bool | None = None,
+    ) -> BoundedSemaphore:
+        """A semaphore of which no more can be released than was acquired."""
+        from ._semaphore import BoundedSemaphore
+
+        return BoundedSemaphore(value, name=name, bridge=self, ownership=ownership, ephemeral=ephemeral)
+
+
+class Handle:
+    """What everything that a bridge makes has in common."""
+
+    _bridge: Bridge
+    _native: Any
+    #: The name that was given; an object without one belongs to this process.
+    _given_name: str | None
+
+    @property
+    def name(self) -> str:
+        """Its name; one was made up for it if none was given."""
+        name: str = self._native.name
+        return name
+
+    @property
+    def bridge(self) -> Bridge:
+        """The bridge that it belongs to."""
+        return self._bridge
+
+    def _reopen(self) -> dict[str, Any]:
+        """What is needed to open it elsewhere, beside bridge and name."""
+        return {}
+
+    def _open(self, bridge: Bridge, name: str | None, options: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._bridge._native.is_local:
+            raise NotPicklableError(_cannot_leave(self._bridge.url))
+        if self._given_name is None:
+            raise NotPicklableError(
+                f"{self!r} has no name and belongs to this process; give it one (name=) to share it"
+            )
+        return _attach, (type(self), self._bridge, self._given_name, self._reopen())
+
+    def _describe_state(self) -> str:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        cls = type(self).__name__
+        if not self._bridge._native.is_local:
+            # Asking a server is nothing that a repr should do.
+            return f"<syncbridge.{cls} {self.name!r} at {self._bridge.url}>"
+        try:
+            return f"<syncbridge.{cls} at {id(self):#x}: {self._describe_state()}>"
+        except SyncBridgeError as error:
+            return f"<syncbridge.{cls} at {id(self):#x}: {error}>"
+
+
+def connect(
+    url: str | None = None, *, token: str | None = None, name: str | None = None, session_ttl: float = 15.0
+) -> Bridge:
+    """Opens a session.
+
+    ``url``: ``grpc://HOST:PORT/NAMESPACE``, ``unix:///PATH#NAMESPACE``, or ``mem:`` (``mem:NAME``) for an engine in
+    this process; ``SYNCBRIDGE_URL`` or else ``mem:`` if it is not given. ``name`` is the program's, for people.
+    ``session_ttl``: for how many seconds what it holds outlives a lost connection.
+    """
+    if token is not None:
+        raise NotImplementedError("token= is not there yet: this version has no authentication; leave it out")
+    return Bridge(url or os.environ.get("SYNCBRIDGE_URL") or "mem:", name=name, session_ttl=session_ttl)
+
+
+def default_bridge() -> Bridge:
+    """The bridge of whatever is made without ``bridge=``: to ``SYNCBRIDGE_URL``, else ``mem:``."""
+    global _default
+    with _lock:
+        if _default is None or _is_of_parent(_default):
+            _default = connect()
+        return _default
+
+
+def shutdown() -> None:
+    """Closes the default bridge. The next use of it makes a new one."""
+    global _default
+    with _lock:
+        bridge, _default = _default, None
+    if bridge is not None:
+        bridge.close()
+
+
+_default: Bridge | None = None
+_by_url: dict[str, Bridge] = {}
+_live: weakref.WeakSet[Bridge] = weakref.WeakSet()
+_lock = threading.Lock()
+_pid = os.getpid()
+_exit_of_worker: Any = None
+
+
+def _shared(url: str, session_ttl: float) -> Bridge:
+    """The bridge through which unpickled handles of one server work in this process."""
+    with _lock:
+        if _default is not None and _default.url == url:
+            return _default
+        bridge = _by_url.get(url)
+        if bridge is None:
+            bridge = _by_url[url] = Bridge(url, session_ttl=session_ttl)
+        return bridge
+
+
+def _attach(cls: type[Handle], bridge: Bridge, name: str, options: dict[str, Any]) -> Handle:
+    handle = cls.__new__(cls)
+    handle._open(bridge, name, options)
+    return handle
+
+
+def _cannot_leave(url: str) -> str:
+    return (
+        f"{url} lives in this process and its handles cannot leave it; connect to a server instead "
+        "(syncbridge.Server() embeds one: connect to its url), or run threads instead of processes"
+    )
+
+
+def _program() -> str:
+    return os.path.basename(sys.argv[0]) if getattr(sys, "argv", None) and sys.argv[0] else "python"
+
+
+def _is_of_parent(bridge: Bridge) -> bool:
+    return bridge._native.is_local and os.getpid() != _pid
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    # Another thread of the parent may have held it.
+    _lock = threading.Lock()
+
+
+def _close_all() -> None:
+    end = time.monotonic() + _EXIT_SECONDS
+    for bridge in list(_live):
+        # What cannot be said any more does not matter: the session goes with the process.
+        with contextlib.suppress(SyncBridgeError):
+            bridge._native.close(max(0.0, end - time.monotonic()))
+
+
+def _close_with_worker() -> None:
+    """Workers of multiprocessing skip atexit."""
+    global _exit_of_worker
+    if "multiprocessing.process" not in sys.modules:
+        return
+    from multiprocessing import parent_process, util
+
+    if parent_process() is not None and (_exit_of_worker is None or not _exit_of_worker.still_active()):
+        _exit_of_worker = util.Finalize(None, _close_all, exitpriority=0)
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,62 @@
+//! Events.
+
+use bridge_client::event::Options;
+use pyo3::prelude::*;
+
+use crate::bridge::Bridge;
+use crate::{errors, wait};
+
+/// An event.
+#[pyclass(frozen, module = "syncbridge._syncbridge")]
+pub(crate) struct Event {
+    client: bridge_client::Event,
+    bridge: Bridge,
+}
+
+#[pymethods]
+impl Event {
+    #[new]
+    #[pyo3(signature = (bridge, name, *, auto_reset = None, ephemeral = None))]
+    fn new(
+        py: Python<'_>,
+        bridge: &Bridge,
+        name: Option<&str>,
+        auto_reset: Option<bool>,
+        ephemeral: Option<bool>,
+    ) -> PyResult<Self> {
+        bridge.who(py)?;
+        let client = py.detach(|| bridge.client.event(name, Options { auto_reset, ephemeral }));
+        let client = client.map_err(|error| errors::exception(py, &error))?;
+        Ok(Event { client, bridge: bridge.clone() })
+    }
+
+    #[getter]
+    fn name(&self) -> &str {
+        self.client.name()
+    }
+
+    /// Returns the version of this set.
+    fn set(&self, py: Python<'_>) -> PyResult<u64> {
+        let who = self.bridge.who(py)?;
+        wait::value(py, self.bridge.local(), || self.client.set(who))
+    }
+
+    /// Returns the version of the latest set.
+    fn clear(&self, py: Python<'_>) -> PyResult<u64> {
+        let who = self.bridge.who(py)?;
+        wait::value(py, self.bridge.local(), || self.client.clear(who))
+    }
+
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>, after: Option<u64>) -> PyResult<bool> {
+        let (who, timeout) = (self.bridge.who(py)?, wait::timeout(timeout));
+        let waited = wait::value(py, self.bridge.local(), || self.client.wait(who, timeout, after))?;
+        Ok(waited.is_set)
+    }
+
+    /// Whether it is set, the version of the latest set, and how many wait.
+    fn describe(&self, py: Python<'_>) -> PyResult<(bool, u64, u64)> {
+        let who = self.bridge.who(py)?;
+        let figures = wait::value(py, self.bridge.local(), || self.client.describe(who))?;
+        Ok((figures.is_set, figures.version, figures.waiting))
+    }
+}

@@ -1,0 +1,364 @@
+//! Queues: values in, values out, nothing accepted before it is decoded.
+
+use bridge_client::queue::{
+    Batch as Size, Browsed, Cursor, Discipline, Mode, NewItem, Options, Reentry, Shelf,
+};
+use bridge_client::{Granted, ItemId, Reason, Timeout, Token};
+use bridge_core::ids::Name;
+use bytes::Bytes;
+use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+use crate::bridge::Bridge;
+use crate::delivery::{Batch, Delivery};
+use crate::value::{self, Codec};
+use crate::{errors, wait};
+
+/// Why an item is dead that no reader of a kind could decode.
+const UNDECODABLE: &str = "UNDECODABLE";
+
+/// A queue.
+#[pyclass(frozen, module = "syncbridge._syncbridge")]
+pub(crate) struct Queue {
+    pub(crate) client: bridge_client::Queue,
+    pub(crate) bridge: Bridge,
+    codec: Codec,
+    priority: bool,
+}
+
+/// A queue in figures.
+#[pyclass(frozen, get_all, module = "syncbridge._syncbridge")]
+pub(crate) struct QueueFigures {
+    maxsize: u64,
+    ready: u64,
+    offered: u64,
+    leased: u64,
+    dead: u64,
+    unfinished: u64,
+    waiting_to_get: u64,
+    waiting_to_put: u64,
+    is_shutdown: bool,
+}
+
+/// A place in a browse: the key and the arrival of the last item seen.
+type Place = (Vec<u8>, i64);
+
+/// An item that was looked at and not taken.
+#[pyclass(frozen, generic, get_all, module = "syncbridge._syncbridge")]
+pub(crate) struct BrowsedItem {
+    value: Py<PyAny>,
+    id: u64,
+    attempts: u32,
+    age: f64,
+    headers: Py<PyDict>,
+    content_type: String,
+    dead_reason: Option<String>,
+    last_error: Option<String>,
+}
+
+#[pymethods]
+impl Queue {
+    #[new]
+    #[pyo3(signature = (bridge, name, *, discipline, maxsize = None, max_deliveries = None, dead_letters = None, ephemeral = None, codec = None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    fn new(
+        py: Python<'_>,
+        bridge: &Bridge,
+        name: Option<&str>,
+        discipline: &str,
+        maxsize: Option<u64>,
+        max_deliveries: Option<u32>,
+        dead_letters: Option<&str>,
+        ephemeral: Option<bool>,
+        codec: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        bridge.who(py)?;
+        let discipline = match discipline {
+            "fifo" => Discipline::Fifo,
+            "lifo" => Discipline::Lifo,
+            "priority" => Discipline::Priority,
+            other => return Err(PyValueError::new_err(format!("no such discipline: {other:?}"))),
+        };
+        let dead_letters = dead_letters.map(|name| Name::parse("dead_letters", name)).transpose();
+        let dead_letters = dead_letters.map_err(|error| errors::exception(py, &error))?;
+        let options =
+            Options { discipline: Some(discipline), maxsize, max_deliveries, dead_letters, ephemeral };
+        let client = py.detach(|| bridge.client.queue(name, options));
+        Ok(Queue {
+            client: client.map_err(|error| errors::exception(py, &error))?,
+            bridge: bridge.clone(),
+            codec: Codec { local: bridge.local(), custom: codec },
+            priority: discipline == Discipline::Priority,
+        })
+    }
+
+    #[getter]
+    fn name(&self) -> &str {
+        self.client.name()
+    }
+
+    #[pyo3(signature = (value, timeout = None, priority = None, headers = None))]
+    fn put(
+        &self,
+        value: &Bound<'_, PyAny>,
+        timeout: Option<f64>,
+        priority: Option<&Bound<'_, PyAny>>,
+        headers: Option<Vec<(String, String)>>,
+    ) -> PyResult<u64> {
+        let py = value.py();
+        let mut item = self.item(value, priority)?;
+        item.payload.headers = headers.filter(|headers| !headers.is_empty()).map(Into::into);
+        let (who, timeout) = (self.bridge.who(py)?, wait::timeout(timeout));
+        let id = wait::value(py, self.bridge.local(), || self.client.put(who, item, timeout))?;
+        Ok(id.0)
+    }
+
+    fn put_many(
+        &self,
+        py: Python<'_>,
+        values: Vec<Bound<'_, PyAny>>,
+        timeout: Option<f64>,
+    ) -> PyResult<Vec<u64>> {
+        let items = values.iter().map(|value| self.item(value, None)).collect::<PyResult<Vec<_>>>()?;
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (who, timeout) = (self.bridge.who(py)?, wait::timeout(timeout));
+        let ids = wait::value(py, self.bridge.local(), || self.client.put_many(who, items, timeout))?;
+        Ok(ids.into_iter().map(|id| id.0).collect())
+    }
+
+    fn get<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        let (granted, mut values) = self.take(py, Mode::Get, Size::ONE, wait::timeout(timeout))?;
+        let value = values.swap_remove(0);
+        wait::accept(py, granted)?;
+        Ok(value)
+    }
+
+    fn get_many<'py>(
+        &self,
+        py: Python<'py>,
+        max: u32,
+        min: u32,
+        linger: f64,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let (granted, values) = self.take(py, Mode::Get, size(max, min, linger)?, wait::timeout(timeout))?;
+        let values = PyList::new(py, values)?;
+        wait::accept(py, granted)?;
+        Ok(values)
+    }
+
+    fn lease(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Py<Delivery>> {
+        let py = slf.py();
+        let (granted, values) = slf.get().take(py, Mode::Lease, Size::ONE, wait::timeout(timeout))?;
+        let mut deliveries = Delivery::of(slf, &granted, values)?;
+        wait::accept(py, granted)?;
+        Ok(deliveries.swap_remove(0))
+    }
+
+    fn lease_many(
+        slf: &Bound<'_, Self>,
+        max: u32,
+        min: u32,
+        linger: f64,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<Batch>> {
+        let py = slf.py();
+        let size = size(max, min, linger)?;
+        let (granted, values) = slf.get().take(py, Mode::Lease, size, wait::timeout(timeout))?;
+        let deliveries = Delivery::of(slf, &granted, values)?;
+        let batch = Py::new(py, Batch::new(slf.clone().unbind(), deliveries))?;
+        wait::accept(py, granted)?;
+        Ok(batch)
+    }
+
+    fn task_done(&self, py: Python<'_>, count: u64) -> PyResult<()> {
+        let who = self.bridge.who(py)?;
+        wait::value(py, self.bridge.local(), || self.client.task_done(who, count))
+    }
+
+    fn join(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        let (who, timeout) = (self.bridge.who(py)?, wait::timeout(timeout));
+        wait::value(py, self.bridge.local(), || self.client.join(who, timeout))
+    }
+
+    fn describe(&self, py: Python<'_>) -> PyResult<QueueFigures> {
+        let who = self.bridge.who(py)?;
+        let figures = wait::value(py, self.bridge.local(), || self.client.describe(who))?;
+        Ok(QueueFigures {
+            maxsize: figures.options.maxsize.unwrap_or(0),
+            ready: figures.ready,
+            offered: figures.offered,
+            leased: figures.leased,
+            dead: figures.dead,
+            unfinished: figures.unfinished,
+            waiting_to_get: figures.waiting_to_get,
+            waiting_to_put: figures.waiting_to_put,
+            is_shutdown: figures.shut_down,
+        })
+    }
+
+    /// A page of items and where the next one starts. What cannot be decoded appears as its error.
+    fn browse(
+        &self,
+        py: Python<'_>,
+        dead: bool,
+        page_size: u32,
+        after: Option<Place>,
+    ) -> PyResult<(Vec<BrowsedItem>, Option<Place>)> {
+        let shelf = if dead { Shelf::Dead } else { Shelf::Ready };
+        let after = after.map(|(key, arrival)| Cursor { key: key.into(), arrival });
+        let who = self.bridge.who(py)?;
+        let page = wait::value(py, self.bridge.local(), || self.client.browse(who, shelf, page_size, after))?;
+        let items = page.items.iter().map(|item| self.browsed(py, item)).collect::<PyResult<_>>()?;
+        Ok((items, page.next.map(|cursor| (cursor.key.to_vec(), cursor.arrival))))
+    }
+
+    fn remove(&self, py: Python<'_>, ids: Vec<u64>) -> PyResult<Vec<u64>> {
+        let who = self.bridge.who(py)?;
+        let ids = ids.into_iter().map(ItemId).collect();
+        let removed = wait::value(py, self.bridge.local(), || self.client.remove(who, ids))?;
+        Ok(removed.into_iter().map(|id| id.0).collect())
+    }
+
+    fn purge(&self, py: Python<'_>) -> PyResult<u64> {
+        let who = self.bridge.who(py)?;
+        wait::value(py, self.bridge.local(), || self.client.purge(who))
+    }
+
+    fn shutdown(&self, py: Python<'_>, immediate: bool) -> PyResult<()> {
+        let who = self.bridge.who(py)?;
+        wait::value(py, self.bridge.local(), || self.client.shutdown(who, immediate))
+    }
+}
+
+/// What was granted, with its values.
+type Taken<'py> = (Granted<Vec<bridge_client::queue::Delivery>>, Vec<Bound<'py, PyAny>>);
+
+impl Queue {
+    fn item(&self, value: &Bound<'_, PyAny>, priority: Option<&Bound<'_, PyAny>>) -> PyResult<NewItem> {
+        let key = match (self.priority, priority) {
+            (true, Some(priority)) => value::explicit_key(priority)?,
+            (true, None) => value::element_key(value)?,
+            (false, None) => Vec::new(),
+            (false, Some(_)) => {
+                return Err(PyTypeError::new_err("priority= is for priority queues; this queue is none"));
+            }
+        };
+        Ok(NewItem { payload: self.codec.encode(value)?, key: Bytes::from(key) })
+    }
+
+    /// Takes and decodes. What comes out is not accepted yet.
+    ///
+    /// Where the first item of a batch cannot be decoded it is made a dead letter, and the error says which. Where a
+    /// later one cannot, the items before it are taken and it is the next one's matter.
+    fn take<'py>(&self, py: Python<'py>, mode: Mode, size: Size, timeout: Timeout) -> PyResult<Taken<'py>> {
+        let who = self.bridge.who(py)?;
+        let mut readable: Option<u32> = None;
+        loop {
+            let again = readable.take();
+            let (size, timeout) = match again {
+                None => (size, timeout),
+                Some(max) => (Size { max, min: size.min.min(max), ..size }, Timeout::NOW),
+            };
+            let granted = match wait::outcome(py, self.bridge.local(), || {
+                self.client.take(who, mode, size, timeout)
+            })? {
+                Ok(granted) => granted,
+                Err(error) if error.reason == Reason::Empty && again.is_some() => continue,
+                Err(error) => return Err(errors::exception(py, &error)),
+            };
+            let mut values = Vec::with_capacity(granted.len());
+            let failure =
+                granted.iter().find_map(|delivery| match self.codec.decode(py, &delivery.payload) {
+                    Ok(value) => {
+                        values.push(value);
+                        None
+                    }
+                    Err(cause) => Some((delivery.id, cause)),
+                });
+            let Some((id, cause)) = failure else { return Ok((granted, values)) };
+            drop(granted);
+            if !cause.is_instance_of::<PyException>(py) {
+                return Err(cause);
+            }
+            if values.is_empty() {
+                self.bury(py, id, &cause)?;
+                return Err(errors::undecodable(py, id.0, cause));
+            }
+            readable = u32::try_from(values.len()).ok();
+        }
+    }
+
+    /// Makes item `id` a dead letter if it is still the next one out.
+    fn bury(&self, py: Python<'_>, id: ItemId, cause: &PyErr) -> PyResult<()> {
+        let (who, local) = (self.bridge.who(py)?, self.bridge.local());
+        let lease = || self.client.take(who, Mode::Lease, Size::ONE, Timeout::NOW);
+        let Ok(granted) = wait::outcome(py, local, lease)? else { return Ok(()) };
+        if granted[0].id != id {
+            return Ok(());
+        }
+        let token = granted[0].token;
+        let reason = format!("{UNDECODABLE}: {cause}");
+        wait::accept(py, granted)?;
+        wait::value(py, local, || self.client.reject(who, vec![token], reason))
+    }
+
+    fn browsed(&self, py: Python<'_>, item: &Browsed) -> PyResult<BrowsedItem> {
+        let value = match self.codec.decode(py, &item.payload) {
+            Ok(value) => value.unbind(),
+            Err(cause) => errors::undecodable(py, item.id.0, cause).into_value(py).into_any(),
+        };
+        Ok(BrowsedItem {
+            value,
+            id: item.id.0,
+            attempts: item.attempts,
+            age: item.age.as_secs_f64(),
+            headers: headers(py, &item.payload)?,
+            content_type: item.payload.content_type.as_str().to_owned(),
+            dead_reason: item.dead_reason.clone(),
+            last_error: item.last_error.clone(),
+        })
+    }
+
+    pub(crate) fn ack(&self, py: Python<'_>, tokens: Vec<Token>) -> PyResult<()> {
+        let who = self.bridge.who(py)?;
+        wait::value(py, self.bridge.local(), || self.client.ack(who, tokens))
+    }
+
+    pub(crate) fn nack(
+        &self,
+        py: Python<'_>,
+        tokens: Vec<Token>,
+        to: Reentry,
+        error: String,
+    ) -> PyResult<()> {
+        let who = self.bridge.who(py)?;
+        wait::value(py, self.bridge.local(), || self.client.nack(who, tokens, to, error))
+    }
+
+    pub(crate) fn reject(&self, py: Python<'_>, tokens: Vec<Token>, reason: String) -> PyResult<()> {
+        let who = self.bridge.who(py)?;
+        wait::value(py, self.bridge.local(), || self.client.reject(who, tokens, reason))
+    }
+}
+
+/// The headers of a payload as a dict.
+pub(crate) fn headers(py: Python<'_>, payload: &bridge_client::Payload) -> PyResult<Py<PyDict>> {
+    let headers = PyDict::new(py);
+    for (name, value) in payload.headers.iter().flat_map(|headers| headers.iter()) {
+        headers.set_item(name, value)?;
+    }
+    Ok(headers.unbind())
+}
+
+fn size(max: u32, min: u32, linger: f64) -> PyResult<Size> {
+    if min < 1 || max < min {
+        return Err(PyValueError::new_err(format!("need 1 <= min <= max, not min={min}, max={max}")));
+    }
+    let linger = std::time::Duration::try_from_secs_f64(linger)
+        .map_err(|_| PyValueError::new_err("'linger' must be a non-negative number"))?;
+    Ok(Size { max, min, linger })
+}

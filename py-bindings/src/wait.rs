@@ -1,0 +1,96 @@
+//! Waiting with the interpreter released.
+//!
+//! A call is waited for in slices. Between slices the main thread looks for signals, so that Ctrl-C ends a wait; the
+//! call is dropped then, which withdraws it. What was granted is accepted by the caller, as its last step.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use bridge_client::{Call, Error, Granted, Timeout, fork};
+use pyo3::prelude::*;
+
+use crate::errors;
+use crate::value::Imported;
+
+/// How long the main thread waits before it looks for signals, where none ended the slice early.
+const SLICE_OF_MAIN_THREAD: Duration = Duration::from_millis(100);
+/// Other threads have nothing to look for.
+const SLICE: Duration = Duration::from_secs(600);
+
+/// A timeout in seconds: `None` is for ever, and so is what no clock can count. What is below zero does not wait;
+/// callers that must refuse it have done so.
+pub(crate) fn timeout(seconds: Option<f64>) -> Timeout {
+    match seconds {
+        None => Timeout::Never,
+        Some(seconds) if seconds <= 0.0 => Timeout::NOW,
+        Some(seconds) => Duration::try_from_secs_f64(seconds).map_or(Timeout::Never, Timeout::After),
+    }
+}
+
+/// Starts a call and waits for its end. `local`: it may be answered at once, so that releasing the interpreter is not
+/// worth it.
+pub(crate) fn outcome<T: Send>(
+    py: Python<'_>,
+    local: bool,
+    start: impl FnOnce() -> Call<T> + Send,
+) -> PyResult<Result<Granted<T>, Error>> {
+    let slice = if on_main_thread(py) { SLICE_OF_MAIN_THREAD } else { SLICE };
+    let (mut call, mut ended) = if local {
+        let mut call = start();
+        let ended = call.poll_take();
+        (call, ended)
+    } else {
+        py.detach(|| {
+            let mut call = start();
+            let ended = call.wait(slice);
+            (call, ended)
+        })
+    };
+    loop {
+        match ended {
+            Some(result) => return Ok(result),
+            None => py.check_signals()?,
+        }
+        ended = py.detach(|| call.wait(slice));
+    }
+}
+
+/// Like [`outcome`], and an error is an exception.
+pub(crate) fn granted<T: Send>(
+    py: Python<'_>,
+    local: bool,
+    start: impl FnOnce() -> Call<T> + Send,
+) -> PyResult<Granted<T>> {
+    outcome(py, local, start)?.map_err(|error| errors::exception(py, &error))
+}
+
+/// Accepts what the caller has in hand. A Ctrl-C that arrived before this refuses it.
+pub(crate) fn accept<T>(py: Python<'_>, granted: Granted<T>) -> PyResult<T> {
+    py.check_signals()?;
+    granted.accept().map_err(|error| errors::exception(py, &error))
+}
+
+/// Starts a call that grants nothing and waits for its value.
+pub(crate) fn value<T: Send>(
+    py: Python<'_>,
+    local: bool,
+    start: impl FnOnce() -> Call<T> + Send,
+) -> PyResult<T> {
+    granted(py, local, start)?.accept().map_err(|error| errors::exception(py, &error))
+}
+
+/// Whether signals are handled on this thread. Remembered per thread, anew after a fork.
+fn on_main_thread(py: Python<'_>) -> bool {
+    static IS_MAIN: Imported = Imported::new("syncbridge._threads", &["on_main_thread"]);
+    thread_local! { static KNOWN: Cell<Option<(u64, bool)>> = const { Cell::new(None) } }
+    let generation = fork::generation();
+    if let Some((of, known)) = KNOWN.get()
+        && of == generation
+    {
+        return known;
+    }
+    let main =
+        IS_MAIN.get(py).and_then(|is_main| is_main.call0()).and_then(|main| main.extract()).unwrap_or(true);
+    KNOWN.set(Some((generation, main)));
+    main
+}
