@@ -25,6 +25,6 @@ pub use event::Event;
 pub use queue::Queue;
 pub use semaphore::Semaphore;
 
-pub use bridge_core::ids::{ItemId, ParticipantId, Token};
+pub use bridge_core::ids::{ItemId, Name, ParticipantId, Token};
 pub use bridge_core::payload::{Body, ContentType};
 pub use bridge_core::{Error, Payload, Reason, Timeout};

@@ -1,1 +1,5 @@
+//! A session against a real node, in virtual time: frames are lost at every point, and nothing else is.
 
+mod faults;
+mod rules;
+mod world;

@@ -1,0 +1,279 @@
+//! Queues.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bridge_client::queue::{Batch, Discipline, Mode, NewItem, Options, Reentry, Shelf};
+use bridge_client::{Reason, Timeout};
+use bytes::Bytes;
+
+use super::{
+    LONG, ME, SHORT, connect, end, get, good, item, parked, put, reason, text, try_get, until_waiting,
+};
+
+fn bounded(maxsize: u64) -> Options {
+    Options { maxsize: Some(maxsize), ..Options::default() }
+}
+
+/// Items leave in the order of their arrival.
+pub fn fifo(url: &str) {
+    let queue = connect(url).queue(Some("q"), Options::default()).unwrap();
+    for text in ["a", "b", "c"] {
+        put(&queue, text);
+    }
+    assert_eq!([get(&queue), get(&queue), get(&queue)], ["a", "b", "c"]);
+    assert_eq!(try_get(&queue), Err(Reason::Empty));
+}
+
+/// The latest leaves first.
+pub fn lifo(url: &str) {
+    let options = Options { discipline: Some(Discipline::Lifo), ..Options::default() };
+    let queue = connect(url).queue(Some("q"), options).unwrap();
+    for text in ["a", "b", "c"] {
+        put(&queue, text);
+    }
+    assert_eq!([get(&queue), get(&queue), get(&queue)], ["c", "b", "a"]);
+}
+
+/// The smallest key leaves first, equal keys in order of arrival.
+pub fn priority(url: &str) {
+    let options = Options { discipline: Some(Discipline::Priority), ..Options::default() };
+    let queue = connect(url).queue(Some("q"), options).unwrap();
+    for (text, key) in [("b1", 2u8), ("a", 1), ("b2", 2), ("c", 3)] {
+        let item = NewItem { key: Bytes::copy_from_slice(&[key]), ..item(text) };
+        good(queue.put(ME, item, Timeout::NOW));
+    }
+    assert_eq!([get(&queue), get(&queue), get(&queue), get(&queue)], ["a", "b1", "b2", "c"]);
+}
+
+/// A full queue refuses, at once or after the time given.
+pub fn full(url: &str) {
+    let queue = connect(url).queue(Some("q"), bounded(1)).unwrap();
+    put(&queue, "a");
+    assert_eq!(reason(queue.put(ME, item("b"), Timeout::NOW)), Reason::Full);
+    assert_eq!(reason(queue.put(ME, item("b"), Timeout::After(SHORT))), Reason::Full);
+    assert_eq!(get(&queue), "a");
+    assert_eq!(try_get(&queue), Err(Reason::Empty));
+}
+
+/// A put that waits is admitted, in its turn, when there is room.
+pub fn admitted(url: &str) {
+    let queue = connect(url).queue(Some("q"), bounded(1)).unwrap();
+    put(&queue, "a");
+    let b = queue.put(ME, item("b"), Timeout::Never);
+    let c = queue.put(ME, item("c"), Timeout::Never);
+    assert_eq!(get(&queue), "a");
+    good(b);
+    assert_eq!(get(&queue), "b");
+    good(c);
+    assert_eq!(get(&queue), "c");
+}
+
+/// A wait ends when its time is over, not before, and an item put in time reaches it.
+pub fn empty(url: &str) {
+    let queue = connect(url).queue(Some("q"), Options::default()).unwrap();
+    let started = std::time::Instant::now();
+    assert_eq!(reason(queue.take(ME, Mode::Get, Batch::ONE, Timeout::After(SHORT))), Reason::Empty);
+    assert!(started.elapsed() >= SHORT);
+    let wait = queue.take(ME, Mode::Get, Batch::ONE, Timeout::After(LONG));
+    put(&queue, "a");
+    assert_eq!(text(&good(wait)[0]), "a");
+}
+
+/// `join` waits for `task_done`, once per item.
+pub fn join(url: &str) {
+    let queue = connect(url).queue(Some("q"), Options::default()).unwrap();
+    good(queue.join(ME, Timeout::NOW));
+    put(&queue, "a");
+    put(&queue, "b");
+    get(&queue);
+    get(&queue);
+    good(queue.task_done(ME, 1));
+    assert_eq!(reason(queue.join(ME, Timeout::After(SHORT))), Reason::TimedOut);
+    let join = queue.join(ME, Timeout::Never);
+    good(queue.task_done(ME, 1));
+    good(join);
+    assert_eq!(reason(queue.task_done(ME, 1)), Reason::TooManyTasksDone);
+}
+
+/// A leased item is held until ack, and comes back to its place on nack.
+pub fn lease(url: &str) {
+    let queue = connect(url).queue(Some("q"), Options::default()).unwrap();
+    put(&queue, "a");
+    put(&queue, "b");
+    let lease = || good(queue.take(ME, Mode::Lease, Batch::ONE, Timeout::NOW)).remove(0);
+    let first = lease();
+    assert_eq!((text(&first).as_str(), first.attempt), ("a", 1));
+    good(queue.nack(ME, vec![first.token], Reentry::Place, "not today".into()));
+    let again = lease();
+    assert_eq!((text(&again).as_str(), again.attempt), ("a", 2));
+    assert_eq!(reason(queue.ack(ME, vec![first.token])), Reason::Stale);
+    good(queue.ack(ME, vec![again.token]));
+    good(queue.ack(ME, vec![again.token]));
+    let last = lease();
+    assert_eq!(text(&last), "b");
+    good(queue.ack(ME, vec![last.token]));
+    good(queue.join(ME, Timeout::NOW));
+}
+
+/// What is rejected, or was delivered too often, goes to the dead letters.
+pub fn dead_letters(url: &str) {
+    let bridge = connect(url);
+    let dead = bridge.queue(Some("dead"), Options::default()).unwrap();
+    let options = Options {
+        max_deliveries: Some(2),
+        dead_letters: Some(bridge_client::Name::parse("queue", "dead").unwrap()),
+        ..Options::default()
+    };
+    let queue = bridge.queue(Some("q"), options).unwrap();
+    put(&queue, "rejected");
+    put(&queue, "worn out");
+    let lease = || good(queue.take(ME, Mode::Lease, Batch::ONE, Timeout::NOW)).remove(0);
+    let rejected = lease();
+    good(queue.reject(ME, vec![rejected.token], "no good".into()));
+    for _ in 0..2 {
+        let token = lease().token;
+        good(queue.nack(ME, vec![token], Reentry::Place, "again".into()));
+    }
+    assert_eq!(try_get(&queue), Err(Reason::Empty));
+    assert_eq!([get(&dead), get(&dead)], ["rejected", "worn out"]);
+}
+
+/// A batch takes what is there, up to `max`, and waits for `min`.
+pub fn batch(url: &str) {
+    let queue = connect(url).queue(Some("q"), Options::default()).unwrap();
+    let batch = |max, min, linger| Batch { max, min, linger };
+    for n in 0..5 {
+        put(&queue, n);
+    }
+    let take = |batch, timeout| {
+        let deliveries = end(queue.take(ME, Mode::Get, batch, timeout));
+        deliveries.map(|deliveries| deliveries.iter().map(text).collect::<Vec<_>>())
+    };
+    assert_eq!(take(batch(3, 1, Duration::ZERO), Timeout::NOW).unwrap(), ["0", "1", "2"]);
+    let few = take(batch(10, 3, Duration::ZERO), Timeout::After(SHORT));
+    assert_eq!(few.unwrap_err().reason, Reason::Empty);
+    assert_eq!(take(batch(10, 2, SHORT), Timeout::After(LONG)).unwrap(), ["3", "4"]);
+}
+
+/// All items or none.
+pub fn put_many(url: &str) {
+    let queue = connect(url).queue(Some("q"), bounded(3)).unwrap();
+    let items = |texts: &[&str]| texts.iter().map(item).collect::<Vec<_>>();
+    assert_eq!(good(queue.put_many(ME, items(&["a", "b"]), Timeout::NOW)).len(), 2);
+    assert_eq!(reason(queue.put_many(ME, items(&["c", "d"]), Timeout::NOW)), Reason::Full);
+    assert_eq!(get(&queue), "a");
+    good(queue.put_many(ME, items(&["c", "d"]), Timeout::NOW));
+    assert_eq!([get(&queue), get(&queue), get(&queue)], ["b", "c", "d"]);
+}
+
+/// Pages show every item and take none.
+pub fn browse(url: &str) {
+    let queue = connect(url).queue(Some("q"), Options::default()).unwrap();
+    for n in 0..5 {
+        put(&queue, n);
+    }
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = good(queue.browse(ME, Shelf::Ready, 2, after));
+        assert!(page.items.len() <= 2);
+        seen.extend(page.items.iter().map(|item| item.id));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 5);
+    assert_eq!(good(queue.describe(ME)).ready, 5);
+}
+
+/// Removes by id and says which went.
+pub fn remove(url: &str) {
+    let queue = connect(url).queue(Some("q"), Options::default()).unwrap();
+    let id = good(queue.put(ME, item("a"), Timeout::NOW));
+    put(&queue, "b");
+    assert_eq!(good(queue.remove(ME, vec![id])), [id]);
+    assert_eq!(good(queue.remove(ME, vec![id])), []);
+    assert_eq!(get(&queue), "b");
+}
+
+/// Removes all that waits.
+pub fn purge(url: &str) {
+    let queue = connect(url).queue(Some("q"), Options::default()).unwrap();
+    put(&queue, "a");
+    put(&queue, "b");
+    assert_eq!(good(queue.purge(ME)), 2);
+    assert_eq!(try_get(&queue), Err(Reason::Empty));
+}
+
+/// Shut down, a queue gives what it has and takes nothing.
+pub fn shutdown(url: &str) {
+    let queue = connect(url).queue(Some("q"), Options::default()).unwrap();
+    put(&queue, "a");
+    good(queue.shutdown(ME, false));
+    assert_eq!(reason(queue.put(ME, item("b"), Timeout::Never)), Reason::ShutDown);
+    assert_eq!(get(&queue), "a");
+    assert_eq!(reason(parked(&queue)), Reason::ShutDown);
+}
+
+/// What was declared holds for everybody.
+pub fn options(url: &str) {
+    let (one, other) = (connect(url), connect(url));
+    one.queue(Some("q"), bounded(3)).unwrap();
+    let error = other.queue(Some("q"), bounded(4)).err().expect("another maxsize is refused");
+    assert_eq!(error.reason, Reason::ConfigMismatch);
+    let same = other.queue(Some("q"), Options::default()).unwrap();
+    assert_eq!(good(same.describe(ME)).options.maxsize, Some(3));
+    let error = other.queue(Some("a/b"), Options::default()).err().expect("a bad name is refused");
+    assert_eq!(error.reason, Reason::InvalidArgument);
+}
+
+/// Objects without a name are each their own.
+pub fn anonymous(url: &str) {
+    let bridge = connect(url);
+    let one = bridge.queue(None, Options::default()).unwrap();
+    let other = bridge.queue(None, Options::default()).unwrap();
+    assert_ne!(one.name(), other.name());
+    put(&one, "a");
+    assert_eq!(try_get(&other), Err(Reason::Empty));
+    assert_eq!(get(&one), "a");
+}
+
+/// Many threads on two sessions: each item arrives once.
+pub fn many_threads(url: &str) {
+    const EACH: u32 = 500;
+    let bridges = [connect(url), connect(url)];
+    let received = std::thread::scope(|scope| {
+        let mut consumers = Vec::new();
+        for thread in 0..4u32 {
+            let queue = bridges[thread as usize % 2].queue(Some("q"), bounded(8)).unwrap();
+            let who = queue.bridge().participant(&format!("consumer {thread}"));
+            consumers.push(scope.spawn(move || {
+                let mut seen = Vec::new();
+                loop {
+                    let deliveries = good(queue.take(who, Mode::Get, Batch::ONE, Timeout::Never));
+                    match text(&deliveries[0]).parse::<u32>() {
+                        Ok(n) => seen.push(n),
+                        Err(_) => return seen,
+                    }
+                }
+            }));
+        }
+        let producers: Vec<_> = (0..4u32)
+            .map(|thread| {
+                let queue = bridges[thread as usize % 2].queue(Some("q"), bounded(8)).unwrap();
+                scope.spawn(move || (0..EACH).for_each(|n| put(&queue, thread * EACH + n)))
+            })
+            .collect();
+        for producer in producers {
+            producer.join().unwrap();
+        }
+        let queue = bridges[0].queue(Some("q"), bounded(8)).unwrap();
+        (0..4).for_each(|_| put(&queue, "end"));
+        consumers.into_iter().flat_map(|consumer| consumer.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(received.len(), 4 * EACH as usize);
+    assert_eq!(received.iter().collect::<BTreeSet<_>>().len(), 4 * EACH as usize);
+    until_waiting(&bridges[0].queue(Some("q"), Options::default()).unwrap(), 0);
+}
