@@ -25,7 +25,7 @@ pub const SHORT: Duration = Duration::from_millis(30);
 /// The participant of cases that need but one.
 pub const ME: ParticipantId = ParticipantId(0);
 
-/// Makes a test of every case; `$url` gives the URL for the case's name.
+/// Makes a test of every case; `$url`, a path as seen from a module in the caller, gives the URL for the case's name.
 #[macro_export]
 macro_rules! conformance {
     ($url:path) => {
@@ -41,7 +41,7 @@ macro_rules! conformance {
             $(
                 #[test]
                 fn $case() {
-                    $crate::conformance::$module::$case(&super::$url(concat!(stringify!($module), "-", stringify!($case))));
+                    $crate::conformance::$module::$case(&$url(concat!(stringify!($module), "-", stringify!($case))));
                 }
             )*
         }
