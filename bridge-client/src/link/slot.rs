@@ -149,13 +149,15 @@ pub(crate) mod futex {
     use std::sync::atomic::AtomicU32;
     use std::time::Duration;
 
+    /// Callers look again after every slice, so none needs to be longer than what every kernel can count.
+    const SLICE_MAX: Duration = Duration::from_secs(24 * 3600);
+
     #[cfg(target_os = "linux")]
     pub(crate) fn wait(word: &AtomicU32, seen: u32, slice: Duration) {
         use rustix::thread::futex;
-        let slice = futex::Timespec {
-            tv_sec: i64::try_from(slice.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: i64::from(slice.subsec_nanos()),
-        };
+        let slice = slice.min(SLICE_MAX);
+        let slice =
+            futex::Timespec { tv_sec: slice.as_secs() as i64, tv_nsec: i64::from(slice.subsec_nanos()) };
         // Every way to return (woken, the word changed, time over, a signal) means "look again".
         let _ = futex::wait(word, futex::Flags::PRIVATE, seen, Some(&slice));
     }
@@ -183,5 +185,104 @@ pub(crate) mod futex {
     pub(crate) fn wake(_word: &AtomicU32) {
         let _guard = SHARED.0.lock();
         SHARED.1.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Instant;
+
+    use bridge_core::Reply;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn answer() -> Answered {
+        Answered { op: Op(1), outcome: Ok(Reply::Cancelled(true)), offered: false }
+    }
+
+    fn park_until(slot: &Slot, mut done: impl FnMut() -> bool) {
+        let started = Instant::now();
+        loop {
+            let seen = slot.seen();
+            if done() {
+                return;
+            }
+            slot.park(seen, LONG);
+            assert!(started.elapsed() < LONG, "nobody woke it");
+        }
+    }
+
+    #[test]
+    fn a_parked_thread_is_woken_by_the_answer() {
+        for _ in 0..1_000 {
+            let slot = Slot::new(Op(1));
+            std::thread::scope(|scope| {
+                scope.spawn(|| park_until(&slot, || slot.is_ready()));
+                slot.put(answer());
+                slot.wake();
+            });
+            assert!(slot.take().is_some() && slot.take().is_none());
+        }
+    }
+
+    #[test]
+    fn a_poke_makes_it_look_around() {
+        for _ in 0..1_000 {
+            let slot = Slot::new(Op(1));
+            let poked = std::sync::atomic::AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                scope.spawn(|| park_until(&slot, || poked.load(Ordering::SeqCst)));
+                poked.store(true, Ordering::SeqCst);
+                slot.poke();
+            });
+        }
+    }
+
+    #[test]
+    fn a_callback_comes_once_and_not_for_an_answer_that_was_taken_back() {
+        let slot = Slot::new(Op(1));
+        let (sender, calls) = channel();
+        slot.on_ready(Box::new(move || sender.send(()).unwrap()));
+        slot.put(answer());
+        slot.take();
+        slot.wake();
+        assert!(calls.try_recv().is_err());
+        slot.put(answer());
+        slot.wake();
+        slot.wake();
+        assert_eq!(calls.iter().count(), 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_signal_ends_a_park() {
+        extern "C" fn nothing(_: libc::c_int) {}
+        // SAFETY: the handler does nothing, and nobody else in this process uses the signal.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = nothing as *const () as usize;
+            libc::sigaction(libc::SIGUSR2, &action, std::ptr::null_mut());
+        }
+        let slot = Slot::new(Op(1));
+        let (sender, thread) = channel();
+        std::thread::scope(|scope| {
+            let parked = scope.spawn(|| {
+                // SAFETY: it has no preconditions.
+                sender.send(unsafe { libc::pthread_self() }).unwrap();
+                let started = Instant::now();
+                slot.park(slot.seen(), LONG);
+                started.elapsed()
+            });
+            let thread = thread.recv().unwrap();
+            while !parked.is_finished() {
+                // SAFETY: the thread is not joined before this scope ends, so its id is valid.
+                unsafe { libc::pthread_kill(thread, libc::SIGUSR2) };
+                std::thread::yield_now();
+            }
+            assert!(parked.join().unwrap() < LONG);
+        });
     }
 }
