@@ -139,3 +139,68 @@ impl Parcels {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use bridge_core::command::Reply;
+
+    use super::*;
+
+    /// Remembers, and objects to being called twice at a time.
+    #[derive(Default)]
+    struct Inbox {
+        busy: AtomicBool,
+        got: Mutex<Vec<u64>>,
+    }
+
+    impl Outbox for Inbox {
+        fn deliver(&self, answers: &mut Vec<Answer>) {
+            assert!(!self.busy.swap(true, Ordering::SeqCst));
+            self.got.lock().extend(answers.drain(..).map(|answer| answer.op.0));
+            self.busy.store(false, Ordering::SeqCst);
+        }
+
+        fn end(&self, _why: Error) {
+            self.got.lock().push(0);
+        }
+    }
+
+    #[test]
+    fn order_is_kept_whoever_delivers() {
+        let inbox = Arc::new(Inbox::default());
+        let mail = Mail::new(inbox.clone());
+        let next = Mutex::new(1u64);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        let deliver = {
+                            let mut next = next.lock();
+                            let op = Op(*next);
+                            *next += 1;
+                            mail.push(Answer { op, outcome: Ok(Reply::Cancelled(true)), offered: false })
+                        };
+                        if deliver {
+                            mail.deliver();
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(*inbox.got.lock(), (1..=2_000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn nothing_comes_after_the_end() {
+        let inbox = Arc::new(Inbox::default());
+        let mail = Mail::new(inbox.clone());
+        let answer = |op| Answer { op: Op(op), outcome: Ok(Reply::Cancelled(true)), offered: false };
+        assert!(mail.push(answer(1)));
+        assert!(!mail.push_end(Error::new(bridge_core::Reason::Cancelled, "over")));
+        assert!(!mail.push(answer(2)));
+        mail.deliver();
+        assert_eq!(*inbox.got.lock(), [1, 0]);
+    }
+}

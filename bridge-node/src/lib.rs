@@ -21,6 +21,6 @@ mod turn;
 
 pub use clock::{Clock, SystemClock};
 pub use delivery::{Answer, Outbox};
-pub use namespace::{Frame, Namespace, UnaryCall};
+pub use namespace::{Attached, Frame, Namespace, UnaryCall};
 pub use node::{Config, Node};
 pub use process::ProcessIdentity;

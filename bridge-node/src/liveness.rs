@@ -22,6 +22,10 @@ pub(crate) struct Session {
     pub(crate) mode: Mode,
     pub(crate) ttl: Duration,
     heard: Time,
+    /// The stream that carries it now, or carried it last.
+    pub(crate) stream: u64,
+    /// The sequence of the last frame that was executed.
+    pub(crate) received: u64,
     /// What carries its answers now.
     pub(crate) mail: Option<Arc<Mail>>,
     /// Unary calls that are open, by op.
@@ -60,6 +64,8 @@ impl Sessions {
             mode: spec.mode,
             ttl: spec.ttl,
             heard: now,
+            stream: 0,
+            received: 0,
             mail: None,
             calls: BTreeMap::new(),
             process: None,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bridge_core::command::{Call, Carrier, Command, EndReason, Input, Opened, SessionSpec};
+use bridge_core::command::{Call, Carrier, EndReason, Input, Opened, SessionSpec};
 use bridge_core::error::{Error, Reason};
 use bridge_core::ids::{Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey};
 use bridge_core::limits::Limits;
@@ -26,6 +26,11 @@ use crate::turn::{ID_OF_OWN, State, Turn};
 /// What a session's stream brings at once. Executed in the order of the fields, in one turn.
 #[derive(Debug, Default)]
 pub struct Frame {
+    /// Which stream it came on, as [`Attached`] says: a frame of an earlier one is dropped, since its client sends it
+    /// again on the new one. 0: any.
+    pub stream: u64,
+    /// Its number in the session, remembered for [`Namespace::attach`]; 0: none.
+    pub sequence: u64,
     /// Participants that later commands name.
     pub labels: Vec<(ParticipantId, String)>,
     /// Answers that have reached their callers.
@@ -34,6 +39,17 @@ pub struct Frame {
     pub refused: Vec<Op>,
     /// What is asked.
     pub requests: Vec<(Op, ParticipantId, Request)>,
+    /// What was asked and could not be understood: answered as it says.
+    pub rejected: Vec<(Op, Error)>,
+}
+
+/// A stream that carries a session now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// Names the stream in its frames.
+    pub stream: u64,
+    /// The sequence of the last frame that was executed.
+    pub received: u64,
 }
 
 /// A unary call under way; names it in [`Namespace::cancel`].
@@ -147,10 +163,13 @@ impl Namespace {
 
     /// `outbox` carries the session's answers from now on; it gets those that are not settled yet. One that carried
     /// them before is ended.
-    pub fn attach(&self, key: SessionKey, outbox: Arc<dyn Outbox>) {
+    pub fn attach(&self, key: SessionKey, outbox: Arc<dyn Outbox>) -> Attached {
         let mut turn = Turn::begin(self);
-        turn.attach(key, Mail::new(outbox));
+        let stream = turn.next_serial();
+        turn.attach(key, Mail::new(outbox), stream);
+        let received = turn.sessions().get(key).map_or(0, |session| session.received);
         turn.finish();
+        Attached { stream, received }
     }
 
     /// `outbox` is gone. No effect if it does not carry the session any more.
@@ -169,13 +188,19 @@ impl Namespace {
     /// effect once the session is gone: its outbox has been told.
     pub fn frame(&self, key: SessionKey, frame: Frame) {
         let mut turn = Turn::begin(self);
-        if turn.hear(key) {
+        if let Some(session) = turn.hear(key)
+            && (frame.stream == 0 || frame.stream == session.stream)
+        {
+            session.received = session.received.max(frame.sequence);
             for (participant, label) in frame.labels {
                 turn.input(Input::Label(key, participant, label));
             }
             turn.settle(key, frame.done, frame.refused);
             for (op, participant, request) in frame.requests {
                 self.request(&mut turn, key, op, participant, Carrier::Stream, request);
+            }
+            for (op, error) in frame.rejected {
+                turn.answer(key, op, Err(error));
             }
         }
         turn.finish();
@@ -214,7 +239,7 @@ impl Namespace {
         // A key that no session has: what is addressed by it finds nothing.
         let session = key.unwrap_or(SessionKey { slot: u32::MAX, generation: u32::MAX });
         let call = UnaryCall { session, op, serial };
-        if turn.hear(session) {
+        if turn.hear(session).is_some() {
             turn.register(session, op, OpenCall { serial, callback: Box::new(answer) });
             self.request(&mut turn, session, op, participant, Carrier::Call, request);
         } else {
@@ -227,20 +252,9 @@ impl Namespace {
     /// The caller of `call` is gone: its wait ends, and a grant that it can no longer learn of returns.
     pub fn cancel(&self, call: UnaryCall) {
         let mut turn = Turn::begin(self);
-        let of_node = call.op >= Op::FIRST_OF_NODE;
         if turn.unregister(call.session, call.op, call.serial) {
-            let op = turn.next_op();
-            turn.input(Input::Call(
-                call.session,
-                Call {
-                    op,
-                    participant: ParticipantId::default(),
-                    carrier: Carrier::Call,
-                    command: Command::Cancel(call.op),
-                },
-            ));
-        }
-        if of_node && turn.sessions().get(call.session).is_some() {
+            turn.withdraw(call.session, call.op);
+        } else if call.op >= Op::FIRST_OF_NODE {
             turn.input(Input::Refuse(call.session, call.op));
         }
         turn.finish();
@@ -249,7 +263,7 @@ impl Namespace {
     /// Accepts and refuses what unary calls were granted.
     pub fn settle(&self, key: SessionKey, done: Vec<OpRange>, refused: Vec<Op>) -> Result<(), Error> {
         let mut turn = Turn::begin(self);
-        let known = turn.hear(key);
+        let known = turn.hear(key).is_some();
         if known {
             turn.settle(key, done, refused);
         }
@@ -282,6 +296,13 @@ impl Namespace {
         let result = result.map(|key| turn.end(key, EndReason::Closed));
         turn.finish();
         result
+    }
+
+    /// The node is stopping: every stream ends with `why`, and so does every call that waits.
+    pub(crate) fn dismiss(&self, why: &Error) {
+        let mut turn = Turn::begin(self);
+        turn.dismiss(why);
+        turn.finish();
     }
 
     /// What is due happens; answers with when to come again.

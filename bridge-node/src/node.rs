@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bridge_core::Time;
 use bridge_core::error::{Error, Reason};
-use bridge_core::ids::Name;
+use bridge_core::ids::{Name, SessionId, SessionKey};
 use bridge_core::limits::Limits;
 use parking_lot::Mutex;
 
@@ -94,6 +94,15 @@ impl Node {
         self.namespaces.lock().get(name).cloned()
     }
 
+    /// The open session of that id and its namespace: in `within`, or in the first namespace that has it.
+    pub fn session(&self, id: SessionId, within: Option<&Name>) -> Option<(Arc<Namespace>, SessionKey)> {
+        let namespaces = match within {
+            Some(name) => self.existing(name).into_iter().collect(),
+            None => self.namespaces(),
+        };
+        namespaces.into_iter().find_map(|namespace| namespace.find(id).map(|key| (namespace, key)))
+    }
+
     /// All namespaces, by name.
     pub fn namespaces(&self) -> Vec<Arc<Namespace>> {
         self.namespaces.lock().values().cloned().collect()
@@ -109,9 +118,14 @@ impl Node {
         self.started
     }
 
-    /// From now on new work is refused (UNAVAILABLE); what is held can still be given back.
+    /// From now on new work is refused (UNAVAILABLE); streams and waiting calls end. What is held can still be
+    /// given back by unary calls.
     pub fn drain(&self) {
         self.gate.drain();
+        let why = Error::new(Reason::Unavailable, "the server is stopping");
+        for namespace in self.namespaces() {
+            namespace.dismiss(&why);
+        }
     }
 
     /// Whether the node drains.

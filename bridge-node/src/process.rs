@@ -32,7 +32,11 @@ pub struct ProcessIdentity {
 impl ProcessIdentity {
     /// This process; `None` where the system does not tell.
     pub fn current() -> Option<Self> {
-        let pid = std::process::id();
+        ProcessIdentity::of(std::process::id())
+    }
+
+    /// A process of this process's pid namespace; `None` where there is none, or the system does not tell.
+    pub fn of(pid: u32) -> Option<Self> {
         Some(ProcessIdentity {
             boot_id: boot_id()?,
             pid_namespace: pid_namespace()?,

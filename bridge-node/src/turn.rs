@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bridge_core::command::{Effect, EndReason, Input, Mode, Opened, Outcome, SessionSpec};
+use bridge_core::command::{
+    Call, Carrier, Command, Effect, EndReason, Input, Mode, Opened, Outcome, SessionSpec,
+};
 use bridge_core::error::{Error, Reason};
-use bridge_core::ids::{Op, OpRange, Secret, SessionId, SessionKey};
+use bridge_core::ids::{Op, OpRange, ParticipantId, Secret, SessionId, SessionKey};
 use bridge_core::limits::Limits;
 use bridge_core::{Engine, Query, Time};
 use parking_lot::MutexGuard;
 
 use crate::delivery::{Answer, Mail, Parcels};
 use crate::journal::{self, Entry, Failure, Journal, Position};
-use crate::liveness::{OpenCall, Sessions};
+use crate::liveness::{OpenCall, Session, Sessions};
 use crate::namespace::{Namespace, ended};
 
 /// The id of the node's own session. Not for clients.
@@ -175,10 +177,10 @@ impl<'a> Turn<'a> {
         opened
     }
 
-    /// True if the session is open.
-    pub(crate) fn hear(&mut self, key: SessionKey) -> bool {
+    /// The session, if it is open, and it is alive.
+    pub(crate) fn hear(&mut self, key: SessionKey) -> Option<&mut Session> {
         let now = self.now;
-        self.state.sessions.hear(now, key).is_some()
+        self.state.sessions.hear(now, key)
     }
 
     /// A session that must end for its silence.
@@ -187,13 +189,14 @@ impl<'a> Turn<'a> {
         self.state.sessions.silent(now)
     }
 
-    pub(crate) fn attach(&mut self, key: SessionKey, mail: Arc<Mail>) {
+    pub(crate) fn attach(&mut self, key: SessionKey, mail: Arc<Mail>, stream: u64) {
         let now = self.now;
         let Some(session) = self.state.sessions.hear(now, key) else {
             self.parcels.end(&mail, ended(EndReason::Expired));
             return;
         };
         let mode = session.mode;
+        session.stream = stream;
         if let Some(earlier) = session.mail.replace(mail) {
             self.parcels.end(
                 &earlier,
@@ -272,6 +275,38 @@ impl<'a> Turn<'a> {
             session.calls.remove(&op);
         }
         open
+    }
+
+    /// Ends the wait of a call that nobody carries any more, and returns what it was granted, if nobody else can
+    /// learn of it.
+    pub(crate) fn withdraw(&mut self, key: SessionKey, op: Op) {
+        let call = Call {
+            op: self.next_op(),
+            participant: ParticipantId::default(),
+            carrier: Carrier::Call,
+            command: Command::Cancel(op),
+        };
+        self.input(Input::Call(key, call));
+        if op >= Op::FIRST_OF_NODE {
+            self.input(Input::Refuse(key, op));
+        }
+    }
+
+    /// Ends all streams and all waiting calls.
+    pub(crate) fn dismiss(&mut self, why: &Error) {
+        let keys: Vec<SessionKey> = self.state.sessions.iter().map(|session| session.key).collect();
+        for key in keys {
+            let Some(session) = self.state.sessions.get(key) else { continue };
+            let calls = take(&mut session.calls);
+            if let Some(mail) = session.mail.take() {
+                self.parcels.end(&mail, why.clone());
+                self.input(Input::Detach(key));
+            }
+            for (op, call) in calls {
+                self.withdraw(key, op);
+                self.parcels.call(call.callback, Answer { op, outcome: Err(why.clone()), offered: false });
+            }
+        }
     }
 
     /// Unlocks and delivers; answers with when to come again.

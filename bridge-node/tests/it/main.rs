@@ -1,0 +1,7 @@
+//! Tests of the node from outside, in one binary.
+
+#[cfg(test)]
+mod common;
+mod journal;
+mod node;
+mod watching;

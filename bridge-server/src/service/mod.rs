@@ -1,0 +1,152 @@
+//! The services: one file each, as everywhere. What they share is how a unary call travels.
+
+mod admin;
+mod caller;
+mod event;
+mod queue;
+mod semaphore;
+mod session;
+
+use std::sync::Arc;
+
+use bridge_core::command::{
+    Command, Reply, Request, event as events, queue as queues, semaphore as semaphores,
+};
+use bridge_core::error::{Error, Reason};
+use bridge_core::time::Timeout;
+use bridge_node::{Answer, Namespace, Node, UnaryCall};
+use syncbridge_proto::v1 as pb;
+use tokio::sync::oneshot;
+use tonic::service::Routes;
+use tonic::{Response, Status};
+
+use crate::errors::status;
+use crate::listen::Connection;
+use crate::options::LimitOptions;
+use caller::Caller;
+
+/// What every service has.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) node: Arc<Node>,
+}
+
+/// All services that speak our protocol.
+pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
+    let shared = Shared { node };
+    let bytes = limits.message_bytes_max();
+    let session = pb::session_service_server::SessionServiceServer::new(session::Service(shared.clone()));
+    let queue = pb::queue_service_server::QueueServiceServer::new(queue::Service(shared.clone()));
+    let event = pb::event_service_server::EventServiceServer::new(event::Service(shared.clone()));
+    let semaphore =
+        pb::semaphore_service_server::SemaphoreServiceServer::new(semaphore::Service(shared.clone()));
+    let admin = pb::admin_service_server::AdminServiceServer::new(admin::Service(shared));
+    Routes::new(session.max_decoding_message_size(bytes))
+        .add_service(queue.max_decoding_message_size(bytes))
+        .add_service(event.max_decoding_message_size(bytes))
+        .add_service(semaphore.max_decoding_message_size(bytes))
+        .add_service(admin.max_decoding_message_size(bytes))
+}
+
+/// The names under which the services report their health.
+pub(crate) const NAMES: [&str; 5] = [
+    pb::session_service_server::SERVICE_NAME,
+    pb::queue_service_server::SERVICE_NAME,
+    pb::event_service_server::SERVICE_NAME,
+    pb::semaphore_service_server::SERVICE_NAME,
+    pb::admin_service_server::SERVICE_NAME,
+];
+
+impl Shared {
+    /// One command or query as a call of its own. When tonic drops the future, because the client cancelled, its
+    /// deadline passed or its connection broke, the call is withdrawn.
+    async fn unary<Message, Out>(&self, request: tonic::Request<Message>) -> Result<Response<Out>, Status>
+    where
+        Request: TryFrom<Message, Error = Error>,
+        Out: TryFrom<Reply, Error = Error>,
+    {
+        let (metadata, extensions, message) = request.into_parts();
+        let caller = Caller::read(&self.node, &metadata).map_err(status)?;
+        let request = Request::try_from(message).map_err(status)?;
+        let waiting = match extensions.get::<Arc<Connection>>() {
+            Some(connection) if may_wait(&request) => Some(connection.wait().map_err(status)?),
+            _ => None,
+        };
+        let answer = caller.call(request).await.map_err(status)?;
+        drop(waiting);
+        let message = Out::try_from(answer.outcome.map_err(status)?).map_err(status)?;
+        let mut response = Response::new(message);
+        if answer.offered {
+            response.metadata_mut().insert(caller::OP, answer.op.0.into());
+        }
+        Ok(response)
+    }
+}
+
+impl Caller {
+    async fn call(&self, request: Request) -> Result<Answer, Error> {
+        let (sender, receiver) = oneshot::channel();
+        let answered = move |answer| {
+            // Nobody listens any more where the call was dropped, and then it is withdrawn.
+            let _ = sender.send(answer);
+        };
+        let call = self.namespace.unary(self.session, self.op, self.participant, request, answered);
+        let mut open = OpenCall { namespace: &self.namespace, call: Some(call) };
+        let answer = receiver.await;
+        open.call = None;
+        answer.map_err(|_| Error::new(Reason::Internal, "the call was dropped without an answer"))
+    }
+}
+
+/// Withdraws its call when dropped before the answer.
+struct OpenCall<'a> {
+    namespace: &'a Namespace,
+    call: Option<UnaryCall>,
+}
+
+impl Drop for OpenCall<'_> {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            self.namespace.cancel(call);
+        }
+    }
+}
+
+/// Whether a request can be parked, and so keep its stream for long.
+fn may_wait(request: &Request) -> bool {
+    let timeout = match request {
+        Request::Command(Command::Queue(
+            _,
+            queues::Command::Put { timeout, .. }
+            | queues::Command::PutMany { timeout, .. }
+            | queues::Command::Take { timeout, .. }
+            | queues::Command::Join { timeout },
+        ))
+        | Request::Command(Command::Event(_, events::Command::Wait { timeout, .. }))
+        | Request::Command(Command::Semaphore(
+            _,
+            semaphores::Command::Acquire(semaphores::Acquire { timeout, .. }),
+        )) => *timeout,
+        Request::Command(_) | Request::Query(_) => return false,
+    };
+    timeout != Timeout::NOW
+}
+
+/// Implements a service whose methods are all unary calls of our vocabulary.
+macro_rules! unary_service {
+    ($service:path { $($method:ident($request:ident) -> $response:ident;)* }) => {
+        /// The service; see the proto file of the same name.
+        pub(crate) struct Service(pub(crate) crate::service::Shared);
+
+        #[tonic::async_trait]
+        impl $service for Service {
+            $(async fn $method(
+                &self,
+                request: tonic::Request<syncbridge_proto::v1::$request>,
+            ) -> Result<tonic::Response<syncbridge_proto::v1::$response>, tonic::Status> {
+                self.0.unary(request).await
+            })*
+        }
+    };
+}
+use unary_service;
