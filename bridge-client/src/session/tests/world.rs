@@ -220,6 +220,7 @@ impl World {
                     done: frame.done.iter().map(|range| wire::op_range(range).unwrap()).collect(),
                     refused: frame.refused.into_iter().map(Op).collect(),
                     requests,
+                    ..Frame::default()
                 },
             );
         }
