@@ -48,7 +48,7 @@ pub enum Request {
 }
 
 /// How a command or query went well.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub enum Reply {
     /// From a queue.
     Queue(queue::Reply),
@@ -61,14 +61,19 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// Whether this grants something that the caller must accept or refuse.
+    /// Whether this may grant something that the caller must accept or refuse. An event that is set does where
+    /// it resets itself; [`Effect::Answer`] says in each case whether it did.
     pub fn is_grant(&self) -> bool {
         match self {
             Reply::Queue(reply) => matches!(reply, queue::Reply::Taken(_)),
+            Reply::Event(reply) => matches!(reply, event::Reply::Waited { is_set: true, .. }),
             Reply::Semaphore(reply) => {
-                matches!(reply, semaphore::Reply::Acquired(_) | semaphore::Reply::Drained { .. })
+                matches!(
+                    reply,
+                    semaphore::Reply::Acquired(_) | semaphore::Reply::Drained { token: Some(_), .. }
+                )
             }
-            Reply::Event(_) | Reply::Cancelled(_) => false,
+            Reply::Cancelled(_) => false,
         }
     }
 }
@@ -89,7 +94,7 @@ pub enum Mode {
 }
 
 /// What a session is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionSpec {
     /// Its public identity.
     pub id: SessionId,
@@ -110,7 +115,7 @@ pub struct SessionSpec {
 }
 
 /// What carries a call, and so how long its wait lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Carrier {
     /// The session's stream: while the session is detached its waits are passed over.
     Stream,
@@ -156,7 +161,7 @@ pub enum Input {
     /// Answers that have reached their callers: grants are accepted, stored answers forgotten. Unknown numbers
     /// have been settled before.
     Done(SessionKey, OpRange),
-    /// A grant that nobody takes: it returns to its place. No effect unless the op is an offer.
+    /// A grant that nobody takes: it returns to its place. An answer that is no offer is forgotten, as by `Done`.
     Refuse(SessionKey, Op),
     /// A call.
     Call(SessionKey, Call),

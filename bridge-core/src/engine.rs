@@ -1,42 +1,380 @@
 //! The engine: `(state, now, input) -> effects`.
 
-use crate::command::{Effect, Input, Outcome, Query};
-use crate::ids::{SessionId, SessionKey};
+mod check;
+mod sessions;
+
+use std::hash::{Hash, Hasher};
+
+use crate::command::{Call, Command, Effect, Input, Outcome, Query, Reply, queue};
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::ids::{Handle, Kind, Op, SessionId, SessionKey, Target};
 use crate::limits::Limits;
+use crate::primitive::event::Event;
+use crate::primitive::queue::Queue;
+use crate::primitive::semaphore::Semaphore;
+use crate::primitive::{Primitive, Step};
+use crate::session::Entry;
+use crate::table::{Table, object_gone};
 use crate::time::Time;
+use crate::timer::Due;
+use crate::wait::{Caller, Object, TicketKey};
+use crate::world::{Fallen, World, cancelled, session_expired};
 
 /// The state of one namespace.
-pub struct Engine {}
+pub struct Engine {
+    pub(crate) world: World,
+    pub(crate) queues: Table<Queue>,
+    pub(crate) events: Table<Event>,
+    pub(crate) semaphores: Table<Semaphore>,
+    /// Calls executed so far.
+    pub(crate) commands: u64,
+}
 
-#[allow(clippy::todo, unused_variables)]
 impl Engine {
     /// An empty namespace. `first_token` seeds tokens and must exceed every token given out before.
     pub fn new(first_token: u64, limits: Limits) -> Self {
-        todo!()
+        Engine {
+            world: World::new(first_token, limits),
+            queues: Table::default(),
+            events: Table::default(),
+            semaphores: Table::default(),
+            commands: 0,
+        }
     }
 
-    /// Executes one input at `now` and appends what must happen outside. Total: it never panics.
+    /// Executes one input at `now` and appends what must happen outside. Total: it never panics. What is due
+    /// by `now` happens first.
     pub fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
-        todo!()
+        std::mem::swap(&mut self.world.effects, effects);
+        self.world.now = self.world.now.max(now);
+        self.fire_due();
+        match input {
+            Input::Open(spec) => self.open(spec),
+            Input::Attach(key) => self.attach(key),
+            Input::Detach(key) => self.detach(key),
+            Input::End(key, reason) => self.end(key, reason),
+            Input::Label(key, participant, label) => self.label(key, participant, label),
+            Input::Done(key, range) => self.done(key, range),
+            Input::Refuse(key, op) => self.refuse(key, op),
+            Input::Call(key, call) => self.call(key, call),
+            Input::Tick => {}
+            Input::Configure(limits) => self.world.limits = limits,
+            Input::Restart => self.restart(),
+        }
+        self.deliver_dead_letters();
+        std::mem::swap(&mut self.world.effects, effects);
     }
 
     /// Answers a query of a session as of `now`; call with a `Tick` behind you where something was due.
     pub fn query(&self, now: Time, caller: SessionKey, query: &Query) -> Outcome {
-        todo!()
+        if self.world.sessions.get(caller).is_none() {
+            return Err(session_expired());
+        }
+        match query {
+            Query::Queue(target, query) => match self.queues.find(target)? {
+                Some(handle) => self.queue(handle)?.query(&self.world, now, query),
+                None => Queue::default().query(&self.world, now, query),
+            },
+            Query::Event(target, query) => {
+                let found = self.events.find(target)?.and_then(|handle| self.events.get(handle));
+                Ok(found.map_or_else(|| Event::default().query(query), |event| event.state.query(query)))
+            }
+            Query::Semaphore(target, query) => {
+                let found = self.semaphores.find(target)?.and_then(|handle| self.semaphores.get(handle));
+                Ok(found.map_or_else(|| Semaphore::default().query(query), |s| s.state.query(query)))
+            }
+        }
     }
 
     /// When the next thing is due.
     pub fn next_deadline(&self) -> Option<Time> {
-        todo!()
+        self.world.timers.next()
     }
 
     /// The open session of that id.
     pub fn session(&self, id: SessionId) -> Option<SessionKey> {
-        todo!()
+        self.world.sessions.find(id)
     }
 
     /// A digest of the whole state: equal histories have equal digests.
     pub fn state_hash(&self) -> u64 {
-        todo!()
+        let mut digest = Digest::default();
+        self.world.hash(&mut digest);
+        (&self.queues, &self.events, &self.semaphores, self.commands).hash(&mut digest);
+        digest.finish()
     }
+
+    fn queue(&self, handle: Handle) -> Result<&Queue, Error> {
+        self.queues.get(handle).map(|named| &named.state).ok_or_else(object_gone)
+    }
+
+    fn fire_due(&mut self) {
+        while let Some((due, key)) = self.world.timers.pop(self.world.now) {
+            let Some(object) = self.world.tickets.get(key).map(|ticket| ticket.object) else { continue };
+            if due == Due::Deadline {
+                self.with(object, |primitive, world| primitive.expire(object.handle, key, world));
+            }
+            self.serve(object);
+        }
+    }
+
+    fn call(&mut self, key: SessionKey, call: Call) {
+        let Call { op, participant, carrier, command } = call;
+        self.commands += 1;
+        let Some(session) = self.world.sessions.get(key) else {
+            let outcome = Err(session_expired());
+            return self.world.effects.push(Effect::Answer { to: key, op, outcome, offered: false });
+        };
+        let caller = Caller {
+            session: key,
+            serial: session.serial,
+            mode: session.spec.mode,
+            op,
+            participant,
+            carrier,
+        };
+        if !session.ops.is_empty() {
+            if session.ops.contains_key(&op) {
+                return self.repeat(&caller);
+            }
+            let max = self.world.limits.stored_answers_per_session_max;
+            if session.stored() >= max as usize {
+                let outcome = Err(Error::limit("stored_answers_per_session_max", max.into()));
+                return self.world.effects.push(Effect::Answer { to: key, op, outcome, offered: false });
+            }
+        }
+        match command {
+            Command::Queue(target, command) => self.call_queue(&caller, target, command),
+            Command::Event(target, command) => {
+                let created = self.target(Kind::Event, &target);
+                let run =
+                    |event: &mut Event, me, world: &mut World| event.command(me, world, &caller, command);
+                run_on(&mut self.events, &mut self.world, &caller, Kind::Event, created, run);
+            }
+            Command::Semaphore(target, command) => {
+                let created = self.target(Kind::Semaphore, &target);
+                let run = |s: &mut Semaphore, me, world: &mut World| s.command(me, world, &caller, command);
+                run_on(&mut self.semaphores, &mut self.world, &caller, Kind::Semaphore, created, run);
+            }
+            Command::Cancel(target) => self.cancel(&caller, target),
+        }
+    }
+
+    fn call_queue(&mut self, caller: &Caller, target: Target, command: queue::Command) {
+        let found = self.target(Kind::Queue, &target);
+        if let (queue::Command::Declare(options), Ok((handle, _))) = (&command, &found) {
+            let name = self.queues.get(*handle).map(|named| &named.name);
+            if options.dead_letters.is_some() && options.dead_letters.as_ref() == name {
+                let message =
+                    "a queue cannot be its own dead-letter queue; name another, or none to keep them here";
+                let outcome = Err(Error::invalid("dead_letters", message));
+                self.undo(&found);
+                return self.world.answer(caller, outcome);
+            }
+        }
+        let run = |queue: &mut Queue, me, world: &mut World| queue.command(me, world, caller, command);
+        run_on(&mut self.queues, &mut self.world, caller, Kind::Queue, found, run);
+    }
+
+    fn undo(&mut self, found: &Result<(Handle, bool), Error>) {
+        if let Ok((handle, true)) = found {
+            self.queues.remove(*handle);
+        }
+    }
+
+    /// The object that a command means, and whether it was created for it.
+    fn target(&mut self, kind: Kind, target: &Target) -> Result<(Handle, bool), Error> {
+        let found = match kind {
+            Kind::Queue => self.queues.find(target)?,
+            Kind::Event => self.events.find(target)?,
+            Kind::Semaphore => self.semaphores.find(target)?,
+        };
+        if let Some(handle) = found {
+            return Ok((handle, false));
+        }
+        let Target::Name(name) = target else { return Err(object_gone()) };
+        let max = self.world.limits.objects_max;
+        if self.objects() >= max as usize {
+            return Err(Error::limit("objects_max", max.into()));
+        }
+        let handle = match kind {
+            Kind::Queue => self.queues.create(name),
+            Kind::Event => self.events.create(name),
+            Kind::Semaphore => self.semaphores.create(name),
+        };
+        Ok((handle, true))
+    }
+
+    pub(crate) fn objects(&self) -> usize {
+        self.queues.len() + self.events.len() + self.semaphores.len()
+    }
+
+    /// An op that is known arrives again.
+    fn repeat(&mut self, caller: &Caller) {
+        let Some(session) = self.world.sessions.get_mut(caller.session) else { return };
+        match session.ops.get_mut(&caller.op) {
+            Some(Entry::Waiting(key)) => {
+                let key = *key;
+                let away = !session.is_present(caller.carrier);
+                if let Some(ticket) = self.world.tickets.get_mut(key) {
+                    ticket.caller.carrier = caller.carrier;
+                }
+                if let Some(object) = self.change_sides(key, away) {
+                    self.serve(object);
+                }
+            }
+            Some(Entry::Offered(offer)) => {
+                offer.carrier = caller.carrier;
+                self.answer_again(caller.session, caller.op);
+            }
+            Some(Entry::Answered { .. }) => self.answer_again(caller.session, caller.op),
+            None => {}
+        }
+    }
+
+    /// Sends the answer of an op that is offered or answered once more.
+    fn answer_again(&mut self, to: SessionKey, op: Op) {
+        let entry = self.world.sessions.get(to).and_then(|session| session.ops.get(&op));
+        let (outcome, offered) = match entry {
+            Some(Entry::Answered { outcome, .. }) => (outcome.clone(), false),
+            Some(Entry::Offered(offer)) => {
+                match self.primitive(offer.object).and_then(|p| p.offered(offer, &self.world)) {
+                    Some(reply) => (Ok(reply), true),
+                    None => return,
+                }
+            }
+            _ => return,
+        };
+        self.world.effects.push(Effect::Answer { to, op, outcome, offered });
+    }
+
+    fn cancel(&mut self, caller: &Caller, target: Op) {
+        let entry = self.world.sessions.get(caller.session).and_then(|session| session.ops.get(&target));
+        let mut freed = None;
+        match entry {
+            Some(Entry::Waiting(key)) => freed = self.withdraw_ticket(*key, cancelled()),
+            Some(Entry::Answered { outcome: Ok(Reply::Queue(reply)), queue: Some(handle) }) => {
+                let ids = match reply {
+                    queue::Reply::Put(id) => std::slice::from_ref(id),
+                    queue::Reply::PutMany(ids) => ids.as_slice(),
+                    _ => &[],
+                };
+                let ids = ids.to_vec();
+                let handle = *handle;
+                let withdrawn = self.queues.get_mut(handle);
+                if withdrawn.is_some_and(|named| named.state.withdraw(&mut self.world, &ids)) {
+                    let of_put = Caller { op: target, ..*caller };
+                    self.world.answer(&of_put, Err(cancelled()));
+                    freed = Some(Object { kind: Kind::Queue, handle });
+                }
+            }
+            _ => {}
+        }
+        self.world.answer(caller, Ok(Reply::Cancelled(freed.is_some())));
+        if let Some(object) = freed {
+            self.serve(object);
+        }
+    }
+
+    /// Ends a waiting ticket with an error and says at which object.
+    fn withdraw_ticket(&mut self, key: TicketKey, error: Error) -> Option<Object> {
+        let ticket = self.world.tickets.get(key)?;
+        let object = ticket.object;
+        let (primitive, world) = self.parts(object)?;
+        primitive.leave(world.tickets.get(key)?);
+        world.drop_put(key);
+        let ticket = world.unpark(key)?;
+        world.answer(&ticket.caller, Err(error));
+        Some(object)
+    }
+
+    /// The ticket steps aside or comes back; says where, if that changed anything.
+    fn change_sides(&mut self, key: TicketKey, away: bool) -> Option<Object> {
+        let ticket = self.world.tickets.get_mut(key).filter(|ticket| ticket.away != away)?;
+        ticket.away = away;
+        let object = ticket.object;
+        let (primitive, world) = self.parts(object)?;
+        primitive.enter(key, world.tickets.get(key)?);
+        Some(object)
+    }
+
+    fn deliver_dead_letters(&mut self) {
+        while !self.world.fallen.is_empty() {
+            for Fallen { from, to, item } in std::mem::take(&mut self.world.fallen) {
+                let found = self.target(Kind::Queue, &Target::Name(to)).ok().map(|(handle, _)| handle);
+                if let Some((handle, named)) =
+                    found.and_then(|h| self.queues.get_mut(h).map(|named| (h, named)))
+                {
+                    named.state.receive(&mut self.world, item);
+                    named.state.serve(handle, &mut self.world);
+                } else if let Some(named) = self.queues.get_mut(from) {
+                    named.state.keep_dead(&mut self.world, item);
+                } else {
+                    self.world.drop_item(item);
+                }
+            }
+        }
+    }
+
+    fn serve(&mut self, object: Object) {
+        self.with(object, |primitive, world| primitive.serve(object.handle, world));
+    }
+
+    fn with(&mut self, object: Object, f: impl FnOnce(&mut dyn Primitive, &mut World)) {
+        if let Some((primitive, world)) = self.parts(object) {
+            f(primitive, world);
+        }
+    }
+
+    fn parts(&mut self, object: Object) -> Option<(&mut dyn Primitive, &mut World)> {
+        let primitive: &mut dyn Primitive = match object.kind {
+            Kind::Queue => &mut self.queues.get_mut(object.handle)?.state,
+            Kind::Event => &mut self.events.get_mut(object.handle)?.state,
+            Kind::Semaphore => &mut self.semaphores.get_mut(object.handle)?.state,
+        };
+        Some((primitive, &mut self.world))
+    }
+
+    fn primitive(&self, object: Object) -> Option<&dyn Primitive> {
+        Some(match object.kind {
+            Kind::Queue => &self.queues.get(object.handle)?.state,
+            Kind::Event => &self.events.get(object.handle)?.state,
+            Kind::Semaphore => &self.semaphores.get(object.handle)?.state,
+        })
+    }
+}
+
+/// Runs a command on an object of its table, answers it, and hands on what it freed. What a failed command
+/// created is gone again: nothing was changed.
+fn run_on<T: Primitive + Default>(
+    table: &mut Table<T>,
+    world: &mut World,
+    caller: &Caller,
+    kind: Kind,
+    found: Result<(Handle, bool), Error>,
+    run: impl FnOnce(&mut T, Handle, &mut World) -> Step,
+) {
+    let (handle, created) = match found {
+        Ok(found) => found,
+        Err(error) => return world.answer(caller, Err(error)),
+    };
+    let Some(named) = table.get_mut(handle) else { return world.answer(caller, Err(object_gone())) };
+    match run(&mut named.state, handle, world) {
+        Err(error) => {
+            if created {
+                table.remove(handle);
+            }
+            return world.answer(caller, Err(error));
+        }
+        Ok(Some(reply)) => {
+            let is_put = matches!(reply, Reply::Queue(queue::Reply::Put(_) | queue::Reply::PutMany(_)));
+            world.answer_put(caller, Ok(reply), is_put.then_some(handle));
+        }
+        Ok(None) => {}
+    }
+    if world.note_use(caller, Object { kind, handle }) {
+        named.users += 1;
+    }
+    named.state.serve(handle, world);
 }

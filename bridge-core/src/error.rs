@@ -62,7 +62,7 @@ impl fmt::Display for Reason {
 }
 
 /// How a command failed. Where nothing else is said, nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
     /// What clients decide by.

@@ -7,13 +7,22 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+mod digest;
 pub mod engine;
 pub mod error;
 pub mod ids;
 pub mod limits;
 pub mod payload;
+mod primitive;
+mod session;
+mod slots;
+mod table;
 pub mod time;
+mod timer;
+pub mod view;
+mod wait;
 pub mod wire;
+mod world;
 
 pub use command::{Command, Effect, Input, Outcome, Query, Reply, Request};
 pub use engine::Engine;

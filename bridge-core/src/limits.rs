@@ -6,6 +6,9 @@ use std::time::Duration;
 /// Bytes in a name. Fixed: names are part of the contract.
 pub const NAME_BYTES_MAX: usize = 255;
 
+/// The largest limit and number of signals of a semaphore, so that no sum of them overflows.
+pub const PERMITS_MAX: i64 = 1 << 53;
+
 /// The bounds of a namespace that an operator may choose. Part of the engine's state: changed by a journaled
 /// `Configure`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -113,5 +114,16 @@ impl PartialEq for Payload {
             _ => false,
         };
         body && self.content_type == other.content_type && self.headers == other.headers
+    }
+}
+
+impl Hash for Payload {
+    /// A local object has no value that could be hashed; it counts as one that is there.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match &self.body {
+            Body::Bytes(bytes) => (0_u8, bytes).hash(state),
+            Body::Local(_) => 1_u8.hash(state),
+        }
+        (&self.content_type, &self.headers).hash(state);
     }
 }

@@ -33,7 +33,7 @@ impl Add<Duration> for Time {
 }
 
 /// How long a wait may last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timeout {
     /// Until it is granted, cancelled or its session ends.
     Never,

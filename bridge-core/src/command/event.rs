@@ -37,7 +37,7 @@ pub enum Query {
 }
 
 /// An event in figures.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub struct Figures {
     pub options: Options,
@@ -47,7 +47,7 @@ pub struct Figures {
 }
 
 /// What an event answers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 #[allow(missing_docs)]
 pub enum Reply {
     Declared {

@@ -36,7 +36,7 @@ pub struct Options {
 }
 
 /// An item on its way in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct NewItem {
     /// What it carries.
     pub payload: Payload,
@@ -54,7 +54,7 @@ pub enum Mode {
 }
 
 /// How many items to take in one step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Batch {
     /// At most this many; at least 1.
     pub max: u32,
@@ -129,7 +129,7 @@ pub enum Command {
 }
 
 /// Which items to browse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shelf {
     /// Those waiting, in the order in which they would leave.
     Ready,
@@ -151,7 +151,7 @@ pub enum Query {
 }
 
 /// A place in a browse: the position of the last item seen. Opaque outside.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cursor {
     /// The priority key of that item.
     pub key: Bytes,
@@ -160,7 +160,7 @@ pub struct Cursor {
 }
 
 /// A taken item.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Delivery {
     /// Which item.
     pub id: ItemId,
@@ -177,7 +177,7 @@ pub struct Delivery {
 }
 
 /// What was taken, and how.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Taken {
     /// Gotten or leased.
     pub mode: Mode,
@@ -186,7 +186,7 @@ pub struct Taken {
 }
 
 /// An item as a browse shows it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 #[allow(missing_docs)]
 pub struct Browsed {
     pub id: ItemId,
@@ -203,7 +203,7 @@ pub struct Browsed {
 }
 
 /// A queue in figures.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub struct Figures {
     pub options: Options,
@@ -218,7 +218,7 @@ pub struct Figures {
 }
 
 /// What a queue answers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 #[allow(missing_docs)]
 pub enum Reply {
     Declared {

@@ -27,7 +27,7 @@ pub struct Options {
 }
 
 /// Permits that are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Acquire {
     /// How many, all or none; at least 1.
     pub permits: u32,
@@ -67,7 +67,7 @@ pub enum Query {
 }
 
 /// A semaphore in figures: available = limit + signals − held.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub struct Figures {
     pub options: Options,
@@ -79,7 +79,7 @@ pub struct Figures {
 }
 
 /// What a semaphore answers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 #[allow(missing_docs)]
 pub enum Reply {
     Declared {

@@ -1,0 +1,147 @@
+//! What must be true after every input, for tests.
+
+use std::collections::BTreeSet;
+
+use crate::engine::Engine;
+use crate::ids::Kind;
+use crate::session::Entry;
+use crate::timer::Due;
+use crate::wait::{Object, Want};
+
+impl Engine {
+    /// Panics where an invariant does not hold. Costs time in proportion to the whole state.
+    #[doc(hidden)]
+    pub fn check_invariants(&self) {
+        self.check_sessions();
+        self.check_tickets();
+        self.check_items();
+        self.queues.after(None).for_each(|(_, named)| named.state.check(&self.world));
+        self.events.after(None).for_each(|(_, named)| named.state.check());
+        self.semaphores.after(None).for_each(|(_, named)| named.state.check(&self.world));
+        assert!(self.world.fallen.is_empty(), "a dead letter was not delivered");
+        assert!(self.world.effects.is_empty(), "effects stay behind");
+    }
+
+    /// Every op that waits has its ticket; every grant is held or offered by a session that lives.
+    fn check_sessions(&self) {
+        let mut granted = BTreeSet::new();
+        let mut users = Vec::new();
+        for (key, session) in self.world.sessions.after(None) {
+            let waiting = session.ops.values().filter(|entry| matches!(entry, Entry::Waiting(_))).count();
+            assert_eq!(session.waits, waiting, "waits of a session");
+            for (op, entry) in &session.ops {
+                match entry {
+                    Entry::Waiting(ticket) => {
+                        let ticket = self.world.tickets.get(*ticket).expect("an op waits without a ticket");
+                        assert_eq!(
+                            (ticket.caller.session, ticket.caller.op),
+                            (key, *op),
+                            "whose ticket it is"
+                        );
+                        assert_eq!(
+                            ticket.away,
+                            !session.is_present(ticket.caller.carrier),
+                            "which side it is on"
+                        );
+                    }
+                    Entry::Offered(offer) => {
+                        granted.extend(offer.tokens().map(|token| (offer.object, token, key, false)));
+                    }
+                    Entry::Answered { .. } => {}
+                }
+            }
+            granted.extend(session.holds.iter().map(|(token, object)| (*object, *token, key, true)));
+            users.extend(session.uses.iter().copied());
+        }
+        users.sort_unstable();
+        for (kind, handle, counted) in self.user_counts() {
+            let object = Object { kind, handle };
+            let of_it = users.partition_point(|other| *other <= object);
+            let before = users.partition_point(|other| *other < object);
+            assert_eq!(counted as usize, of_it - before, "users of an object");
+        }
+        for (handle, named) in self.events.after(None) {
+            let object = Object { kind: Kind::Event, handle };
+            for pulse in named.state.pulses() {
+                assert!(
+                    granted.iter().any(|(of, token, ..)| (*of, *token) == (object, pulse)),
+                    "a lost pulse"
+                );
+            }
+        }
+        for grant in self.grants() {
+            assert!(granted.contains(&grant), "a grant that no session knows: {grant:?}");
+        }
+    }
+
+    fn user_counts(&self) -> Vec<(Kind, crate::ids::Handle, u32)> {
+        let queues = self.queues.after(None).map(|(handle, named)| (Kind::Queue, handle, named.users));
+        let events = self.events.after(None).map(|(handle, named)| (Kind::Event, handle, named.users));
+        let semaphores =
+            self.semaphores.after(None).map(|(handle, named)| (Kind::Semaphore, handle, named.users));
+        queues.chain(events).chain(semaphores).collect()
+    }
+
+    fn grants(&self) -> Vec<(Object, crate::ids::Token, crate::ids::SessionKey, bool)> {
+        let mut grants = Vec::new();
+        for (handle, named) in self.queues.after(None) {
+            let object = Object { kind: Kind::Queue, handle };
+            grants.extend(
+                named.state.outs().map(|(token, out)| (object, token, out.caller.session, out.accepted)),
+            );
+        }
+        for (handle, named) in self.semaphores.after(None) {
+            let object = Object { kind: Kind::Semaphore, handle };
+            grants
+                .extend(named.state.grants().map(|(token, g)| (object, token, g.caller.session, g.accepted)));
+        }
+        grants
+    }
+
+    /// Every ticket stands in exactly one line, and its timers are set.
+    fn check_tickets(&self) {
+        let mut in_line: Vec<usize> = Vec::new();
+        self.queues.after(None).for_each(|(_, named)| in_line.extend(named.state.waiters()));
+        self.events.after(None).for_each(|(_, named)| in_line.extend(named.state.waiters()));
+        self.semaphores.after(None).for_each(|(_, named)| in_line.extend(named.state.waiters()));
+        in_line.sort_unstable();
+        assert!(
+            in_line.iter().copied().eq(self.world.tickets.iter().map(|(key, _)| key)),
+            "tickets and lines differ"
+        );
+        let mut timers = 0;
+        for (key, ticket) in &self.world.tickets {
+            let lingers = match ticket.want {
+                Want::Take { lingers_until, .. } => lingers_until.map(|at| (at, Due::Linger)),
+                _ => None,
+            };
+            for (at, due) in lingers.into_iter().chain(ticket.deadline.map(|at| (at, Due::Deadline))) {
+                assert!(at > self.world.now, "something due has not happened");
+                assert!(
+                    self.world.timers.iter().any(|timer| timer == (at, ticket.place, due, key)),
+                    "no timer"
+                );
+                timers += 1;
+            }
+        }
+        assert_eq!(self.world.timers.iter().count(), timers, "timers without a ticket");
+    }
+
+    /// Every item is in exactly one place.
+    fn check_items(&self) {
+        let mut places: Vec<usize> = Vec::new();
+        self.queues.after(None).for_each(|(_, named)| places.extend(named.state.item_keys()));
+        for (_, ticket) in &self.world.tickets {
+            if let Want::Put { items, .. } = &ticket.want {
+                places.extend(items);
+            }
+        }
+        places.sort_unstable();
+        assert!(
+            places.iter().copied().eq(self.world.items.iter().map(|(key, _)| key)),
+            "items and places differ"
+        );
+        let bytes: u64 = self.world.items.iter().map(|(_, item)| item.bytes).sum();
+        assert_eq!(self.world.retained_bytes, bytes, "retained bytes");
+    }
+}

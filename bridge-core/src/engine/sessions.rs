@@ -1,0 +1,226 @@
+//! What happens to whole sessions: open, attach, detach, end, restart; and how their ops are settled.
+
+use std::collections::BTreeSet;
+
+use crate::command::{Carrier, Effect, EndReason, Mode, Opened, SessionSpec};
+use crate::engine::Engine;
+use crate::error::{Error, Reason};
+use crate::ids::{Kind, Op, OpRange, ParticipantId, SessionKey};
+use crate::primitive::{Loss, conclude};
+use crate::session::{Entry, Session};
+use crate::table::object_gone;
+use crate::wait::{Object, TicketKey};
+use crate::world::{cancelled, session_expired};
+
+impl Engine {
+    pub(super) fn open(&mut self, spec: SessionSpec) {
+        let opened = self.find_or_open(spec);
+        self.world.effects.push(Effect::Opened(opened));
+    }
+
+    fn find_or_open(&mut self, spec: SessionSpec) -> Result<Opened, Error> {
+        if let Some(session) = self.world.sessions.find(spec.id) {
+            let known = self.world.sessions.get(session).map(|session| session.spec.secret);
+            if known != Some(spec.secret) {
+                let message = format!("the secret is not that of session {}; open one of your own", spec.id);
+                return Err(Error::new(Reason::SessionDenied, message));
+            }
+            return Ok(Opened { session, resumed: true });
+        }
+        let limits = &self.world.limits;
+        if self.world.sessions.len() >= limits.sessions_max as usize {
+            return Err(Error::limit("sessions_max", limits.sessions_max.into()));
+        }
+        if spec.mode == Mode::Resumable {
+            let (ttl, min, max) = (spec.ttl, limits.session_ttl_min, limits.session_ttl_max);
+            let message = || format!("ttl is {ttl:?}; between {min:?} and {max:?} are allowed here");
+            if ttl < min {
+                return Err(Error::limit("session_ttl_min", min.as_secs()).with_message(message()));
+            }
+            if ttl > max {
+                return Err(Error::limit("session_ttl_max", max.as_secs()).with_message(message()));
+            }
+        }
+        let serial = self.world.number();
+        Ok(Opened { session: self.world.sessions.open(spec, serial), resumed: false })
+    }
+
+    /// Whatever is not settled is answered again, and who stood aside has its old place.
+    pub(super) fn attach(&mut self, key: SessionKey) {
+        let Some(session) = self.world.sessions.get_mut(key) else { return };
+        session.attached = true;
+        let unsettled: Vec<Op> = session.ops.range(..Op::FIRST_OF_NODE).map(|(op, _)| *op).collect();
+        for op in unsettled {
+            self.answer_again(key, op);
+        }
+        self.move_waits(key, false);
+    }
+
+    /// The waits that came by the stream step aside.
+    pub(super) fn detach(&mut self, key: SessionKey) {
+        let Some(session) = self.world.sessions.get_mut(key) else { return };
+        if session.spec.mode == Mode::Resumable && session.attached {
+            session.attached = false;
+            self.move_waits(key, true);
+        }
+    }
+
+    fn move_waits(&mut self, key: SessionKey, away: bool) {
+        let mut changed = BTreeSet::new();
+        for (ticket, carrier) in self.waits(key) {
+            if carrier == Carrier::Stream {
+                changed.extend(self.change_sides(ticket, away));
+            }
+        }
+        changed.into_iter().for_each(|object| self.serve(object));
+    }
+
+    fn waits(&self, key: SessionKey) -> Vec<(TicketKey, Carrier)> {
+        let Some(session) = self.world.sessions.get(key).filter(|session| session.waits > 0) else {
+            return Vec::new();
+        };
+        let waiting = session.ops.values().filter_map(|entry| match entry {
+            Entry::Waiting(ticket) => Some(*ticket),
+            _ => None,
+        });
+        waiting.filter_map(|key| self.world.tickets.get(key).map(|t| (key, t.caller.carrier))).collect()
+    }
+
+    pub(super) fn label(&mut self, key: SessionKey, participant: ParticipantId, label: String) {
+        let label = self.world.cut(label).into_boxed_str();
+        let max = self.world.limits.participants_per_session_max as usize;
+        let Some(session) = self.world.sessions.get_mut(key) else { return };
+        if session.labels.len() < max || session.labels.contains_key(&participant) {
+            session.labels.insert(participant, label);
+        }
+    }
+
+    pub(super) fn done(&mut self, key: SessionKey, range: OpRange) {
+        let OpRange { first, last } = range;
+        if first == last {
+            return self.done_one(key, first);
+        }
+        let Some(session) = self.world.sessions.get(key).filter(|_| first < last) else { return };
+        let ops: Vec<Op> = session.ops.range(first..=last).map(|(op, _)| *op).collect();
+        ops.into_iter().for_each(|op| self.done_one(key, op));
+    }
+
+    fn done_one(&mut self, key: SessionKey, op: Op) {
+        let Some(session) = self.world.sessions.get_mut(key) else { return };
+        match session.ops.get(&op) {
+            Some(Entry::Offered(offer)) => {
+                let offer = *offer;
+                session.ops.remove(&op);
+                self.with(offer.object, |primitive, world| {
+                    primitive.accept(offer.object.handle, &offer, world);
+                    primitive.serve(offer.object.handle, world);
+                });
+            }
+            Some(Entry::Answered { .. }) => drop(session.ops.remove(&op)),
+            Some(Entry::Waiting(_)) | None => {}
+        }
+    }
+
+    pub(super) fn refuse(&mut self, key: SessionKey, op: Op) {
+        let Some(session) = self.world.sessions.get_mut(key) else { return };
+        match session.ops.get(&op) {
+            Some(Entry::Offered(offer)) => {
+                let offer = *offer;
+                session.ops.remove(&op);
+                self.with(offer.object, |primitive, world| {
+                    primitive.refuse(offer.object.handle, &offer, Loss::Refused, world);
+                    primitive.serve(offer.object.handle, world);
+                });
+            }
+            Some(Entry::Answered { .. }) => drop(session.ops.remove(&op)),
+            Some(Entry::Waiting(_)) | None => {}
+        }
+    }
+
+    /// Everything goes back, in one step and in this order: its waits end and its offers return, by op; its
+    /// holds return, by token; what it had gotten counts as lost; then whoever waits for any of it is served,
+    /// object by object; then ephemeral objects that nobody else uses are deleted.
+    pub(super) fn end(&mut self, key: SessionKey, reason: EndReason) {
+        let Some(session) = self.world.sessions.get(key) else { return };
+        let waiting = self.waits(key);
+        let serial = session.serial;
+        for (ticket, _) in waiting {
+            self.withdraw_ticket(ticket, session_expired());
+        }
+        let Some(session) = self.world.sessions.close(key) else { return };
+        self.world.effects.push(Effect::Ended { session: key, reason });
+        self.give_back(&session, reason);
+        for object in &session.uses {
+            self.with(*object, |primitive, _| primitive.session_over(serial));
+        }
+        session.uses.iter().for_each(|object| self.serve(*object));
+        session.uses.iter().for_each(|object| self.abandon(*object));
+    }
+
+    fn give_back(&mut self, session: &Session, reason: EndReason) {
+        let loss = match reason {
+            EndReason::Closed => Loss::Closed,
+            EndReason::Expired => Loss::Expired,
+        };
+        for entry in session.ops.values() {
+            let Entry::Offered(offer) = entry else { continue };
+            let me = offer.object.handle;
+            // The caller of a unary call has its answer; closing is its acceptance.
+            let accepted = loss == Loss::Closed && offer.carrier == Carrier::Call;
+            self.with(offer.object, |primitive, world| {
+                if accepted {
+                    primitive.accept(me, offer, world);
+                    offer.tokens().for_each(|token| primitive.lose(me, token, world));
+                } else {
+                    primitive.refuse(me, offer, loss, world);
+                }
+            });
+        }
+        for (token, object) in &session.holds {
+            self.with(*object, |primitive, world| primitive.lose(object.handle, *token, world));
+        }
+    }
+
+    /// A session uses the object no more.
+    fn abandon(&mut self, object: Object) {
+        let handle = object.handle;
+        let users = match object.kind {
+            Kind::Queue => self.queues.get_mut(handle).map(|named| &mut named.users),
+            Kind::Event => self.events.get_mut(handle).map(|named| &mut named.users),
+            Kind::Semaphore => self.semaphores.get_mut(handle).map(|named| &mut named.users),
+        };
+        let Some(users) = users else { return };
+        *users -= 1;
+        if *users > 0 || !self.primitive(object).is_some_and(|primitive| primitive.is_ephemeral()) {
+            return;
+        }
+        let Some((primitive, world)) = self.parts(object) else { return };
+        for key in primitive.dissolve(world) {
+            world.drop_put(key);
+            conclude(world, key, Err(object_gone()));
+        }
+        match object.kind {
+            Kind::Queue => drop(self.queues.remove(handle)),
+            Kind::Event => drop(self.events.remove(handle)),
+            Kind::Semaphore => drop(self.semaphores.remove(handle)),
+        }
+    }
+
+    /// After a restart nobody is connected: sessions are detached, open unary calls are gone, and so are the
+    /// sessions of the process that was.
+    pub(super) fn restart(&mut self) {
+        let all: Vec<_> =
+            self.world.sessions.after(None).map(|(key, session)| (key, session.spec.mode)).collect();
+        for (key, mode) in all {
+            if mode == Mode::Direct {
+                self.end(key, EndReason::Expired);
+                continue;
+            }
+            let calls = self.waits(key).into_iter().filter(|(_, carrier)| *carrier == Carrier::Call);
+            let freed: BTreeSet<_> =
+                calls.filter_map(|(ticket, _)| self.withdraw_ticket(ticket, cancelled())).collect();
+            freed.into_iter().for_each(|object| self.serve(object));
+            self.detach(key);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The primitives: one file each, all reached through [`Primitive`] by what is common to them.
+
+pub(crate) mod event;
+pub(crate) mod queue;
+pub(crate) mod semaphore;
+
+use crate::command::{Outcome, Reply};
+use crate::error::Error;
+use crate::ids::{Handle, Token};
+use crate::session::{Offer, Serial};
+use crate::wait::{Ticket, TicketKey};
+use crate::world::World;
+
+/// Why a grant or a hold ends without its holder's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// The client refused it.
+    Refused,
+    /// Its session was closed.
+    Closed,
+    /// Its session expired.
+    Expired,
+}
+
+/// What the engine needs of every primitive. Whatever frees something does not hand it on by itself: the
+/// engine calls `serve` at the end of the step.
+pub(crate) trait Primitive {
+    /// The ticket leaves its line.
+    fn leave(&mut self, ticket: &Ticket);
+
+    /// The ticket enters its line, or changes sides in it.
+    fn enter(&mut self, key: TicketKey, ticket: &Ticket);
+
+    /// Hands what is free to who waits for it, in order.
+    fn serve(&mut self, me: Handle, world: &mut World);
+
+    /// The time of a waiting ticket, which is still in its line, is over: it is answered.
+    fn expire(&mut self, me: Handle, key: TicketKey, world: &mut World);
+
+    /// The offer has reached its caller.
+    fn accept(&mut self, me: Handle, offer: &Offer, world: &mut World);
+
+    /// The offer goes back to where it came from.
+    fn refuse(&mut self, me: Handle, offer: &Offer, loss: Loss, world: &mut World);
+
+    /// The answer that made the offer, once more.
+    fn offered(&self, offer: &Offer, world: &World) -> Option<Reply>;
+
+    /// The accepted grant of that token is lost with its session.
+    fn lose(&mut self, me: Handle, token: Token, world: &mut World);
+
+    /// A session that used this object is over, and everything it held has been given back.
+    fn session_over(&mut self, serial: Serial);
+
+    /// The object is deleted with whatever is in it: what its waiters are to be told.
+    fn dissolve(&mut self, world: &mut World) -> Vec<TicketKey>;
+
+    /// Whether it goes with the last session that uses it.
+    fn is_ephemeral(&self) -> bool;
+}
+
+/// How the execution of a command went: `None` where it waits, or has been answered with a grant.
+pub(crate) type Step = Result<Option<Reply>, Error>;
+
+/// The option `name` has been declared as `declared`; `asked` must be the same, or the first opinion.
+pub(crate) fn check_option<T: PartialEq>(
+    name: &'static str,
+    declared: &Option<T>,
+    asked: &Option<T>,
+    show: impl Fn(&T) -> String,
+) -> Result<(), Error> {
+    match (declared, asked) {
+        (Some(declared), Some(asked)) if declared != asked => {
+            let (declared, asked) = (show(declared), show(asked));
+            let message = format!(
+                "{name} was declared as {declared} and is now asked to be {asked}; give the same value or none"
+            );
+            Err(Error::new(crate::error::Reason::ConfigMismatch, message)
+                .with("option", name)
+                .with("declared", declared)
+                .with("asked", asked))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An outcome that is already known.
+pub(crate) fn done(reply: Reply) -> Step {
+    Ok(Some(reply))
+}
+
+/// Ends a ticket that has left its line, with an answer.
+pub(crate) fn conclude(world: &mut World, key: TicketKey, outcome: Outcome) {
+    if let Some(ticket) = world.unpark(key) {
+        world.answer(&ticket.caller, outcome);
+    }
+}

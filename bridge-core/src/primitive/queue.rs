@@ -1,0 +1,324 @@
+//! Queue: FIFO, LIFO and priority; bounded; with leases and dead letters.
+//!
+//! An item is READY, out (OFFERED or LEASED, under a token) or DEAD, and in exactly one of these. It leaves by
+//! ack, by an accepted get, by remove, purge or an immediate shutdown; whatever else ends a delivery returns
+//! it to its position (key, arrival) or, where that is hopeless, makes it a dead letter.
+//!
+//! Invariants: `leased` and `gotten_total` are what their lists say; nobody present waits for what is READY,
+//! or to put where there is room, except behind a batch that has its minimum and lingers, and behind a
+//! putter that needs more room.
+
+mod item;
+mod look;
+mod put;
+mod settle;
+mod shutdown;
+mod take;
+mod takers;
+
+use std::collections::BTreeMap;
+
+use crate::command::Reply as AnyReply;
+use crate::command::queue::{Command, Discipline, Mode, Options, Reply};
+use crate::error::{Error, Reason};
+use crate::ids::{Handle, Kind, Token};
+use crate::primitive::{Loss, Primitive, Step, check_option, conclude, done};
+use crate::session::{Offer, Serial};
+use crate::time::{Time, Timeout};
+use crate::wait::{Caller, Line, Object, Ticket, TicketKey, Want};
+use crate::world::World;
+
+pub(crate) use item::Item;
+use item::{Arrival, Ready};
+use takers::Takers;
+
+/// An item that is OFFERED, or LEASED once accepted.
+#[derive(Clone, Debug, Hash)]
+pub(crate) struct Out {
+    pub(crate) item: usize,
+    pub(crate) caller: Caller,
+    pub(crate) mode: Mode,
+    pub(crate) accepted: bool,
+    pub(crate) since: Time,
+}
+
+/// How a queue was shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Shut {
+    Gracefully,
+    Immediately,
+}
+
+/// The state of a queue.
+#[derive(Debug, Default, Hash)]
+pub(crate) struct Queue {
+    declared: Options,
+    ready: Ready,
+    out: BTreeMap<Token, Out>,
+    /// How many of `out` are LEASED.
+    leased: usize,
+    /// In the order in which they died.
+    dead: BTreeMap<Arrival, usize>,
+    takers: Takers,
+    putters: Line,
+    joiners: Line,
+    /// Items gotten and not done, by session, the oldest first.
+    gotten: BTreeMap<Serial, u64>,
+    gotten_total: u64,
+    /// Gotten and not done by sessions that are over.
+    lost: u64,
+    /// Items done before they were gotten, as the standard library permits.
+    done_early: u64,
+    shut: Option<Shut>,
+    /// The last arrival given at the front.
+    front: Arrival,
+}
+
+impl Queue {
+    pub(crate) fn command(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        caller: &Caller,
+        command: Command,
+    ) -> Step {
+        match command {
+            Command::Declare(options) => self.declare(me, world, options),
+            Command::Put { item, timeout } => self.put(me, world, caller, item, timeout),
+            Command::PutMany { items, timeout } => self.put_many(me, world, caller, items, timeout),
+            Command::Take { mode, batch, timeout } => self.take(me, world, caller, mode, batch, timeout),
+            Command::Ack { tokens } => self.ack(me, world, caller, &tokens),
+            Command::Nack { tokens, reentry, error } => self.nack(me, world, caller, &tokens, reentry, error),
+            Command::Reject { tokens, reason } => self.reject(me, world, caller, &tokens, reason),
+            Command::TaskDone { count } => self.task_done(caller, count),
+            Command::Join { timeout } => self.join(me, world, caller, timeout),
+            Command::Remove { ids } => self.remove(world, &ids),
+            Command::Purge => {
+                let purged = self.drop_ready(world);
+                done(AnyReply::Queue(Reply::Purged(purged)))
+            }
+            Command::Shutdown { immediate } => self.shut_down(world, immediate),
+        }
+    }
+
+    fn declare(&mut self, me: Handle, world: &mut World, asked: Options) -> Step {
+        let declared = &mut self.declared;
+        let name_of = |discipline: &Discipline| format!("{discipline:?}").to_uppercase();
+        check_option("discipline", &declared.discipline, &asked.discipline, name_of)?;
+        check_option("maxsize", &declared.maxsize, &asked.maxsize, u64::to_string)?;
+        check_option("max_deliveries", &declared.max_deliveries, &asked.max_deliveries, u32::to_string)?;
+        check_option("dead_letters", &declared.dead_letters, &asked.dead_letters, ToString::to_string)?;
+        check_option("ephemeral", &declared.ephemeral, &asked.ephemeral, bool::to_string)?;
+        declared.discipline = declared.discipline.or(asked.discipline);
+        declared.maxsize = declared.maxsize.or(asked.maxsize);
+        declared.max_deliveries = declared.max_deliveries.or(asked.max_deliveries);
+        declared.dead_letters = declared.dead_letters.take().or(asked.dead_letters);
+        declared.ephemeral = declared.ephemeral.or(asked.ephemeral);
+        self.ready.reorder(declared.discipline.unwrap_or_default(), &world.items);
+        done(AnyReply::Queue(Reply::Declared { handle: me, options: self.options() }))
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            discipline: Some(self.ready.discipline()),
+            maxsize: Some(self.maxsize()),
+            max_deliveries: Some(self.declared.max_deliveries.unwrap_or(0)),
+            dead_letters: self.declared.dead_letters.clone(),
+            ephemeral: Some(self.is_ephemeral()),
+        }
+    }
+
+    /// 0 is unbounded.
+    fn maxsize(&self) -> u64 {
+        self.declared.maxsize.unwrap_or(0)
+    }
+
+    fn object(me: Handle) -> Object {
+        Object { kind: Kind::Queue, handle: me }
+    }
+
+    /// Items put and not done.
+    fn unfinished(&self) -> u64 {
+        self.put_and_not_gone() - self.done_early
+    }
+
+    fn put_and_not_gone(&self) -> u64 {
+        (self.ready.len() + self.out.len()) as u64 + self.gotten_total + self.lost
+    }
+
+    /// `count` items are gotten by a session, and done with its next calls of task_done.
+    fn note_gotten(&mut self, serial: Serial, count: u64) {
+        let early = count.min(self.done_early);
+        self.done_early -= early;
+        if count > early {
+            *self.gotten.entry(serial).or_default() += count - early;
+            self.gotten_total += count - early;
+        }
+    }
+
+    fn task_done(&mut self, caller: &Caller, count: u64) -> Step {
+        if count == 0 {
+            return Err(Error::invalid("count", "count is 0; give at least 1"));
+        }
+        let unfinished = self.unfinished();
+        if count > unfinished {
+            let message = format!("task_done({count}) was called with {unfinished} items put and not done");
+            return Err(Error::new(Reason::TooManyTasksDone, message));
+        }
+        let mut left = count - self.lower(caller.serial, count);
+        while left > 0 {
+            let Some(oldest) = self.gotten.keys().next().copied() else { break };
+            left -= self.lower(oldest, left);
+        }
+        let lost = left.min(self.lost);
+        self.lost -= lost;
+        self.done_early += left - lost;
+        done(AnyReply::Queue(Reply::TaskDone))
+    }
+
+    /// Lowers a session's count by up to `count` and says by how many.
+    fn lower(&mut self, serial: Serial, count: u64) -> u64 {
+        let Some(gotten) = self.gotten.get_mut(&serial) else { return 0 };
+        let lowered = count.min(*gotten);
+        *gotten -= lowered;
+        if *gotten == 0 {
+            self.gotten.remove(&serial);
+        }
+        self.gotten_total -= lowered;
+        lowered
+    }
+
+    fn join(&mut self, me: Handle, world: &mut World, caller: &Caller, timeout: Timeout) -> Step {
+        if self.unfinished() == 0 {
+            return done(AnyReply::Queue(Reply::Joined));
+        }
+        if timeout == Timeout::NOW {
+            return Err(self.not_joined());
+        }
+        let key = world.park(caller, Self::object(me), Want::Join, timeout)?;
+        self.joiners.enter(key, &world.tickets[key]);
+        Ok(None)
+    }
+
+    fn not_joined(&self) -> Error {
+        let unfinished = self.unfinished();
+        Error::new(Reason::TimedOut, format!("{unfinished} items are not done within the time given"))
+    }
+
+    /// Says that all items are done to who waits for that.
+    fn serve_joiners(&mut self, world: &mut World) {
+        self.done_early = self.done_early.min(self.put_and_not_gone());
+        if self.joiners.is_empty() || self.unfinished() > 0 {
+            return;
+        }
+        for key in self.joiners.clear() {
+            conclude(world, key, Ok(AnyReply::Queue(Reply::Joined)));
+        }
+    }
+}
+
+impl Primitive for Queue {
+    fn leave(&mut self, ticket: &Ticket) {
+        match &ticket.want {
+            Want::Take { batch, .. } => self.takers.leave(batch.min, ticket.place),
+            Want::Put { .. } => self.putters.leave(ticket.place),
+            _ => self.joiners.leave(ticket.place),
+        }
+    }
+
+    fn enter(&mut self, key: TicketKey, ticket: &Ticket) {
+        self.leave(ticket);
+        match &ticket.want {
+            Want::Take { batch, .. } => self.takers.line(batch.min).enter(key, ticket),
+            Want::Put { .. } => self.putters.enter(key, ticket),
+            _ => self.joiners.enter(key, ticket),
+        }
+    }
+
+    fn serve(&mut self, me: Handle, world: &mut World) {
+        loop {
+            let mut served = false;
+            while self.serve_taker(me, world) {
+                served = true;
+            }
+            while self.serve_putter(me, world) {
+                served = true;
+            }
+            if !served {
+                break;
+            }
+        }
+        if self.shut.is_some() {
+            self.end_takers(me, world);
+        }
+        self.serve_joiners(world);
+    }
+
+    fn expire(&mut self, me: Handle, key: TicketKey, world: &mut World) {
+        let Some(ticket) = world.tickets.get(key) else { return };
+        let (away, want) = (ticket.away, ticket.want.clone());
+        match want {
+            Want::Take { mode, batch, .. } => {
+                let count = if away { 0 } else { self.takeable(key, batch) };
+                let place = ticket.place;
+                self.takers.leave(batch.min, place);
+                let Some(ticket) = world.unpark(key) else { return };
+                match count {
+                    0 => world.answer(&ticket.caller, Err(self.empty())),
+                    count => self.grant(me, world, &ticket.caller, mode, count, true),
+                }
+            }
+            Want::Put { .. } => {
+                self.putters.leave(ticket.place);
+                world.drop_put(key);
+                let error = self.full();
+                conclude(world, key, Err(error));
+            }
+            _ => {
+                self.joiners.leave(ticket.place);
+                let error = self.not_joined();
+                conclude(world, key, Err(error));
+            }
+        }
+    }
+
+    fn accept(&mut self, me: Handle, offer: &Offer, world: &mut World) {
+        offer.tokens().for_each(|token| self.accept_one(me, token, world));
+    }
+
+    fn refuse(&mut self, me: Handle, offer: &Offer, loss: Loss, world: &mut World) {
+        offer.tokens().for_each(|token| self.refuse_one(me, token, loss, world));
+    }
+
+    fn offered(&self, offer: &Offer, world: &World) -> Option<AnyReply> {
+        self.offered_again(offer, world)
+    }
+
+    fn lose(&mut self, me: Handle, token: Token, world: &mut World) {
+        if let Some(out) = self.take_out(token) {
+            self.delivery_failed(me, world, out.item, None);
+        }
+    }
+
+    fn session_over(&mut self, serial: Serial) {
+        let gotten = self.gotten.remove(&serial).unwrap_or(0);
+        self.gotten_total -= gotten;
+        self.lost += gotten;
+    }
+
+    fn dissolve(&mut self, world: &mut World) -> Vec<TicketKey> {
+        self.drop_ready(world);
+        let rest = self.out.values().map(|out| out.item).chain(self.dead.values().copied());
+        rest.for_each(|item| drop(world.drop_item(item)));
+        self.out.clear();
+        self.dead.clear();
+        let mut waiting = self.takers.clear();
+        waiting.extend(self.putters.clear());
+        waiting.extend(self.joiners.clear());
+        waiting
+    }
+
+    fn is_ephemeral(&self) -> bool {
+        self.declared.ephemeral.unwrap_or(false)
+    }
+}

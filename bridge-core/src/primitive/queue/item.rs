@@ -1,0 +1,214 @@
+//! An item, and the order in which READY ones leave.
+
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
+
+use bytes::Bytes;
+use slab::Slab;
+
+use crate::command::queue::{Browsed, Cursor, Discipline, NewItem, Shelf};
+use crate::ids::ItemId;
+use crate::payload::Payload;
+use crate::time::Time;
+
+/// A place in the order of arrivals. That of a new arrival is its item's id; re-entry at the front of a queue
+/// counts down from 0.
+pub(crate) type Arrival = i64;
+
+/// An item in the engine's table.
+#[derive(Debug, Hash)]
+pub(crate) struct Item {
+    /// Given on admission.
+    pub(crate) id: ItemId,
+    pub(crate) payload: Payload,
+    pub(crate) key: Bytes,
+    /// What the payload retains.
+    pub(crate) bytes: u64,
+    pub(crate) arrival: Arrival,
+    pub(crate) enqueued_at: Time,
+    /// Deliveries in this queue that ended without an ack.
+    pub(crate) attempts: u32,
+    /// Sessions that died while it was offered to them.
+    pub(crate) crashes: u32,
+    /// Somebody has seen it: its put cannot be withdrawn any more.
+    pub(crate) seen: bool,
+    pub(crate) history: Option<Box<History>>,
+}
+
+/// What befell an item.
+#[derive(Clone, Debug, Default, Hash)]
+pub(crate) struct History {
+    /// Deliveries in queues before this one.
+    pub(crate) earlier_attempts: u32,
+    pub(crate) dead_reason: Option<String>,
+    pub(crate) last_error: Option<String>,
+}
+
+impl Item {
+    pub(crate) fn new(new: NewItem, bytes: u64, now: Time) -> Self {
+        Item {
+            id: ItemId(0),
+            payload: new.payload,
+            key: new.key,
+            bytes,
+            arrival: 0,
+            enqueued_at: now,
+            attempts: 0,
+            crashes: 0,
+            seen: false,
+            history: None,
+        }
+    }
+
+    pub(crate) fn history_mut(&mut self) -> &mut History {
+        self.history.get_or_insert_default()
+    }
+
+    pub(crate) fn browsed(&self, shelf: Shelf, now: Time) -> Browsed {
+        let history = self.history.as_deref();
+        Browsed {
+            id: self.id,
+            payload: self.payload.clone(),
+            key: self.key.clone(),
+            shelf,
+            attempts: self.attempts + history.map_or(0, |history| history.earlier_attempts),
+            age: now.since(self.enqueued_at),
+            dead_reason: history.and_then(|history| history.dead_reason.clone()),
+            last_error: history.and_then(|history| history.last_error.clone()),
+        }
+    }
+}
+
+/// The READY items of a queue in the order in which they leave.
+#[derive(Debug, Default, Hash)]
+pub(crate) struct Ready {
+    order: Order,
+    /// Items that are not found in the order by their id: keyed ones, and those that have moved.
+    moved: BTreeMap<ItemId, usize>,
+}
+
+#[derive(Debug, Hash)]
+enum Order {
+    Fifo(BTreeMap<Arrival, usize>),
+    Lifo(BTreeMap<Arrival, usize>),
+    Priority(BTreeMap<(Bytes, Arrival), usize>),
+}
+
+impl Default for Order {
+    fn default() -> Self {
+        Order::Fifo(BTreeMap::new())
+    }
+}
+
+impl Ready {
+    pub(crate) fn discipline(&self) -> Discipline {
+        match self.order {
+            Order::Fifo(_) => Discipline::Fifo,
+            Order::Lifo(_) => Discipline::Lifo,
+            Order::Priority(_) => Discipline::Priority,
+        }
+    }
+
+    /// Brings what is there into another order.
+    pub(crate) fn reorder(&mut self, discipline: Discipline, items: &Slab<Item>) {
+        if discipline == self.discipline() {
+            return;
+        }
+        let all: Vec<usize> = self.iter().collect();
+        self.moved.clear();
+        self.order = match discipline {
+            Discipline::Fifo => Order::Fifo(BTreeMap::new()),
+            Discipline::Lifo => Order::Lifo(BTreeMap::new()),
+            Discipline::Priority => Order::Priority(BTreeMap::new()),
+        };
+        for key in all {
+            self.insert(key, &items[key]);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match &self.order {
+            Order::Fifo(order) | Order::Lifo(order) => order.len(),
+            Order::Priority(order) => order.len(),
+        }
+    }
+
+    pub(crate) fn insert(&mut self, key: usize, item: &Item) {
+        let found_by_id = match &mut self.order {
+            Order::Fifo(order) | Order::Lifo(order) => {
+                order.insert(item.arrival, key);
+                item.arrival == item.id.0 as Arrival
+            }
+            Order::Priority(order) => {
+                order.insert((item.key.clone(), item.arrival), key);
+                false
+            }
+        };
+        if !found_by_id {
+            self.moved.insert(item.id, key);
+        }
+    }
+
+    /// Takes the next one out.
+    pub(crate) fn pop(&mut self, items: &Slab<Item>) -> Option<usize> {
+        let key = match &mut self.order {
+            Order::Fifo(order) => order.pop_first()?.1,
+            Order::Lifo(order) => order.pop_last()?.1,
+            Order::Priority(order) => order.pop_first()?.1,
+        };
+        if !self.moved.is_empty() {
+            self.moved.remove(&items[key].id);
+        }
+        Some(key)
+    }
+
+    pub(crate) fn find(&self, id: ItemId) -> Option<usize> {
+        if let Some(key) = self.moved.get(&id) {
+            return Some(*key);
+        }
+        match &self.order {
+            Order::Fifo(order) | Order::Lifo(order) => order.get(&(id.0 as Arrival)).copied(),
+            Order::Priority(_) => None,
+        }
+    }
+
+    pub(crate) fn remove(&mut self, item: &Item) {
+        match &mut self.order {
+            Order::Fifo(order) | Order::Lifo(order) => order.remove(&item.arrival),
+            Order::Priority(order) => order.remove(&(item.key.clone(), item.arrival)),
+        };
+        self.moved.remove(&item.id);
+    }
+
+    /// Takes all of them out, in order.
+    pub(crate) fn clear(&mut self) -> Vec<usize> {
+        let all = self.iter().collect();
+        let discipline = self.discipline();
+        *self = Ready::default();
+        self.reorder(discipline, &Slab::new());
+        all
+    }
+
+    /// In the order in which they leave.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
+        self.after(None)
+    }
+
+    /// Those that leave after the cursor's place.
+    pub(crate) fn after(&self, cursor: Option<&Cursor>) -> Box<dyn Iterator<Item = usize> + '_> {
+        match &self.order {
+            Order::Fifo(order) => {
+                let from = cursor.map_or(Unbounded, |cursor| Excluded(cursor.arrival));
+                Box::new(order.range((from, Unbounded)).map(|(_, key)| *key))
+            }
+            Order::Lifo(order) => {
+                let to = cursor.map_or(Unbounded, |cursor| Excluded(cursor.arrival));
+                Box::new(order.range((Unbounded, to)).rev().map(|(_, key)| *key))
+            }
+            Order::Priority(order) => {
+                let from = cursor.map_or(Unbounded, |c| Excluded((c.key.clone(), c.arrival)));
+                Box::new(order.range((from, Unbounded)).map(|(_, key)| *key))
+            }
+        }
+    }
+}

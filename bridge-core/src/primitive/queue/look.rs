@@ -1,0 +1,105 @@
+//! Looking at a queue without touching it.
+
+use crate::command::Reply as AnyReply;
+use crate::command::queue::{Cursor, Figures, Query, Reply, Shelf};
+use crate::error::Error;
+use crate::ids::Token;
+use crate::primitive::queue::{Out, Queue};
+use crate::time::Time;
+use crate::wait::{TicketKey, Want};
+use crate::world::World;
+
+impl Queue {
+    pub(crate) fn query(&self, world: &World, now: Time, query: &Query) -> Result<AnyReply, Error> {
+        Ok(AnyReply::Queue(match query {
+            Query::Describe => Reply::Described(self.figures()),
+            Query::Browse { shelf, page_size, after } => {
+                if *page_size == 0 {
+                    return Err(Error::invalid("page_size", "page_size is 0; give at least 1"));
+                }
+                {
+                    let now = world.now.max(now);
+                    self.browse(world, now, *shelf, *page_size, after.as_ref())
+                }
+            }
+        }))
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        Figures {
+            options: self.options(),
+            ready: self.ready.len() as u64,
+            offered: (self.out.len() - self.leased) as u64,
+            leased: self.leased as u64,
+            dead: self.dead.len() as u64,
+            unfinished: self.unfinished(),
+            waiting_to_get: self.takers.len() as u64,
+            waiting_to_put: self.putters.len() as u64,
+            shut_down: self.shut.is_some(),
+        }
+    }
+
+    fn browse(
+        &self,
+        world: &World,
+        now: Time,
+        shelf: Shelf,
+        page_size: u32,
+        after: Option<&Cursor>,
+    ) -> Reply {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let dead_after = after.map_or(Unbounded, |cursor| Excluded(cursor.arrival));
+        let mut items: Box<dyn Iterator<Item = usize>> = match shelf {
+            Shelf::Ready => self.ready.after(after),
+            Shelf::Dead => Box::new(self.dead.range((dead_after, Unbounded)).map(|(_, item)| *item)),
+        };
+        let page_size = page_size.min(world.limits.page_max) as usize;
+        let page: Vec<usize> = items.by_ref().take(page_size).collect();
+        let more = items.next().is_some();
+        let last = page.last().filter(|_| more).map(|item| &world.items[*item]);
+        let next = last.map(|item| Cursor { key: item.key.clone(), arrival: item.arrival });
+        let items = page.into_iter().map(|item| world.items[item].browsed(shelf, now)).collect();
+        Reply::Browsed { items, next }
+    }
+
+    pub(crate) fn waiters(&self) -> impl Iterator<Item = TicketKey> {
+        self.takers.iter().chain(self.putters.iter()).chain(self.joiners.iter())
+    }
+
+    /// What is OFFERED or LEASED, oldest first.
+    pub(crate) fn outs(&self) -> impl Iterator<Item = (Token, &Out)> {
+        self.out.iter().map(|(token, out)| (*token, out))
+    }
+
+    /// Every item that is in this queue.
+    pub(crate) fn item_keys(&self) -> impl Iterator<Item = usize> {
+        let out = self.out.values().map(|out| out.item);
+        self.ready.iter().chain(out).chain(self.dead.values().copied())
+    }
+
+    /// See the module's invariants.
+    pub(crate) fn check(&self, world: &World) {
+        assert_eq!(self.leased, self.out.values().filter(|out| out.accepted).count(), "leased");
+        assert_eq!(self.gotten_total, self.gotten.values().sum::<u64>(), "gotten_total");
+        assert!(self.done_early <= self.put_and_not_gone(), "more is done than was put");
+        assert!(self.joiners.is_empty() || self.unfinished() > 0, "a joiner waits for nothing");
+        let want = |key: TicketKey| world.tickets[key].want.clone();
+        if let Some((_, first)) = self.putters.first() {
+            let Want::Put { items, .. } = want(first) else { panic!("a putter puts") };
+            let (room, maxsize) = (self.ready.len() as u64 + items.len() as u64, self.maxsize());
+            assert!(maxsize > 0 && room > maxsize, "the first putter could be served");
+        }
+        assert!(
+            self.shut.is_none() || self.putters.is_empty(),
+            "a putter waits at a queue that is shut down"
+        );
+        let first = self.takers.first(u32::try_from(self.ready.len()).unwrap_or(u32::MAX));
+        if let Some(first) = first {
+            assert_eq!(self.takers.lingering, Some(first), "the first taker could be served");
+        }
+        if let Some(lingering) = self.takers.lingering {
+            let Want::Take { lingers_until: Some(until), .. } = want(lingering) else { panic!("it lingers") };
+            assert!(until > world.now, "a batch lingers for too long");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Putting: room is what `maxsize` leaves beside the READY items. Blocked puts stand in line.
+
+use crate::command::Reply as AnyReply;
+use crate::command::queue::{Discipline, NewItem, Reply};
+use crate::error::{Error, Reason};
+use crate::ids::{Handle, ItemId};
+use crate::primitive::queue::Queue;
+use crate::primitive::queue::item::Arrival;
+use crate::primitive::{Step, done};
+use crate::time::Timeout;
+use crate::wait::{Caller, Want};
+use crate::world::World;
+
+impl Queue {
+    pub(super) fn put(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        caller: &Caller,
+        item: NewItem,
+        timeout: Timeout,
+    ) -> Step {
+        let bytes = self.check_item(world, &item)?;
+        self.check_put(world, 1, bytes)?;
+        if self.putters.nobody_present() && self.has_room(1) {
+            let item = world.keep_item(item);
+            return done(AnyReply::Queue(Reply::Put(self.admit(world, item))));
+        }
+        self.park_put(me, world, caller, [item], false, timeout)
+    }
+
+    pub(super) fn put_many(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        caller: &Caller,
+        items: Vec<NewItem>,
+        timeout: Timeout,
+    ) -> Step {
+        let (count, max) = (items.len(), world.limits.batch_max);
+        if count == 0 {
+            return Err(Error::invalid("items", "items is empty; give at least one item"));
+        }
+        if count > max as usize {
+            return Err(Error::limit("batch_max", max.into())
+                .with_message(format!("{count} items were given; at most {max} go in one put")));
+        }
+        let bytes = items.iter().map(|item| self.check_item(world, item)).sum::<Result<u64, Error>>()?;
+        self.check_put(world, count, bytes)?;
+        if self.putters.nobody_present() && self.has_room(count) {
+            let admit = |item| {
+                let item = world.keep_item(item);
+                self.admit(world, item)
+            };
+            return done(AnyReply::Queue(Reply::PutMany(items.into_iter().map(admit).collect())));
+        }
+        self.park_put(me, world, caller, items, true, timeout)
+    }
+
+    fn park_put(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        caller: &Caller,
+        items: impl IntoIterator<Item = NewItem>,
+        many: bool,
+        timeout: Timeout,
+    ) -> Step {
+        if timeout == Timeout::NOW {
+            return Err(self.full());
+        }
+        world.check_waits(caller)?;
+        let items = items.into_iter().map(|item| world.keep_item(item)).collect();
+        let key = world.park(caller, Self::object(me), Want::Put { items, many }, timeout)?;
+        self.putters.enter(key, &world.tickets[key]);
+        Ok(None)
+    }
+
+    /// Checks an item by itself and says how many bytes it retains.
+    fn check_item(&self, world: &World, item: &NewItem) -> Result<u64, Error> {
+        let bytes = item.payload.bytes_retained();
+        world.check_payload(&item.payload, bytes)?;
+        if item.key.is_empty() {
+            return Ok(bytes);
+        }
+        let max = world.limits.key_bytes_max;
+        if item.key.len() > max as usize {
+            return Err(Error::limit("key_bytes_max", max.into()).with_message(format!(
+                "the key has {} bytes; at most {max} are allowed here",
+                item.key.len()
+            )));
+        }
+        if self.ready.discipline() != Discipline::Priority {
+            let message = "a priority key was given, and the queue is not declared as a priority queue";
+            return Err(Error::invalid("key", message));
+        }
+        Ok(bytes)
+    }
+
+    /// Checks whether `count` items of `bytes` may come at all.
+    fn check_put(&self, world: &World, count: usize, bytes: u64) -> Result<(), Error> {
+        if self.shut.is_some() {
+            return Err(self.is_shut_down());
+        }
+        let maxsize = self.maxsize();
+        if maxsize > 0 && count as u64 > maxsize {
+            let message = format!("{count} items at once never fit into a queue of maxsize {maxsize}");
+            return Err(Error::invalid("items", message));
+        }
+        let limits = &world.limits;
+        if world.items.len() as u64 + count as u64 > limits.items_max {
+            return Err(Error::limit("items_max", limits.items_max));
+        }
+        if world.retained_bytes + bytes > limits.retained_bytes_max {
+            return Err(Error::limit("retained_bytes_max", limits.retained_bytes_max));
+        }
+        Ok(())
+    }
+
+    fn has_room(&self, count: usize) -> bool {
+        let maxsize = self.maxsize();
+        maxsize == 0 || (self.ready.len() + count) as u64 <= maxsize
+    }
+
+    /// Makes an item READY as a new arrival.
+    fn admit(&mut self, world: &mut World, item: usize) -> ItemId {
+        let number = world.number();
+        let admitted = &mut world.items[item];
+        admitted.id = ItemId(number);
+        admitted.arrival = number as Arrival;
+        admitted.enqueued_at = world.now;
+        self.ready.insert(item, admitted);
+        ItemId(number)
+    }
+
+    /// Admits the first blocked put that is present, if there is room for it.
+    pub(super) fn serve_putter(&mut self, me: Handle, world: &mut World) -> bool {
+        let Some((place, key)) = self.putters.first() else { return false };
+        let Some(Want::Put { items, .. }) = world.tickets.get(key).map(|ticket| &ticket.want) else {
+            return false;
+        };
+        if !self.has_room(items.len()) {
+            return false;
+        }
+        self.putters.leave(place);
+        let Some(ticket) = world.unpark(key) else { return false };
+        let Want::Put { items, many } = ticket.want else { return false };
+        let mut ids = items.into_iter().map(|item| self.admit(world, item));
+        let reply = match many {
+            true => Reply::PutMany(ids.collect()),
+            false => Reply::Put(ids.next().unwrap_or(ItemId(0))),
+        };
+        world.answer_put(&ticket.caller, Ok(AnyReply::Queue(reply)), Some(me));
+        true
+    }
+
+    /// Takes back what a put brought, if nobody has seen any of it.
+    pub(crate) fn withdraw(&mut self, world: &mut World, ids: &[ItemId]) -> bool {
+        let found = |id: &ItemId| self.ready.find(*id).filter(|item| !world.items[*item].seen);
+        let Some(items) = ids.iter().map(found).collect::<Option<Vec<_>>>() else { return false };
+        for item in items {
+            self.ready.remove(&world.items[item]);
+            world.drop_item(item);
+        }
+        true
+    }
+
+    pub(super) fn full(&self) -> Error {
+        let (ready, maxsize) = (self.ready.len(), self.maxsize());
+        let message =
+            format!("no room within the time given: {ready} items are READY and maxsize is {maxsize}");
+        Error::new(Reason::Full, message)
+    }
+
+    pub(super) fn is_shut_down(&self) -> Error {
+        Error::new(Reason::ShutDown, "the queue has been shut down")
+    }
+}

@@ -1,0 +1,287 @@
+//! Taking: one atomic step, single or in batches; what is granted is out under a token until it is settled.
+
+use crate::command::queue::{Batch, Delivery, Mode, Reply, Taken};
+use crate::command::{Mode as SessionMode, Reply as AnyReply};
+use crate::error::{Error, Reason};
+use crate::ids::{Handle, Token};
+use crate::primitive::queue::item::Item;
+use crate::primitive::queue::{Out, Queue, Shut};
+use crate::primitive::{Loss, Step};
+use crate::session::Offer;
+use crate::time::{Time, Timeout};
+use crate::timer::Due;
+use crate::wait::{Caller, TicketKey, Want};
+use crate::world::{World, session_required};
+
+impl Queue {
+    pub(super) fn take(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        caller: &Caller,
+        mode: Mode,
+        batch: Batch,
+        timeout: Timeout,
+    ) -> Step {
+        check_batch(world, batch)?;
+        if mode == Mode::Lease && caller.mode == SessionMode::Sessionless {
+            return Err(session_required("lease"));
+        }
+        let now_or_never = timeout == Timeout::NOW;
+        let count = self.takeable_now(batch, now_or_never);
+        if count > 0 {
+            self.grant(me, world, caller, mode, count, false);
+            return Ok(None);
+        }
+        if self.shut.is_some() && self.nothing_can_come(world, caller) {
+            return match self.ready.len().min(batch.max as usize) {
+                0 => Err(self.is_shut_down()),
+                count => {
+                    self.grant(me, world, caller, mode, count, false);
+                    Ok(None)
+                }
+            };
+        }
+        if now_or_never {
+            return Err(self.empty());
+        }
+        let want = Want::Take { mode, batch, lingers_until: None };
+        let key = world.park(caller, Self::object(me), want, timeout)?;
+        self.takers.line(batch.min).enter(key, &world.tickets[key]);
+        Ok(None)
+    }
+
+    pub(super) fn empty(&self) -> Error {
+        let ready = self.ready.len();
+        Error::new(Reason::Empty, format!("not enough items within the time given: {ready} are READY"))
+    }
+
+    /// Minima up to this are met.
+    fn enough(&self) -> u32 {
+        match self.is_at_bound() {
+            true => u32::MAX,
+            false => u32::try_from(self.ready.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// No more can come before something is taken.
+    fn is_at_bound(&self) -> bool {
+        let maxsize = self.maxsize();
+        maxsize > 0 && self.ready.len() as u64 >= maxsize
+    }
+
+    /// How many items a batch that has not waited gets.
+    fn takeable_now(&self, batch: Batch, now_or_never: bool) -> usize {
+        if self.ready.len() == 0 || batch.min > self.enough() {
+            return 0;
+        }
+        // Who is content with what is READY and still waits is a batch that lingers: it is served first.
+        if !self.takers.is_empty() && self.takers.first(self.enough()).is_some() {
+            return 0;
+        }
+        match now_or_never || self.is_complete(batch) {
+            true => self.ready.len().min(batch.max as usize),
+            false => 0,
+        }
+    }
+
+    fn is_complete(&self, batch: Batch) -> bool {
+        batch.linger.is_zero() || self.ready.len() >= batch.max as usize || self.is_at_bound()
+    }
+
+    /// How many items a waiting batch gets when its time is over.
+    pub(super) fn takeable(&self, key: TicketKey, batch: Batch) -> usize {
+        match self.ready.len() > 0 && self.takers.first(self.enough()) == Some(key) {
+            true => self.ready.len().min(batch.max as usize),
+            false => 0,
+        }
+    }
+
+    /// Serves the first taker that can be served.
+    pub(super) fn serve_taker(&mut self, me: Handle, world: &mut World) -> bool {
+        if self.takers.is_empty() {
+            return false;
+        }
+        let first = if self.ready.len() == 0 { None } else { self.takers.first(self.enough()) };
+        if let Some(former) = self.takers.lingering.filter(|key| first != Some(*key)) {
+            self.takers.lingering = None;
+            stop_lingering(world, former);
+        }
+        let Some(key) = first else { return false };
+        let Some(ticket) = world.tickets.get(key) else { return false };
+        let Want::Take { mode, batch, lingers_until } = ticket.want else { return false };
+        if !self.is_complete(batch) && lingers_until.is_none_or(|until| until > world.now) {
+            if lingers_until.is_none() {
+                self.takers.lingering = Some(key);
+                linger(world, key, world.now + batch.linger);
+            }
+            return false;
+        }
+        self.takers.lingering = None;
+        self.takers.leave(batch.min, ticket.place);
+        let Some(ticket) = world.unpark(key) else { return false };
+        let count = self.ready.len().min(batch.max as usize);
+        self.grant(me, world, &ticket.caller, mode, count, true);
+        true
+    }
+
+    /// Nothing more will come: the first taker gets what is READY, though it wanted more.
+    pub(super) fn serve_last(&mut self, me: Handle, world: &mut World) -> bool {
+        let Some(key) = self.takers.first(u32::MAX) else { return false };
+        let Some(ticket) = world.tickets.get(key) else { return false };
+        let Want::Take { mode, batch, .. } = ticket.want else { return false };
+        self.takers.leave(batch.min, ticket.place);
+        let Some(ticket) = world.unpark(key) else { return false };
+        let count = self.ready.len().min(batch.max as usize);
+        self.grant(me, world, &ticket.caller, mode, count, true);
+        true
+    }
+
+    /// Hands out the next `count` items.
+    pub(super) fn grant(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        caller: &Caller,
+        mode: Mode,
+        count: usize,
+        parked: bool,
+    ) {
+        let first = world.numbers(count as u64);
+        let is_final = caller.grant_is_final(parked);
+        let since = world.now;
+        let mut deliveries = Vec::with_capacity(count);
+        for token in (first..).map(Token).take(count) {
+            let Some(item) = self.ready.pop(&world.items) else { break };
+            if is_final && mode == Mode::Get {
+                let Some(item) = world.drop_item(item) else { continue };
+                deliveries.push(delivery_of(item, token, since));
+                continue;
+            }
+            let taken = &mut world.items[item];
+            taken.seen = true;
+            deliveries.push(delivery(taken, token, since));
+            self.out.insert(token, Out { item, caller: *caller, mode, accepted: false, since });
+        }
+        let reply = AnyReply::Queue(Reply::Taken(Taken { mode, deliveries }));
+        if !is_final {
+            return world.offer(caller, Self::object(me), Token(first), count as u32, reply);
+        }
+        match mode {
+            Mode::Get => self.note_gotten(caller.serial, count as u64),
+            Mode::Lease => {
+                (first..).map(Token).take(count).for_each(|token| self.accept_one(me, token, world));
+            }
+        }
+        world.answer(caller, Ok(reply));
+    }
+
+    /// The offer of one item has reached its caller.
+    pub(super) fn accept_one(&mut self, me: Handle, token: Token, world: &mut World) {
+        let Some(out) = self.out.get_mut(&token).filter(|out| !out.accepted) else { return };
+        let Caller { session, serial, .. } = out.caller;
+        match out.mode {
+            Mode::Lease => {
+                out.accepted = true;
+                self.leased += 1;
+                if let Some(session) = world.sessions.get_mut(session) {
+                    session.holds.insert(token, Self::object(me));
+                }
+            }
+            Mode::Get => {
+                if let Some(out) = self.out.remove(&token) {
+                    world.drop_item(out.item);
+                    self.note_gotten(serial, 1);
+                }
+            }
+        }
+    }
+
+    /// The offer of one item goes back.
+    pub(super) fn refuse_one(&mut self, me: Handle, token: Token, loss: Loss, world: &mut World) {
+        if self.out.get(&token).is_none_or(|out| out.accepted) {
+            return;
+        }
+        let Some(out) = self.take_out(token) else { return };
+        let crashes_max = world.limits.crashed_offers_max;
+        let item = &mut world.items[out.item];
+        if loss == Loss::Expired {
+            item.crashes += 1;
+            if item.crashes >= crashes_max {
+                return self.bury(me, world, out.item, "CONSUMER_CRASHED".into());
+            }
+        }
+        self.put_back(me, world, out.item);
+    }
+
+    /// Ends the delivery of that token.
+    pub(super) fn take_out(&mut self, token: Token) -> Option<Out> {
+        let out = self.out.remove(&token)?;
+        self.leased -= usize::from(out.accepted);
+        Some(out)
+    }
+
+    /// An item re-enters at its position, above the bound if need be.
+    pub(super) fn put_back(&mut self, me: Handle, world: &mut World, item: usize) {
+        match self.shut {
+            Some(Shut::Immediately) => self.bury(me, world, item, "SHUT_DOWN".into()),
+            _ => self.ready.insert(item, &world.items[item]),
+        }
+    }
+
+    pub(super) fn offered_again(&self, offer: &Offer, world: &World) -> Option<AnyReply> {
+        let mode = self.out.range(offer.first..).next().map(|(_, out)| out.mode)?;
+        let outs = offer.tokens().filter_map(|token| self.out.get(&token).map(|out| (token, out)));
+        let deliveries: Vec<_> =
+            outs.map(|(token, out)| delivery(&world.items[out.item], token, out.since)).collect();
+        (!deliveries.is_empty()).then_some(AnyReply::Queue(Reply::Taken(Taken { mode, deliveries })))
+    }
+}
+
+fn check_batch(world: &World, batch: Batch) -> Result<(), Error> {
+    let Batch { max, min, .. } = batch;
+    if min == 0 || max < min {
+        let message = format!("max is {max} and min is {min}; give max >= min >= 1");
+        return Err(Error::invalid("max", message));
+    }
+    let limit = world.limits.batch_max;
+    if max > limit {
+        let message = format!("{max} items were asked for; at most {limit} go in one take");
+        return Err(Error::limit("batch_max", limit.into()).with_message(message));
+    }
+    Ok(())
+}
+
+fn linger(world: &mut World, key: TicketKey, until: Time) {
+    if let Some(ticket) = world.tickets.get_mut(key)
+        && let Want::Take { lingers_until, .. } = &mut ticket.want
+    {
+        *lingers_until = Some(until);
+        world.timers.set(until, ticket.place, Due::Linger, key);
+    }
+}
+
+fn stop_lingering(world: &mut World, key: TicketKey) {
+    if let Some(ticket) = world.tickets.get_mut(key)
+        && let Want::Take { lingers_until, .. } = &mut ticket.want
+        && let Some(until) = lingers_until.take()
+    {
+        world.timers.clear(until, ticket.place, Due::Linger);
+    }
+}
+
+fn delivery(item: &Item, token: Token, now: Time) -> Delivery {
+    Delivery {
+        id: item.id,
+        payload: item.payload.clone(),
+        key: item.key.clone(),
+        token,
+        attempt: item.attempts + 1,
+        age: now.since(item.enqueued_at),
+    }
+}
+
+fn delivery_of(item: Item, token: Token, now: Time) -> Delivery {
+    let age = now.since(item.enqueued_at);
+    Delivery { id: item.id, payload: item.payload, key: item.key, token, attempt: item.attempts + 1, age }
+}

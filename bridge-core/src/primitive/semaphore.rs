@@ -1,0 +1,504 @@
+//! Semaphore: available = limit + signals − held.
+//!
+//! Signals are consumed by who acquires them; the rest of a grant is held and derived from the list of grants,
+//! so that it comes back whatever happens to its holder. The line is FIFO: its head waits for all it wants.
+//!
+//! Invariants: `held` is the sum over the grants; whoever is first in line and present wants more than is
+//! available; `bare` lists exactly the grants that a bare release may return.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::command::Reply as AnyReply;
+use crate::command::semaphore::{Acquire, Command, Figures, Options, Ownership, Query, Reply};
+use crate::command::{Carrier, Mode};
+use crate::error::{Error, Reason};
+use crate::ids::{Handle, Kind, ParticipantId, Token};
+use crate::limits::PERMITS_MAX;
+use crate::primitive::{Loss, Primitive, Step, check_option, conclude, done};
+use crate::session::{Offer, Serial, Verdict};
+use crate::time::{Time, Timeout};
+use crate::wait::{Caller, Line, Object, Ticket, TicketKey, Want};
+use crate::world::{World, session_required};
+
+/// What one acquire was granted and has not given back.
+#[derive(Clone, Debug, Hash)]
+pub(crate) struct Grant {
+    pub(crate) caller: Caller,
+    pub(crate) held: i64,
+    /// Signals that it consumed: they go back with a refusal or a release by token.
+    pub(crate) signals: i64,
+    pub(crate) accepted: bool,
+    pub(crate) since: Time,
+    by_token: bool,
+    /// Made by a drain.
+    drain: bool,
+}
+
+impl Grant {
+    fn size(&self) -> i64 {
+        self.held + self.signals
+    }
+
+    /// A bare release may return it. An answered unary call counts: its caller has it, though the acceptance
+    /// comes with a later call.
+    fn is_bare(&self) -> bool {
+        let caller_has_it = self.accepted || self.caller.carrier == Carrier::Call;
+        caller_has_it && !self.by_token && self.held > 0
+    }
+}
+
+/// What is to be granted.
+#[derive(Clone, Copy)]
+struct Asked {
+    permits: i64,
+    by_token: bool,
+    drain: bool,
+}
+
+/// The grants that a bare release may return, in the three orders in which it looks for them.
+#[derive(Debug, Default, Hash)]
+struct Bare {
+    by_participant: BTreeSet<(Serial, ParticipantId, Token)>,
+    by_session: BTreeSet<(Serial, Token)>,
+    by_age: BTreeSet<Token>,
+    permits: i64,
+}
+
+impl Bare {
+    fn insert(&mut self, token: Token, grant: &Grant) {
+        let Caller { serial, participant, .. } = grant.caller;
+        if self.by_age.insert(token) {
+            self.by_participant.insert((serial, participant, token));
+            self.by_session.insert((serial, token));
+            self.permits += grant.held;
+        }
+    }
+
+    /// Call while `grant` still has what it had when it was inserted.
+    fn remove(&mut self, token: Token, grant: &Grant) {
+        let Caller { serial, participant, .. } = grant.caller;
+        if self.by_age.remove(&token) {
+            self.by_participant.remove(&(serial, participant, token));
+            self.by_session.remove(&(serial, token));
+            self.permits -= grant.held;
+        }
+    }
+
+    /// The participant's newest, else the session's newest, else the oldest.
+    fn next_for(&self, caller: &Caller) -> Option<Token> {
+        let Caller { serial, participant, .. } = *caller;
+        let (low, high) = (Token(0), Token(u64::MAX));
+        let mut own = self.by_participant.range((serial, participant, low)..=(serial, participant, high));
+        let own = own.next_back().map(|(_, _, token)| *token);
+        let session = || self.by_session.range((serial, low)..=(serial, high)).next_back().map(|(_, t)| *t);
+        own.or_else(session).or_else(|| self.by_age.first().copied())
+    }
+}
+
+/// The state of a semaphore.
+#[derive(Debug, Hash)]
+pub(crate) struct Semaphore {
+    declared: Options,
+    limit: i64,
+    signals: i64,
+    held: i64,
+    grants: BTreeMap<Token, Grant>,
+    bare: Bare,
+    line: Line,
+}
+
+impl Default for Semaphore {
+    fn default() -> Self {
+        Semaphore {
+            declared: Options::default(),
+            limit: 1,
+            signals: 0,
+            held: 0,
+            grants: BTreeMap::new(),
+            bare: Bare::default(),
+            line: Line::default(),
+        }
+    }
+}
+
+impl Semaphore {
+    pub(crate) fn command(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        caller: &Caller,
+        command: Command,
+    ) -> Step {
+        match command {
+            Command::Declare(options) => self.declare(me, options),
+            Command::Acquire(acquire) => self.acquire(me, world, caller, acquire),
+            Command::Release { permits: _, token: Some(token) } => self.release_grant(world, caller, token),
+            Command::Release { permits, token: None } => self.release(me, world, caller, permits),
+            Command::Drain => self.drain(me, world, caller),
+            Command::Reduce { permits } => {
+                self.add_signals(-i64::from(at_least_one(permits)?))?;
+                done(AnyReply::Semaphore(Reply::Reduced))
+            }
+            Command::SetLimit { limit } => {
+                self.limit = check_limit(limit)?;
+                done(AnyReply::Semaphore(Reply::LimitSet))
+            }
+        }
+    }
+
+    fn declare(&mut self, me: Handle, asked: Options) -> Step {
+        let declared = &mut self.declared;
+        check_option("limit", &declared.limit, &asked.limit, i64::to_string)?;
+        check_option("bounded", &declared.bounded, &asked.bounded, bool::to_string)?;
+        check_option("ownership", &declared.ownership, &asked.ownership, |o| match o {
+            Ownership::Session => "session".into(),
+            Ownership::None => "none".into(),
+        })?;
+        check_option("ephemeral", &declared.ephemeral, &asked.ephemeral, bool::to_string)?;
+        if let (None, Some(limit)) = (declared.limit, asked.limit) {
+            self.limit = check_limit(limit)?;
+            declared.limit = Some(limit);
+        }
+        declared.bounded = declared.bounded.or(asked.bounded);
+        declared.ownership = declared.ownership.or(asked.ownership);
+        declared.ephemeral = declared.ephemeral.or(asked.ephemeral);
+        done(AnyReply::Semaphore(Reply::Declared { handle: me, options: self.options() }))
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            limit: Some(self.declared.limit.unwrap_or(1)),
+            bounded: Some(self.is_bounded()),
+            ownership: Some(self.declared.ownership.unwrap_or_default()),
+            ephemeral: Some(self.is_ephemeral()),
+        }
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.declared.bounded.unwrap_or(false)
+    }
+
+    fn available(&self) -> i64 {
+        self.limit + self.signals - self.held
+    }
+
+    fn acquire(&mut self, me: Handle, world: &mut World, caller: &Caller, acquire: Acquire) -> Step {
+        if caller.mode == Mode::Sessionless {
+            return Err(session_required("acquire"));
+        }
+        let permits = i64::from(at_least_one(acquire.permits)?);
+        if self.is_bounded() && permits > self.limit {
+            let message = format!("{permits} permits are asked of a semaphore bounded by {}", self.limit);
+            return Err(Error::invalid("permits", message));
+        }
+        let first_in_line = self.line.nobody_present() || acquire.barge;
+        if first_in_line && permits <= self.available() {
+            let asked = Asked { permits, by_token: acquire.by_token, drain: false };
+            self.grant(me, world, caller, asked, false);
+            return Ok(None);
+        }
+        if acquire.timeout == Timeout::NOW {
+            return Err(self.timed_out());
+        }
+        let want = Want::Acquire { permits: acquire.permits, by_token: acquire.by_token };
+        let object = Object { kind: Kind::Semaphore, handle: me };
+        let key = world.park(caller, object, want, acquire.timeout)?;
+        self.line.enter(key, &world.tickets[key]);
+        Ok(None)
+    }
+
+    fn timed_out(&self) -> Error {
+        let available = self.available();
+        Error::new(
+            Reason::TimedOut,
+            format!("not granted within the time given; {available} are available now"),
+        )
+    }
+
+    /// Takes permits, signals first, and answers.
+    fn grant(&mut self, me: Handle, world: &mut World, caller: &Caller, asked: Asked, parked: bool) {
+        let Asked { permits, by_token, drain } = asked;
+        let signals = match self.declared.ownership {
+            Some(Ownership::None) => permits,
+            _ => permits.min(self.signals.max(0)),
+        };
+        let held = permits - signals;
+        self.signals -= signals;
+        self.held += held;
+        let token = Token(world.number());
+        let is_final = caller.grant_is_final(parked);
+        let since = world.now;
+        let grant = Grant { caller: *caller, held, signals, accepted: false, since, by_token, drain };
+        let reply = reply(&grant, token);
+        if grant.is_bare() {
+            self.bare.insert(token, &grant);
+        }
+        self.grants.insert(token, grant);
+        let object = Object { kind: Kind::Semaphore, handle: me };
+        if is_final {
+            self.accept_grant(object, token, world);
+            world.answer(caller, Ok(reply));
+        } else {
+            world.offer(caller, object, token, 1, reply);
+        }
+    }
+
+    fn accept_grant(&mut self, object: Object, token: Token, world: &mut World) {
+        let Some(grant) = self.grants.get_mut(&token) else { return };
+        if grant.held == 0 && !grant.by_token {
+            self.grants.remove(&token);
+            return;
+        }
+        grant.accepted = true;
+        if let Some(session) = world.sessions.get_mut(grant.caller.session) {
+            session.holds.insert(token, object);
+        }
+        if grant.is_bare() {
+            self.bare.insert(token, grant);
+        }
+    }
+
+    /// Takes a grant off the list: what it held is free again.
+    fn take_back(&mut self, token: Token) -> Option<Grant> {
+        let grant = self.grants.remove(&token)?;
+        self.bare.remove(token, &grant);
+        self.held -= grant.held;
+        Some(grant)
+    }
+
+    fn release_grant(&mut self, world: &mut World, caller: &Caller, token: Token) -> Step {
+        if caller.mode == Mode::Sessionless {
+            return Err(session_required("a permit with a token"));
+        }
+        let own = self.grants.get(&token).filter(|grant| grant.caller.session == caller.session);
+        let session = world.sessions.get_mut(caller.session);
+        let Some(grant) = own else {
+            if session.is_some_and(|session| session.was_settled(token, Verdict::Released)) {
+                return done(AnyReply::Semaphore(Reply::Released));
+            }
+            return Err(stale(token));
+        };
+        let (accepted, granted_to) = (grant.accepted, grant.caller.op);
+        // Only positive signals were ever consumed, so giving them back exceeds no bound that was kept.
+        self.signals += grant.signals;
+        if !accepted {
+            world.settle_offer(caller.session, granted_to);
+        }
+        self.take_back(token);
+        if let Some(session) = world.sessions.get_mut(caller.session) {
+            session.settle(token, Verdict::Released);
+        }
+        done(AnyReply::Semaphore(Reply::Released))
+    }
+
+    fn release(&mut self, me: Handle, world: &mut World, caller: &Caller, permits: u32) -> Step {
+        let mut left = i64::from(at_least_one(permits)?);
+        let signals = (left - self.bare.permits).max(0);
+        if self.is_bounded() && self.signals + signals > 0 {
+            let message = format!(
+                "{left} were to be released and only {} are out; the semaphore is bounded by {}",
+                left - self.signals - signals,
+                self.limit
+            );
+            return Err(Error::new(Reason::TooManyReleases, message));
+        }
+        self.add_signals(signals)?;
+        left -= signals;
+        while left > 0 {
+            let Some(token) = self.bare.next_for(caller) else { break };
+            left -= self.return_bare(me, world, token, left);
+        }
+        done(AnyReply::Semaphore(Reply::Released))
+    }
+
+    /// Gives back up to `permits` of a grant and says how many.
+    fn return_bare(&mut self, me: Handle, world: &mut World, token: Token, permits: i64) -> i64 {
+        let Some(mut grant) = self.take_back(token) else { return 0 };
+        let returned = permits.min(grant.held);
+        grant.held -= returned;
+        let holder = grant.caller;
+        if !grant.accepted {
+            grant.accepted = true;
+            world.settle_offer(holder.session, holder.op);
+        }
+        let session = world.sessions.get_mut(holder.session);
+        if grant.held > 0 {
+            if let Some(session) = session {
+                session.holds.insert(token, Object { kind: Kind::Semaphore, handle: me });
+            }
+            self.held += grant.held;
+            self.bare.insert(token, &grant);
+            self.grants.insert(token, grant);
+        } else if let Some(session) = session {
+            session.settle(token, Verdict::Released);
+        }
+        returned
+    }
+
+    fn drain(&mut self, me: Handle, world: &mut World, caller: &Caller) -> Step {
+        if caller.mode == Mode::Sessionless {
+            return Err(session_required("drain"));
+        }
+        let available = self.available();
+        if available > 0 {
+            let asked = Asked { permits: available, by_token: false, drain: true };
+            self.grant(me, world, caller, asked, false);
+            return Ok(None);
+        }
+        self.signals -= available;
+        done(AnyReply::Semaphore(Reply::Drained { drained: available, token: None }))
+    }
+
+    fn add_signals(&mut self, more: i64) -> Result<(), Error> {
+        let signals = self.signals + more;
+        if signals.abs() > PERMITS_MAX {
+            return Err(Error::limit("permits_max", PERMITS_MAX as u64));
+        }
+        self.signals = signals;
+        Ok(())
+    }
+
+    pub(crate) fn query(&self, query: &Query) -> AnyReply {
+        match query {
+            Query::Describe => AnyReply::Semaphore(Reply::Described(self.figures())),
+        }
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        Figures {
+            options: self.options(),
+            available: self.available(),
+            limit: self.limit,
+            signals: self.signals,
+            held: self.held,
+            waiting: self.line.len() as u64,
+        }
+    }
+
+    pub(crate) fn waiters(&self) -> impl Iterator<Item = TicketKey> {
+        self.line.iter()
+    }
+
+    /// What is granted and not given back, oldest first.
+    pub(crate) fn grants(&self) -> impl Iterator<Item = (Token, &Grant)> {
+        self.grants.iter().map(|(token, grant)| (*token, grant))
+    }
+
+    /// See the module's invariants.
+    pub(crate) fn check(&self, world: &World) {
+        let held: i64 = self.grants.values().map(|grant| grant.held).sum();
+        assert_eq!(self.held, held, "held is not the sum over the grants");
+        let bare: Vec<_> = self.grants.iter().filter(|(_, grant)| grant.is_bare()).collect();
+        assert!(
+            bare.iter().map(|(token, _)| *token).eq(&self.bare.by_age),
+            "the list of bare grants is wrong"
+        );
+        assert_eq!(self.bare.permits, bare.iter().map(|(_, grant)| grant.held).sum::<i64>());
+        assert_eq!(self.bare.by_participant.len(), bare.len());
+        assert_eq!(self.bare.by_session.len(), bare.len());
+        if let Some(Want::Acquire { permits, .. }) =
+            self.line.first().map(|(_, key)| &world.tickets[key].want)
+        {
+            assert!(i64::from(*permits) > self.available(), "the first in line could be served");
+        }
+    }
+}
+
+impl Primitive for Semaphore {
+    fn leave(&mut self, ticket: &Ticket) {
+        self.line.leave(ticket.place);
+    }
+
+    fn enter(&mut self, key: TicketKey, ticket: &Ticket) {
+        self.line.leave(ticket.place);
+        self.line.enter(key, ticket);
+    }
+
+    fn serve(&mut self, me: Handle, world: &mut World) {
+        while let Some((place, key)) = self.line.first() {
+            let Some(Want::Acquire { permits, by_token }) = world.tickets.get(key).map(|t| t.want.clone())
+            else {
+                self.line.leave(place);
+                continue;
+            };
+            let permits = i64::from(permits);
+            if permits > self.available() {
+                return;
+            }
+            self.line.leave(place);
+            if let Some(ticket) = world.unpark(key) {
+                let asked = Asked { permits, by_token, drain: false };
+                self.grant(me, world, &ticket.caller, asked, true);
+            }
+        }
+    }
+
+    fn expire(&mut self, _me: Handle, key: TicketKey, world: &mut World) {
+        if let Some(ticket) = world.tickets.get(key) {
+            self.line.leave(ticket.place);
+        }
+        let error = self.timed_out();
+        conclude(world, key, Err(error));
+    }
+
+    fn accept(&mut self, me: Handle, offer: &Offer, world: &mut World) {
+        self.accept_grant(Object { kind: Kind::Semaphore, handle: me }, offer.first, world);
+    }
+
+    fn refuse(&mut self, _me: Handle, offer: &Offer, _loss: Loss, _world: &mut World) {
+        if let Some(grant) = self.take_back(offer.first) {
+            self.signals += grant.signals;
+        }
+    }
+
+    fn offered(&self, offer: &Offer, _world: &World) -> Option<AnyReply> {
+        self.grants.get(&offer.first).map(|grant| reply(grant, offer.first))
+    }
+
+    fn lose(&mut self, _me: Handle, token: Token, _world: &mut World) {
+        self.take_back(token);
+    }
+
+    fn session_over(&mut self, _serial: Serial) {}
+
+    fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
+        self.line.clear()
+    }
+
+    fn is_ephemeral(&self) -> bool {
+        self.declared.ephemeral.unwrap_or(false)
+    }
+}
+
+/// The answer that made a grant.
+fn reply(grant: &Grant, token: Token) -> AnyReply {
+    AnyReply::Semaphore(match grant.drain {
+        true => Reply::Drained { drained: grant.size(), token: Some(token) },
+        false => Reply::Acquired(token),
+    })
+}
+
+fn at_least_one(permits: u32) -> Result<u32, Error> {
+    match permits {
+        0 => Err(Error::invalid("permits", "permits is 0; give at least 1")),
+        permits => Ok(permits),
+    }
+}
+
+fn check_limit(limit: i64) -> Result<i64, Error> {
+    match limit.unsigned_abs() > PERMITS_MAX as u64 {
+        true => Err(Error::limit("permits_max", PERMITS_MAX as u64)),
+        false => Ok(limit),
+    }
+}
+
+/// What naming a token that is not that of a current grant ends with.
+fn stale(token: Token) -> Error {
+    Error::new(
+        Reason::Stale,
+        format!(
+            "token {} is not that of a permit held by this session: it was released or lost before",
+            token.0
+        ),
+    )
+}

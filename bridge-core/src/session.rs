@@ -1,0 +1,166 @@
+//! Sessions: who may hold and wait, and what must be remembered for them.
+//!
+//! An op of a session is waiting (a ticket), offered (a grant that has not been accepted), or answered (kept
+//! until the client has acknowledged it). What is not remembered was never asked or has been settled.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::command::{Carrier, Mode, Outcome, SessionSpec};
+use crate::ids::{Handle, Op, ParticipantId, SessionId, SessionKey, Token};
+use crate::slots::Slots;
+use crate::time::Time;
+use crate::wait::{Object, TicketKey};
+
+/// Sessions in the order in which they were opened; never used twice.
+pub(crate) type Serial = u64;
+
+/// How many runs of settled tokens are remembered for a session, so that repeating the right ack is fine.
+const SETTLED_RUNS_MAX: usize = 256;
+
+/// An op that is not settled.
+#[derive(Debug, Hash)]
+pub(crate) enum Entry {
+    Waiting(TicketKey),
+    Offered(Offer),
+    /// `queue`: where a put went, so that it can be withdrawn.
+    Answered {
+        outcome: Outcome,
+        queue: Option<Handle>,
+    },
+}
+
+/// A grant that has not been accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Offer {
+    pub(crate) object: Object,
+    /// The grant's token; a batch has `count` consecutive ones.
+    pub(crate) first: Token,
+    pub(crate) count: u32,
+    pub(crate) carrier: Carrier,
+    pub(crate) since: Time,
+}
+
+impl Offer {
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = Token> + use<> {
+        (self.first.0..self.first.0 + u64::from(self.count)).map(Token)
+    }
+}
+
+/// How a token ended by its holder's own word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Verdict {
+    Acked,
+    Nacked,
+    Rejected,
+    Released,
+}
+
+/// A session's state.
+#[derive(Debug, Hash)]
+pub(crate) struct Session {
+    pub(crate) spec: SessionSpec,
+    pub(crate) serial: Serial,
+    pub(crate) attached: bool,
+    pub(crate) ops: BTreeMap<Op, Entry>,
+    /// How many of `ops` wait.
+    pub(crate) waits: usize,
+    /// Accepted leases and permits.
+    pub(crate) holds: BTreeMap<Token, Object>,
+    pub(crate) labels: BTreeMap<ParticipantId, Box<str>>,
+    pub(crate) uses: BTreeSet<Object>,
+    settled: VecDeque<(Token, Token, Verdict)>,
+}
+
+impl Session {
+    fn new(spec: SessionSpec, serial: Serial) -> Self {
+        Session {
+            attached: spec.mode != Mode::Resumable,
+            spec,
+            serial,
+            ops: BTreeMap::new(),
+            waits: 0,
+            holds: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            uses: BTreeSet::new(),
+            settled: VecDeque::new(),
+        }
+    }
+
+    /// Offers and answers kept.
+    pub(crate) fn stored(&self) -> usize {
+        self.ops.len() - self.waits
+    }
+
+    /// Whether a wait that came by `carrier` can be served now.
+    pub(crate) fn is_present(&self, carrier: Carrier) -> bool {
+        self.attached || carrier == Carrier::Call
+    }
+
+    /// Remembers how `token` ended.
+    pub(crate) fn settle(&mut self, token: Token, verdict: Verdict) {
+        self.holds.remove(&token);
+        if let Some((_, last, same)) = self.settled.back_mut()
+            && *same == verdict
+            && last.0 + 1 == token.0
+        {
+            *last = token;
+            return;
+        }
+        if self.settled.len() == SETTLED_RUNS_MAX {
+            self.settled.pop_front();
+        }
+        self.settled.push_back((token, token, verdict));
+    }
+
+    /// Whether `token` is known to have ended that way.
+    pub(crate) fn was_settled(&self, token: Token, verdict: Verdict) -> bool {
+        let mut runs = self.settled.iter().rev();
+        runs.any(|(first, last, how)| (*first..=*last).contains(&token) && *how == verdict)
+    }
+}
+
+/// All sessions of a namespace.
+#[derive(Debug, Default, Hash)]
+pub(crate) struct Sessions {
+    slots: Slots<Session>,
+    by_id: BTreeMap<SessionId, SessionKey>,
+}
+
+impl Sessions {
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(crate) fn find(&self, id: SessionId) -> Option<SessionKey> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(crate) fn open(&mut self, spec: SessionSpec, serial: Serial) -> SessionKey {
+        let id = spec.id;
+        let key = self.slots.insert(Session::new(spec, serial)).into();
+        self.by_id.insert(id, key);
+        key
+    }
+
+    pub(crate) fn close(&mut self, key: SessionKey) -> Option<Session> {
+        let session = self.slots.remove(key.into())?;
+        self.by_id.remove(&session.spec.id);
+        Some(session)
+    }
+
+    pub(crate) fn get(&self, key: SessionKey) -> Option<&Session> {
+        self.slots.get(key.into())
+    }
+
+    pub(crate) fn get_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
+        self.slots.get_mut(key.into())
+    }
+
+    /// All of them, by id.
+    pub(crate) fn after(&self, id: Option<SessionId>) -> impl Iterator<Item = (SessionKey, &Session)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = id.map_or(Unbounded, Excluded);
+        let keys = self.by_id.range((from, Unbounded)).map(|(_, key)| *key);
+        keys.filter_map(|key| self.get(key).map(|session| (key, session)))
+    }
+}

@@ -1,0 +1,147 @@
+//! Waiting as data: a ticket in a line.
+//!
+//! A ticket is made when a call cannot be answered at once, and ends exactly once. Lines are FIFO by ticket.
+//! The waiters of a detached session step aside: they keep their place, but what can be given to another
+//! passes them. Entering, leaving and stepping aside cost O(log n).
+
+use std::collections::BTreeMap;
+
+use slab::Slab;
+
+use crate::command::queue::{Batch, Mode as TakeMode};
+use crate::command::{Carrier, Mode};
+use crate::ids::{Handle, Kind, Op, ParticipantId, SessionKey};
+use crate::session::Serial;
+use crate::time::Time;
+
+/// A place in a line: tickets are served in this order.
+pub(crate) type Place = u64;
+
+/// Where a ticket is kept.
+pub(crate) type TicketKey = usize;
+
+/// Which object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Object {
+    pub(crate) kind: Kind,
+    pub(crate) handle: Handle,
+}
+
+/// Who asks, and how the answer must be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Caller {
+    pub(crate) session: SessionKey,
+    pub(crate) serial: Serial,
+    pub(crate) mode: Mode,
+    pub(crate) op: Op,
+    pub(crate) participant: ParticipantId,
+    pub(crate) carrier: Carrier,
+}
+
+impl Caller {
+    /// Whether a grant made within the caller's own call, or to its parked ticket, needs no acceptance.
+    pub(crate) fn grant_is_final(&self, parked: bool) -> bool {
+        match self.mode {
+            Mode::Sessionless => true,
+            Mode::Direct => !parked,
+            Mode::Resumable => false,
+        }
+    }
+
+    /// Whether its answers are kept until the client has acknowledged them.
+    pub(crate) fn stores_answers(&self) -> bool {
+        self.mode == Mode::Resumable && self.op < Op::FIRST_OF_NODE
+    }
+}
+
+/// What a ticket waits for.
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub(crate) enum Want {
+    /// Items of a queue; `lingers_until` while it has its minimum and waits for more.
+    Take { mode: TakeMode, batch: Batch, lingers_until: Option<Time> },
+    /// Room for items, which are kept in the item table meanwhile.
+    Put { items: Vec<usize>, many: bool },
+    /// That all items of a queue are done.
+    Join,
+    /// That an event is set.
+    Event,
+    /// Permits of a semaphore.
+    Acquire { permits: u32, by_token: bool },
+}
+
+/// A call that has not been answered yet.
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub(crate) struct Ticket {
+    pub(crate) caller: Caller,
+    pub(crate) object: Object,
+    pub(crate) want: Want,
+    pub(crate) place: Place,
+    pub(crate) since: Time,
+    pub(crate) deadline: Option<Time>,
+    /// Stands aside: its session is detached and it came by the stream.
+    pub(crate) away: bool,
+}
+
+/// All tickets of a namespace.
+pub(crate) type Tickets = Slab<Ticket>;
+
+/// A line of tickets.
+#[derive(Debug, Default, Hash)]
+pub(crate) struct Line {
+    present: BTreeMap<Place, TicketKey>,
+    away: BTreeMap<Place, TicketKey>,
+}
+
+impl Line {
+    pub(crate) fn enter(&mut self, key: TicketKey, ticket: &Ticket) {
+        let side = if ticket.away { &mut self.away } else { &mut self.present };
+        side.insert(ticket.place, key);
+    }
+
+    pub(crate) fn leave(&mut self, place: Place) {
+        if self.present.remove(&place).is_none() {
+            self.away.remove(&place);
+        }
+    }
+
+    /// The first that can be served.
+    pub(crate) fn first(&self) -> Option<(Place, TicketKey)> {
+        self.present.first_key_value().map(|(place, key)| (*place, *key))
+    }
+
+    /// Everybody leaves, in order, those who stand aside included.
+    pub(crate) fn clear(&mut self) -> Vec<TicketKey> {
+        std::mem::take(self).into_tickets().into_values().collect()
+    }
+
+    /// Everybody by place, those who stand aside included.
+    pub(crate) fn into_tickets(mut self) -> BTreeMap<Place, TicketKey> {
+        self.present.append(&mut self.away);
+        self.present
+    }
+
+    /// Everybody by place, first those who are present.
+    pub(crate) fn tickets(&self) -> impl Iterator<Item = (Place, TicketKey)> {
+        self.present.iter().chain(&self.away).map(|(place, key)| (*place, *key))
+    }
+
+    /// Everybody, in order, those who stand aside included.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = TicketKey> {
+        let mut all: Vec<_> = self.tickets().collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, key)| key)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.present.len() + self.away.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.present.is_empty() && self.away.is_empty()
+    }
+
+    /// Whether nobody in it can be served.
+    pub(crate) fn nobody_present(&self) -> bool {
+        self.present.is_empty()
+    }
+}

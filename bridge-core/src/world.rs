@@ -1,0 +1,258 @@
+//! What all primitives share: time, numbers, sessions, tickets, items, and the effects of the current step.
+
+use std::hash::{Hash, Hasher};
+
+use slab::Slab;
+
+use crate::command::queue::NewItem;
+use crate::command::{Effect, Mode, Outcome, Reply};
+use crate::error::{Error, Reason};
+use crate::ids::{Handle, Name, Op, SessionKey, Token};
+use crate::limits::Limits;
+use crate::payload::Payload;
+use crate::primitive::queue::Item;
+use crate::session::{Entry, Offer, Sessions};
+use crate::time::{Time, Timeout};
+use crate::timer::{Due, Timers};
+use crate::wait::{Caller, Object, Ticket, TicketKey, Tickets, Want};
+
+/// An item on its way to the dead letters of another queue.
+#[derive(Debug, Hash)]
+pub(crate) struct Fallen {
+    pub(crate) from: Handle,
+    pub(crate) to: Name,
+    pub(crate) item: usize,
+}
+
+/// The part of the engine that primitives work on.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) now: Time,
+    pub(crate) limits: Limits,
+    pub(crate) sessions: Sessions,
+    pub(crate) tickets: Tickets,
+    pub(crate) timers: Timers,
+    pub(crate) items: Slab<Item>,
+    /// Bytes of all payloads in `items`.
+    pub(crate) retained_bytes: u64,
+    /// Dead letters of this step; delivered at its end.
+    pub(crate) fallen: Vec<Fallen>,
+    pub(crate) effects: Vec<Effect>,
+    next_number: u64,
+}
+
+impl World {
+    pub(crate) fn new(first_token: u64, limits: Limits) -> Self {
+        World {
+            now: Time::default(),
+            limits,
+            sessions: Sessions::default(),
+            tickets: Tickets::new(),
+            timers: Timers::default(),
+            items: Slab::new(),
+            retained_bytes: 0,
+            fallen: Vec::new(),
+            effects: Vec::new(),
+            next_number: first_token.max(1),
+        }
+    }
+
+    /// Tokens, item ids, arrivals, places and serials come from one sequence: strictly increasing, never
+    /// used twice.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.numbers(1)
+    }
+
+    /// The first of `count` consecutive numbers.
+    pub(crate) fn numbers(&mut self, count: u64) -> u64 {
+        let first = self.next_number;
+        self.next_number += count;
+        first
+    }
+
+    /// Answers a call for good.
+    pub(crate) fn answer(&mut self, caller: &Caller, outcome: Outcome) {
+        self.answer_put(caller, outcome, None);
+    }
+
+    /// Answers a call for good; `queue` says where a put went.
+    pub(crate) fn answer_put(&mut self, caller: &Caller, outcome: Outcome, queue: Option<Handle>) {
+        if let Some(session) = self.sessions.get_mut(caller.session) {
+            if caller.stores_answers() {
+                session.ops.insert(caller.op, Entry::Answered { outcome: outcome.clone(), queue });
+            } else if !session.ops.is_empty() {
+                session.ops.remove(&caller.op);
+            }
+        }
+        self.effects.push(Effect::Answer { to: caller.session, op: caller.op, outcome, offered: false });
+    }
+
+    /// Answers a call with a grant that must be accepted.
+    pub(crate) fn offer(&mut self, caller: &Caller, object: Object, first: Token, count: u32, reply: Reply) {
+        let offer = Offer { object, first, count, carrier: caller.carrier, since: self.now };
+        if let Some(session) = self.sessions.get_mut(caller.session) {
+            session.ops.insert(caller.op, Entry::Offered(offer));
+        }
+        let (to, op) = (caller.session, caller.op);
+        self.effects.push(Effect::Answer { to, op, outcome: Ok(reply), offered: true });
+    }
+
+    /// Forgets an offer that its caller has shown to have, and says what it was.
+    pub(crate) fn settle_offer(&mut self, session: SessionKey, op: Op) -> Option<Offer> {
+        let session = self.sessions.get_mut(session)?;
+        let Some(Entry::Offered(offer)) = session.ops.get(&op) else { return None };
+        let offer = *offer;
+        session.ops.remove(&op);
+        Some(offer)
+    }
+
+    /// Makes a ticket, which its primitive puts in a line.
+    pub(crate) fn park(
+        &mut self,
+        caller: &Caller,
+        object: Object,
+        want: Want,
+        timeout: Timeout,
+    ) -> Result<TicketKey, Error> {
+        self.check_waits(caller)?;
+        let place = self.number();
+        let Some(session) = self.sessions.get_mut(caller.session) else {
+            return Err(session_expired());
+        };
+        let ticket = Ticket {
+            caller: *caller,
+            object,
+            want,
+            place,
+            since: self.now,
+            deadline: timeout.deadline(self.now),
+            away: !session.is_present(caller.carrier),
+        };
+        let deadline = ticket.deadline;
+        let key = self.tickets.insert(ticket);
+        session.ops.insert(caller.op, Entry::Waiting(key));
+        session.waits += 1;
+        if let Some(at) = deadline {
+            self.timers.set(at, place, Due::Deadline, key);
+        }
+        Ok(key)
+    }
+
+    /// Whether one more wait of this caller is within the limits.
+    pub(crate) fn check_waits(&self, caller: &Caller) -> Result<(), Error> {
+        if self.tickets.len() >= self.limits.waits_max as usize {
+            return Err(Error::limit("waits_max", self.limits.waits_max.into()));
+        }
+        let session = self.sessions.get(caller.session).ok_or_else(session_expired)?;
+        let of_session = self.limits.waits_per_session_max;
+        // The node's own session stands for many callers.
+        if session.waits >= of_session as usize && caller.mode != Mode::Sessionless {
+            return Err(Error::limit("waits_per_session_max", of_session.into()));
+        }
+        Ok(())
+    }
+
+    /// Ends a ticket that has left its line. Its op is still `Waiting`: an answer or offer must follow.
+    pub(crate) fn unpark(&mut self, key: TicketKey) -> Option<Ticket> {
+        let ticket = self.tickets.try_remove(key)?;
+        if let Some(at) = ticket.deadline {
+            self.timers.clear(at, ticket.place, Due::Deadline);
+        }
+        if let Want::Take { lingers_until: Some(at), .. } = ticket.want {
+            self.timers.clear(at, ticket.place, Due::Linger);
+        }
+        if let Some(session) = self.sessions.get_mut(ticket.caller.session) {
+            session.waits -= 1;
+        }
+        Some(ticket)
+    }
+
+    /// Forgets the items that a waiting put brought.
+    pub(crate) fn drop_put(&mut self, key: TicketKey) {
+        let Some(Want::Put { items, .. }) = self.tickets.get_mut(key).map(|ticket| &mut ticket.want) else {
+            return;
+        };
+        for item in std::mem::take(items) {
+            self.drop_item(item);
+        }
+    }
+
+    /// The caller's session uses the object: true if that is new. The node's own session stands for nobody.
+    pub(crate) fn note_use(&mut self, caller: &Caller, object: Object) -> bool {
+        let session = self.sessions.get_mut(caller.session);
+        caller.mode != Mode::Sessionless && session.is_some_and(|session| session.uses.insert(object))
+    }
+
+    /// Takes note of an item. Its id is given when it is admitted.
+    pub(crate) fn keep_item(&mut self, new: NewItem) -> usize {
+        let bytes = new.payload.bytes_retained();
+        self.retained_bytes += bytes;
+        self.items.insert(Item::new(new, bytes, self.now))
+    }
+
+    /// Forgets an item.
+    pub(crate) fn drop_item(&mut self, item: usize) -> Option<Item> {
+        let item = self.items.try_remove(item)?;
+        self.retained_bytes -= item.bytes;
+        Some(item)
+    }
+
+    /// Cuts a text for people to the limit.
+    pub(crate) fn cut(&self, mut text: String) -> String {
+        let max = self.limits.text_bytes_max as usize;
+        if text.len() > max {
+            let mut end = max;
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            text.truncate(end);
+        }
+        text
+    }
+
+    /// Whether `payload` is within the limits by itself.
+    pub(crate) fn check_payload(&self, payload: &Payload, bytes: u64) -> Result<(), Error> {
+        if bytes > self.limits.payload_bytes_max {
+            let max = self.limits.payload_bytes_max;
+            return Err(Error::limit("payload_bytes_max", max)
+                .with_message(format!("the payload has {bytes} bytes; at most {max} are allowed here")));
+        }
+        let headers = payload.headers.as_ref().map_or(0, |headers| headers.len());
+        if headers > self.limits.headers_max as usize {
+            let max = self.limits.headers_max;
+            return Err(Error::limit("headers_max", max.into())
+                .with_message(format!("the item has {headers} headers; at most {max} are allowed here")));
+        }
+        Ok(())
+    }
+}
+
+impl Hash for World {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.now, &self.limits, &self.sessions, &self.timers, self.retained_bytes).hash(state);
+        self.tickets.iter().for_each(|entry| entry.hash(state));
+        self.items.iter().for_each(|entry| entry.hash(state));
+        self.next_number.hash(state);
+    }
+}
+
+/// What a call of a session that is not there ends with.
+pub(crate) fn session_expired() -> Error {
+    Error::new(
+        Reason::SessionExpired,
+        "the session is not known here or has expired; what it held has been given back; open a new one",
+    )
+}
+
+/// What holding something without a session ends with.
+pub(crate) fn session_required(what: &str) -> Error {
+    Error::new(
+        Reason::SessionRequired,
+        format!("{what} holds something, so it needs a session; open one and send its id with the call"),
+    )
+}
+
+/// What a cancelled wait ends with.
+pub(crate) fn cancelled() -> Error {
+    Error::new(Reason::Cancelled, "the call was cancelled by its caller")
+}
