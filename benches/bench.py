@@ -66,7 +66,7 @@ class Peer:
         assert self.popen.stdout is not None
         line = self.popen.stdout.readline()
         if not line:
-            raise SystemExit(f"{self.popen.args} ended with {self.popen.wait()}")
+            raise SystemExit(f"{self.popen.args!r} ended with {self.popen.wait()}")
         return line.strip()
 
     def start(self, do: str, count: int) -> None:
@@ -81,7 +81,7 @@ class Peer:
 def ping_pong(one: Peer, two: Peer, count: int) -> float:
     two.start("pong", count)
     one.start("ping", count)
-    times = one.end()
+    times: list[float] = one.end()
     two.end()
     return statistics.median(times)
 

@@ -113,7 +113,7 @@ def get_many(system: System, count: int) -> None:
 
 
 def main(name: str, address: str) -> None:
-    system: System = {"syncbridge": SyncBridge, "redis": Redis}[name](address)
+    system: System = SyncBridge(address) if name == "syncbridge" else Redis(address)
     print("ready", flush=True)
     for line in sys.stdin:
         task = json.loads(line)

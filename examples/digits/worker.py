@@ -3,6 +3,7 @@
 import os
 import pickle
 import sys
+from typing import Any
 
 import numpy as np
 import syncbridge
@@ -17,7 +18,7 @@ def main(url: str, model: str) -> None:
     with open(model, "rb") as file:
         classifier = pickle.load(file)
 
-    def tell(what: str, jobs: list[syncbridge.Delivery]) -> None:
+    def tell(what: str, jobs: list[syncbridge.Delivery[Any]]) -> None:
         news.put({"what": what, "worker": os.getpid(), "ids": [job.value["id"] for job in jobs]})
 
     while True:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import random
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -87,7 +88,7 @@ def test_random_bytes_as_messages(server: Server, channel: grpc.Channel) -> None
 
 def test_random_frames_on_the_session_stream(server: Server, channel: grpc.Channel) -> None:
     chance = random.Random(20_263)
-    attach = session_grpc.SessionServiceStub(channel).Attach
+    attach: Any = session_grpc.SessionServiceStub(channel).Attach
     raw = channel.stream_stream("/syncbridge.v1.SessionService/Attach")
     for _ in range(50):
         with pytest.raises(grpc.RpcError):
@@ -109,7 +110,7 @@ def test_names_that_cannot_be(server: Server, channel: grpc.Channel, name: str) 
 
 def test_absurd_sizes_and_unknown_ids(server: Server, channel: grpc.Channel) -> None:
     stub = queue_grpc.QueueServiceStub(channel)
-    absurd = [
+    absurd: list[Callable[[], object]] = [
         lambda: stub.GetMany(
             queue.QueueServiceGetManyRequest(queue="q", max=2**32 - 1, min=2**32 - 1), timeout=0.2
         ),

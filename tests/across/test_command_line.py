@@ -101,7 +101,7 @@ def test_not_an_address() -> None:
         syncbridge.connect("http://127.0.0.1")
 
 
-class Newer(session_grpc.SessionServiceServicer):
+class Newer(session_grpc.SessionServiceServicer):  # type: ignore[misc]
     """A server of a later protocol."""
 
     def Attach(self, request_iterator, context):  # type: ignore[no-untyped-def]

@@ -128,7 +128,7 @@ def arr(dtype: str, shape: list[int], data: bytes, fortran: bool = False) -> dic
 
 
 F4 = struct.pack("<6f", 0.0, 1.5, -2.0, 3.25, 1e10, float("inf"))
-STRUCTURED = [
+STRUCTURED: list[dict[str, Any]] = [
     {"null": None}, {"bool": True}, {"bool": False},
     *map(i, (0, 1, 23, 24, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 2**200 + 7)),
     *map(i, (-1, -24, -25, -256, -257, -(2**63), -(2**63) - 1, -(2**64), -(2**64) - 1, -(2**200))),
@@ -278,7 +278,7 @@ def key(value: dict[str, Any]) -> bytes:
         case "bytes":
             return b"\x10" + bytes.fromhex(v).replace(b"\x00", b"\x00\xff") + b"\x00"
         case "str":
-            return b"\x20" + v.encode().replace(b"\x00", b"\x00\xff") + b"\x00"
+            return b"\x20" + bytes(v.encode()).replace(b"\x00", b"\x00\xff") + b"\x00"
         case "tuple" | "list":
             return b"\x30" + b"".join(map(key, v)) + b"\x00"
     raise ValueError(kind)
@@ -309,7 +309,9 @@ ASCENDING: list[list[dict[str, Any]]] = [
 
 
 def keys() -> dict[str, Any]:
-    encoded = [[{"value": v, "hex": key(v).hex()} for v in group] for group in ASCENDING]
+    encoded: list[list[dict[str, Any]]] = [
+        [{"value": v, "hex": key(v).hex()} for v in group] for group in ASCENDING
+    ]
     flat = [{entry["hex"] for entry in group} for group in encoded]
     assert all(len(group) == 1 for group in flat)
     order = [bytes.fromhex(next(iter(group))) for group in flat]
