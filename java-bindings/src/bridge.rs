@@ -112,9 +112,22 @@ extern "system" fn Java_io_syncbridge_Native_bridgeClose<'local>(
     at_most: jlong,
 ) {
     native(env, |_| {
-        let Some(connection) = BRIDGES.remove(bridge) else { return Ok(()) };
+        let connection = get(bridge)?;
         let closed = connection.bridge.close(millis(at_most));
         connection.completions.close();
         Ok(closed?)
+    })
+}
+
+/// Forgets the bridge: the last step of the thread that collects.
+#[unsafe(no_mangle)]
+extern "system" fn Java_io_syncbridge_Native_bridgeDrop<'local>(
+    env: EnvUnowned<'local>,
+    _: JClass<'local>,
+    bridge: jlong,
+) {
+    native(env, |_| {
+        drop(BRIDGES.remove(bridge));
+        Ok(())
     })
 }

@@ -59,17 +59,17 @@ impl Completions {
     }
 
     /// Waits for ended calls for at most `slice` and drives the connection meanwhile, as long as calls are watched.
-    /// `None` once closed.
+    /// `None` once closed and collected.
     pub(crate) fn collect(&self, bridge: &Bridge, slice: Duration) -> Option<Vec<jlong>> {
         let end = Instant::now() + slice;
         loop {
             let mut state = self.state.lock();
+            let left = end.saturating_duration_since(Instant::now());
+            if !state.ended.is_empty() || left.is_zero() && !state.closed {
+                return Some(std::mem::take(&mut state.ended));
+            }
             if state.closed {
                 return None;
-            }
-            let left = end.saturating_duration_since(Instant::now());
-            if !state.ended.is_empty() || left.is_zero() {
-                return Some(std::mem::take(&mut state.ended));
             }
             if bridge.is_local() || state.watched == 0 {
                 self.changed.wait_for(&mut state, left);

@@ -97,7 +97,7 @@ fn array<'local, T>(
     Ok(array)
 }
 
-fn taken<'local>(env: &mut Env<'local>, deliveries: &Vec<Delivery>) -> Result<JObject<'local>, Failure> {
+fn taken<'local>(env: &mut Env<'local>, deliveries: &[Delivery]) -> Result<JObject<'local>, Failure> {
     Ok(array(env, deliveries, delivery)?.into())
 }
 
@@ -106,7 +106,7 @@ fn page<'local>(env: &mut Env<'local>, page: &Page) -> Result<JObject<'local>, F
     jvm::page(env, &items, page.next.as_ref().map(|next| (&next.key[..], next.arrival)))
 }
 
-fn ids<'local>(env: &mut Env<'local>, ids: &Vec<ItemId>) -> Result<JObject<'local>, Failure> {
+fn ids<'local>(env: &mut Env<'local>, ids: &[ItemId]) -> Result<JObject<'local>, Failure> {
     let ids: Vec<jlong> = ids.iter().map(|id| id.0.cast_signed()).collect();
     jvm::longs(env, &ids)
 }
@@ -242,7 +242,7 @@ extern "system" fn Java_io_syncbridge_Native_queuePutMany<'local>(
 ) -> jlong {
     native(env, |_| {
         let items = std::mem::take(&mut *BATCHES.get(batch)?.lock());
-        Ok(call::add(QUEUES.get(queue)?.put_many(who(participant), items, timeout(patience)), ids))
+        Ok(call::add(QUEUES.get(queue)?.put_many(who(participant), items, timeout(patience)), |env, put| ids(env, put)))
     })
 }
 
@@ -262,7 +262,7 @@ extern "system" fn Java_io_syncbridge_Native_queueTake<'local>(
         let mode = if lease { Mode::Lease } else { Mode::Get };
         let linger = Duration::from_nanos(u64::try_from(linger).unwrap_or(0));
         let batch = Batch { max: count("max", max)?, min: count("min", min)?, linger };
-        Ok(call::add(QUEUES.get(queue)?.take(who(participant), mode, batch, timeout(patience)), taken))
+        Ok(call::add(QUEUES.get(queue)?.take(who(participant), mode, batch, timeout(patience)), |env, got| taken(env, got)))
     })
 }
 
@@ -341,7 +341,7 @@ extern "system" fn Java_io_syncbridge_Native_queueJoin<'local>(
     })
 }
 
-/// ready, offered, leased, dead, unfinished, waiting to get, waiting to put, shut down, maxsize.
+/// ready, offered, leased, dead, unfinished, waiting to get, waiting to put, shut down, maxsize, discipline.
 #[unsafe(no_mangle)]
 extern "system" fn Java_io_syncbridge_Native_queueDescribe<'local>(
     env: EnvUnowned<'local>,
@@ -361,6 +361,7 @@ extern "system" fn Java_io_syncbridge_Native_queueDescribe<'local>(
                 f.waiting_to_put,
                 f.shut_down.into(),
                 f.options.maxsize.unwrap_or(0),
+                f.options.discipline.unwrap_or_default() as u64,
             ];
             jvm::longs(env, &figures.map(u64::cast_signed))
         }))
@@ -400,7 +401,7 @@ extern "system" fn Java_io_syncbridge_Native_queueRemove<'local>(
 ) -> jlong {
     native(env, |env| {
         let wanted = jvm::numbers(env, &wanted)?.into_iter().map(|id| ItemId(id.cast_unsigned())).collect();
-        Ok(call::add(QUEUES.get(queue)?.remove(who(participant), wanted), ids))
+        Ok(call::add(QUEUES.get(queue)?.remove(who(participant), wanted), |env, went| ids(env, went)))
     })
 }
 

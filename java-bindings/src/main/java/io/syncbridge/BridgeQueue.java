@@ -1,0 +1,585 @@
+package io.syncbridge;
+
+import java.time.Duration;
+import java.util.AbstractQueue;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Iterator;
+import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.Objects;
+import java.util.Spliterator;
+import java.util.Spliterators;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.function.Predicate;
+
+/**
+ * A {@link BlockingQueue} that is shared with other programs. Beyond the interface: leases,
+ * batches, futures, {@code taskDone} and {@code join} as in Python, and {@link #shutdown}.
+ *
+ * <p>What looks at the whole queue ({@link #contains}, {@link #remove(Object)}, {@link #removeIf},
+ * the iterator) reads it page by page, compares with {@code equals} and removes by number; it is
+ * weakly consistent. Operations that do not wait for others still make a round trip to a served
+ * queue. After {@link #shutdown} operations throw a {@link SyncBridgeException} with the reason
+ * {@code SHUT_DOWN}.
+ *
+ * @param <E> the type of the items
+ */
+public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQueue<E> {
+  private static final int PAGE = 100;
+  private static final int DRAIN = 1000;
+  private static final byte[] NO_KEY = null;
+
+  private final Connection connection;
+  private final Codec<E> codec;
+  private final long id;
+  private final String name;
+  private final boolean keyed;
+
+  BridgeQueue(Connection connection, String name, Codec<E> codec, QueueOptions options) {
+    this.connection = connection;
+    this.codec = Objects.requireNonNull(codec, "codec");
+    long queue =
+        Native.queueOpen(
+            connection.id,
+            name,
+            options.discipline() == null ? -1 : options.discipline().ordinal(),
+            options.maxsize() == null ? -1 : options.maxsize(),
+            options.maxDeliveries() == null ? -1 : options.maxDeliveries(),
+            options.deadLetters(),
+            options.ephemeral());
+    this.id = queue;
+    this.name = Native.queueName(queue);
+    FromNative.whenUnreachable(this, () -> Native.queueDrop(queue));
+    this.keyed = describe().discipline() == QueueOptions.Discipline.PRIORITY.ordinal();
+  }
+
+  /** Its name. */
+  public String name() {
+    return name;
+  }
+
+  // Putting.
+
+  private int who() {
+    return connection.participants.current();
+  }
+
+  private static void checkInterrupt() throws InterruptedException {
+    if (Thread.interrupted()) {
+      throw new InterruptedException();
+    }
+  }
+
+  private <T> Call<T> call(long started, Function<Object, T> read) {
+    return new Call<>(connection, started, read);
+  }
+
+  private Call<Void> nothing(long started) {
+    return call(started, value -> null);
+  }
+
+  private Native.Passed pass(E element) {
+    Objects.requireNonNull(element, "element");
+    return connection.local
+        ? Native.Passed.local(element)
+        : Native.Passed.of(codec.encode(element));
+  }
+
+  private byte[] key(E element) {
+    return keyed ? PriorityKey.ofElement(element) : NO_KEY;
+  }
+
+  private Call<Void> putting(E element, byte[] key, long nanos) {
+    Native.Passed passed = pass(element);
+    return nothing(
+        Native.queuePut(
+            id,
+            who(),
+            passed.form(),
+            passed.contentType(),
+            passed.body(),
+            passed.offset(),
+            passed.length(),
+            key,
+            nanos));
+  }
+
+  private static boolean done(Call<?> call, boolean inTime) {
+    if (inTime) {
+      call.accept();
+    }
+    return inTime;
+  }
+
+  @Override
+  public void put(E element) throws InterruptedException {
+    checkInterrupt();
+    Call<Void> call = putting(element, key(element), Times.NEVER);
+    done(call, call.await());
+  }
+
+  /**
+   * Puts an element with a priority of its own into a priority queue: the smallest leaves first.
+   *
+   * @param priority a number, string, {@code byte[]}, or list of them
+   */
+  public void put(E element, Object priority) throws InterruptedException {
+    checkInterrupt();
+    Call<Void> call = putting(element, PriorityKey.of(priority), Times.NEVER);
+    done(call, call.await());
+  }
+
+  @Override
+  public boolean offer(E element) {
+    Call<Void> call = putting(element, key(element), Times.NOW);
+    return done(call, call.awaitUninterruptibly());
+  }
+
+  @Override
+  public boolean offer(E element, long timeout, TimeUnit unit) throws InterruptedException {
+    checkInterrupt();
+    Call<Void> call = putting(element, key(element), Times.nanos(timeout, unit));
+    return done(call, call.await());
+  }
+
+  /**
+   * Puts an element without waiting here. Cancelling the future withdraws the put as long as it has
+   * not been admitted.
+   */
+  public CompletableFuture<Void> putAsync(E element) {
+    return CallFuture.of(putting(element, key(element), Times.NEVER), false);
+  }
+
+  /** Puts all elements in one step; waits while there is no room for all of them. */
+  public void putMany(Collection<? extends E> elements) throws InterruptedException {
+    putMany(elements, null);
+  }
+
+  /**
+   * Puts all elements in one step, or none.
+   *
+   * @param timeout null for no end
+   * @return false: there was no room in time, and none was put
+   */
+  public boolean putMany(Collection<? extends E> elements, Duration timeout)
+      throws InterruptedException {
+    checkInterrupt();
+    long batch = Native.batchNew();
+    try {
+      for (E element : elements) {
+        Native.Passed passed = pass(element);
+        Native.batchAdd(
+            batch,
+            passed.form(),
+            passed.contentType(),
+            passed.body(),
+            passed.offset(),
+            passed.length(),
+            key(element));
+      }
+      Call<Void> call = nothing(Native.queuePutMany(id, who(), batch, Times.nanos(timeout)));
+      return done(call, call.await());
+    } finally {
+      Native.batchDrop(batch);
+    }
+  }
+
+  // Taking.
+
+  private E decode(FromNative.Item item) {
+    if (item.payload() == null) {
+      if (!codec.type().isInstance(item.local())) {
+        throw undecodable(
+            item,
+            new CodecException(
+                "the queue's codec reads "
+                    + codec.type().getSimpleName()
+                    + "; the item is a "
+                    + item.local().getClass().getName()));
+      }
+      @SuppressWarnings("unchecked")
+      E element = (E) item.local();
+      return element;
+    }
+    try {
+      return codec.decode(item.payload());
+    } catch (CodecException e) {
+      throw undecodable(item, e);
+    }
+  }
+
+  private CodecException undecodable(FromNative.Item item, CodecException e) {
+    return new CodecException(
+        "item " + item.id() + " of the queue " + name + " stays there: " + e.getMessage(), e);
+  }
+
+  private Call<List<E>> getting(int max, int min, Duration linger, long nanos) {
+    long started =
+        Native.queueTake(
+            id, who(), false, max, min, linger == null ? 0 : Times.nanos(linger), nanos);
+    return call(started, items -> map(items, this::decode));
+  }
+
+  private Call<E> getting(long nanos) {
+    return call(
+        Native.queueTake(id, who(), false, 1, 1, 0, nanos),
+        items -> decode((FromNative.Item) ((Object[]) items)[0]));
+  }
+
+  private Call<List<Delivery<E>>> leasing(int max, int min, Duration linger, long nanos) {
+    long started =
+        Native.queueTake(
+            id, who(), true, max, min, linger == null ? 0 : Times.nanos(linger), nanos);
+    return call(started, items -> map(items, item -> new Delivery<>(this, item, decode(item))));
+  }
+
+  private static <T> List<T> map(Object items, Function<FromNative.Item, T> read) {
+    List<T> list = new ArrayList<>();
+    for (Object item : (Object[]) items) {
+      list.add(read.apply((FromNative.Item) item));
+    }
+    return list;
+  }
+
+  @Override
+  public E take() throws InterruptedException {
+    checkInterrupt();
+    Call<E> call = getting(Times.NEVER);
+    return call.await() ? call.take() : null;
+  }
+
+  @Override
+  public E poll() {
+    Call<E> call = getting(Times.NOW);
+    return call.awaitUninterruptibly() ? call.take() : null;
+  }
+
+  @Override
+  public E poll(long timeout, TimeUnit unit) throws InterruptedException {
+    checkInterrupt();
+    Call<E> call = getting(Times.nanos(timeout, unit));
+    return call.await() ? call.take() : null;
+  }
+
+  /**
+   * Takes an element without waiting here. Cancelling the future loses nothing: what had been
+   * granted goes back.
+   */
+  public CompletableFuture<E> takeAsync() {
+    return CallFuture.of(getting(Times.NEVER), true);
+  }
+
+  /**
+   * Takes several elements in one step.
+   *
+   * @param max at most so many
+   * @param min so many will do when the time is over
+   * @param linger how long to wait for {@code max} once {@code min} are there; null for not at all
+   * @param timeout null for no end
+   * @return none: the time was over with fewer than {@code min}
+   */
+  public List<E> getMany(int max, int min, Duration linger, Duration timeout)
+      throws InterruptedException {
+    checkInterrupt();
+    Call<List<E>> call = getting(max, min, linger, Times.nanos(timeout));
+    return call.await() ? call.take() : List.of();
+  }
+
+  /** Leases an element: it comes back unless it is acknowledged. */
+  public Delivery<E> lease() throws InterruptedException {
+    return lease(null);
+  }
+
+  /**
+   * Leases an element: it comes back unless it is acknowledged.
+   *
+   * @param timeout null for no end
+   * @return null: the time was over first
+   */
+  public Delivery<E> lease(Duration timeout) throws InterruptedException {
+    Deliveries<E> deliveries = leaseMany(1, 1, null, timeout);
+    return deliveries.isEmpty() ? null : deliveries.get(0);
+  }
+
+  /** A future of {@link #lease()}. */
+  public CompletableFuture<Delivery<E>> leaseAsync() {
+    long started = Native.queueTake(id, who(), true, 1, 1, 0, Times.NEVER);
+    return CallFuture.of(
+        call(
+            started,
+            items -> {
+              FromNative.Item item = (FromNative.Item) ((Object[]) items)[0];
+              return new Delivery<>(this, item, decode(item));
+            }),
+        true);
+  }
+
+  /** Leases several elements in one step; the arguments are those of {@link #getMany}. */
+  public Deliveries<E> leaseMany(int max, int min, Duration linger, Duration timeout)
+      throws InterruptedException {
+    checkInterrupt();
+    Call<List<Delivery<E>>> call = leasing(max, min, linger, Times.nanos(timeout));
+    return new Deliveries<>(this, call.await() ? call.take() : List.of());
+  }
+
+  private static void settle(Call<Void> call) {
+    call.awaitUninterruptibly();
+    call.accept();
+  }
+
+  void ack(long... tokens) {
+    settle(nothing(Native.queueAck(id, who(), tokens)));
+  }
+
+  void nack(Delivery.Reentry reentry, String error, long... tokens) {
+    settle(nothing(Native.queueNack(id, who(), tokens, reentry.ordinal(), error)));
+  }
+
+  void reject(String reason, long... tokens) {
+    settle(nothing(Native.queueReject(id, who(), tokens, reason)));
+  }
+
+  /** An element that was taken is done; as many as were put, and {@link #join} returns. */
+  public void taskDone() {
+    taskDone(1);
+  }
+
+  /**
+   * That many elements are done.
+   *
+   * @throws IllegalStateException more than were put
+   */
+  public void taskDone(int count) {
+    try {
+      settle(nothing(Native.queueTaskDone(id, who(), count)));
+    } catch (SyncBridgeException e) {
+      if (e.reason() == SyncBridgeException.Reason.TOO_MANY_TASKS_DONE) {
+        throw new IllegalStateException(e.getMessage(), e);
+      }
+      throw e;
+    }
+  }
+
+  /** Waits until every element that was put has been taken and is done. */
+  public void join() throws InterruptedException {
+    join(null);
+  }
+
+  /**
+   * Waits until every element that was put has been taken and is done.
+   *
+   * @param timeout null for no end
+   * @return false: the time was over first
+   */
+  public boolean join(Duration timeout) throws InterruptedException {
+    checkInterrupt();
+    Call<Void> call = nothing(Native.queueJoin(id, who(), Times.nanos(timeout)));
+    return done(call, call.await());
+  }
+
+  /**
+   * Shuts the queue down for everybody: puts fail, and gets fail once nothing is left.
+   *
+   * @param immediate gets fail at once; what is in the queue is dropped
+   */
+  public void shutdown(boolean immediate) {
+    settle(nothing(Native.queueShutdown(id, who(), immediate)));
+  }
+
+  // Looking.
+
+  /** The queue in figures. */
+  private record Figures(long ready, long maxsize, long discipline) {
+    static Figures of(Object values) {
+      long[] figures = (long[]) values;
+      return new Figures(figures[0], figures[8], figures[9]);
+    }
+  }
+
+  private static <T> T now(Call<T> call) {
+    call.awaitUninterruptibly();
+    return call.take();
+  }
+
+  private Figures describe() {
+    return now(call(Native.queueDescribe(id, who()), Figures::of));
+  }
+
+  private FromNative.Page browse(int pageSize, FromNative.Page after) {
+    byte[] key = after == null ? null : after.nextKey();
+    long arrival = after == null ? 0 : after.nextArrival();
+    return now(
+        call(
+            Native.queueBrowse(id, who(), false, pageSize, key, arrival),
+            FromNative.Page.class::cast));
+  }
+
+  @Override
+  public int size() {
+    return (int) Math.min(Integer.MAX_VALUE, describe().ready());
+  }
+
+  @Override
+  public int remainingCapacity() {
+    Figures figures = describe();
+    return figures.maxsize() == 0
+        ? Integer.MAX_VALUE
+        : (int) Math.max(0, Math.min(Integer.MAX_VALUE, figures.maxsize() - figures.ready()));
+  }
+
+  @Override
+  public E peek() {
+    Object[] items = browse(1, null).items();
+    return items.length == 0 ? null : decode((FromNative.Item) items[0]);
+  }
+
+  @Override
+  public Iterator<E> iterator() {
+    return new Browser();
+  }
+
+  @Override
+  public Spliterator<E> spliterator() {
+    return Spliterators.spliteratorUnknownSize(
+        iterator(), Spliterator.ORDERED | Spliterator.NONNULL | Spliterator.CONCURRENT);
+  }
+
+  /**
+   * Walks through the queue page by page. An element taken meanwhile may still be shown, one put
+   * may be missed.
+   */
+  private final class Browser implements Iterator<E> {
+    private FromNative.Page page;
+    private int next;
+    private FromNative.Item shown;
+
+    @Override
+    public boolean hasNext() {
+      while (page == null || next == page.items().length) {
+        if (page != null && page.nextKey() == null) {
+          return false;
+        }
+        page = browse(PAGE, page);
+        next = 0;
+      }
+      return true;
+    }
+
+    @Override
+    public E next() {
+      if (!hasNext()) {
+        throw new NoSuchElementException();
+      }
+      shown = (FromNative.Item) page.items()[next++];
+      return decode(shown);
+    }
+
+    @Override
+    public void remove() {
+      if (shown == null) {
+        throw new IllegalStateException("call next() before remove()");
+      }
+      removeIds(shown.id());
+      shown = null;
+    }
+
+    long id() {
+      return shown.id();
+    }
+  }
+
+  /** How many of them went. */
+  private int removeIds(long... ids) {
+    return now(call(Native.queueRemove(id, who(), ids), gone -> ((long[]) gone).length));
+  }
+
+  @Override
+  public boolean contains(Object element) {
+    for (E each : this) {
+      if (each.equals(element)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  @Override
+  public boolean remove(Object element) {
+    Browser browser = new Browser();
+    while (browser.hasNext()) {
+      if (browser.next().equals(element) && removeIds(browser.id()) == 1) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  @Override
+  public boolean removeIf(Predicate<? super E> filter) {
+    Objects.requireNonNull(filter, "filter");
+    List<Long> ids = new ArrayList<>();
+    Browser browser = new Browser();
+    while (browser.hasNext()) {
+      if (filter.test(browser.next())) {
+        ids.add(browser.id());
+      }
+    }
+    int removed = 0;
+    for (int i = 0; i < ids.size(); i += DRAIN) {
+      List<Long> some = ids.subList(i, Math.min(ids.size(), i + DRAIN));
+      removed += removeIds(some.stream().mapToLong(Long::longValue).toArray());
+    }
+    return removed > 0;
+  }
+
+  @Override
+  public boolean removeAll(Collection<?> elements) {
+    return removeIf(Objects.requireNonNull(elements, "elements")::contains);
+  }
+
+  @Override
+  public boolean retainAll(Collection<?> elements) {
+    Objects.requireNonNull(elements, "elements");
+    return removeIf(element -> !elements.contains(element));
+  }
+
+  @Override
+  public void clear() {
+    now(nothing(Native.queuePurge(id, who())));
+  }
+
+  @Override
+  public int drainTo(Collection<? super E> target) {
+    return drainTo(target, Integer.MAX_VALUE);
+  }
+
+  @Override
+  public int drainTo(Collection<? super E> target, int max) {
+    Objects.requireNonNull(target, "target");
+    if (target == this) {
+      throw new IllegalArgumentException("a queue cannot be drained into itself");
+    }
+    int drained = 0;
+    while (drained < max) {
+      int wanted = Math.min(DRAIN, max - drained);
+      Call<List<E>> call = getting(wanted, 1, null, Times.NOW);
+      if (!call.awaitUninterruptibly()) {
+        break;
+      }
+      List<E> some = call.take();
+      target.addAll(some);
+      drained += some.size();
+    }
+    return drained;
+  }
+
+  /** Names the queue; unlike other collections it does not list its elements. */
+  @Override
+  public String toString() {
+    return "BridgeQueue(" + name + ")";
+  }
+}

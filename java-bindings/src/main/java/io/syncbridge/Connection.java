@@ -1,0 +1,103 @@
+package io.syncbridge;
+
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A bridge's native half and its collector: a daemon thread that waits in native code for calls
+ * that ended while their callers are parked, and wakes those. It carries the connection while calls
+ * are watched.
+ */
+final class Connection {
+  private static final long SLICE_MILLIS = 1000;
+  private static final long EXIT_MILLIS = 1000;
+  private static final Set<Connection> OPEN = ConcurrentHashMap.newKeySet();
+
+  static {
+    Runtime.getRuntime().addShutdownHook(new Thread(Connection::closeAll, "syncbridge-exit"));
+  }
+
+  final long id;
+  final String url;
+  final boolean local;
+  final Participants participants;
+  private final Map<Long, Call<?>> watched = new ConcurrentHashMap<>();
+
+  private Connection(long id, String url) {
+    this.id = id;
+    this.url = url;
+    this.local = Native.bridgeIsLocal(id);
+    this.participants = new Participants(id);
+  }
+
+  static Connection open(String url, ConnectOptions options) {
+    long id =
+        Native.bridgeConnect(
+            url,
+            options.label(),
+            options.sessionTtl().toMillis(),
+            options.connectTimeout().toMillis());
+    Connection connection = new Connection(id, url);
+    OPEN.add(connection);
+    Thread collector = new Thread(connection::collect, "syncbridge-collector");
+    collector.setDaemon(true);
+    collector.start();
+    return connection;
+  }
+
+  /** Flushes and ends the session. Anything else that was closed before stays closed. */
+  void close(long atMostMillis) {
+    if (OPEN.remove(this)) {
+      Native.bridgeClose(id, atMostMillis);
+    }
+  }
+
+  boolean isOpen() {
+    return OPEN.contains(this);
+  }
+
+  /** The call is told once it may have ended. */
+  void watch(long call, Call<?> caller) {
+    watched.put(call, caller);
+    try {
+      Native.callWatch(call, id);
+    } catch (RuntimeException e) {
+      watched.remove(call);
+      throw e;
+    }
+  }
+
+  void forget(long call) {
+    watched.remove(call);
+  }
+
+  private void collect() {
+    for (long[] ended = {}; ended != null; ended = Native.bridgeCollect(id, SLICE_MILLIS)) {
+      for (long call : ended) {
+        Call<?> caller = watched.remove(call);
+        if (caller != null) {
+          caller.ended();
+        }
+      }
+    }
+    Native.bridgeDrop(id);
+    watched.values().forEach(Call::ended);
+  }
+
+  /**
+   * On exit: everything is handed over and given back, in at most a second for all bridges
+   * together.
+   */
+  private static void closeAll() {
+    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(EXIT_MILLIS);
+    for (Connection connection : OPEN) {
+      try {
+        connection.close(Math.max(0, TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime())));
+      } catch (SyncBridgeException e) {
+        System.err.println("syncbridge: closing " + connection.url + " on exit: " + e.getMessage());
+      }
+    }
+  }
+}
