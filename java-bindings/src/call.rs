@@ -9,9 +9,9 @@ use jni::sys::{jint, jlong};
 use jni::{Env, EnvUnowned};
 use parking_lot::Mutex;
 
-use crate::bridge;
 use crate::errors::{Failure, native};
 use crate::table::Table;
+use crate::{bridge, completions};
 
 /// How a call stands, as `io.syncbridge.Call` knows it.
 #[derive(Clone, Copy)]
@@ -23,6 +23,10 @@ enum Status {
     Withdrawn = 3,
     Failed = 4,
 }
+
+/// Added to a status: calls have ended that somebody must collect. Whoever drove the connection does so at once,
+/// rather than leave it to the collector, who may be asleep as a follower.
+const COLLECT: jint = 16;
 
 /// Makes a Java value of what a call was granted.
 pub(crate) type ToJava<T> = for<'local> fn(&mut Env<'local>, &T) -> Result<JObject<'local>, Failure>;
@@ -128,7 +132,8 @@ pub(crate) fn nothing<'local, T>(_: &mut Env<'local>, _: &T) -> Result<JObject<'
     Ok(JObject::null())
 }
 
-/// Waits for at most `slice` nanoseconds, driving the connection if nobody does.
+/// Waits for at most `slice` nanoseconds, driving the connection if nobody does. The answer is the call's status, and
+/// `COLLECT` if other calls ended meanwhile.
 #[unsafe(no_mangle)]
 extern "system" fn Java_io_syncbridge_Native_callAwait<'local>(
     env: EnvUnowned<'local>,
@@ -138,7 +143,8 @@ extern "system" fn Java_io_syncbridge_Native_callAwait<'local>(
 ) -> jint {
     native(env, |_| {
         let slice = Duration::from_nanos(u64::try_from(slice).unwrap_or(0));
-        Ok(CALLS.get(call)?.lock().wait(slice) as jint)
+        let status = CALLS.get(call)?.lock().wait(slice) as jint;
+        Ok(if completions::are_pending() { status | COLLECT } else { status })
     })
 }
 

@@ -1,6 +1,7 @@
 //! Calls that ended while nobody waited for them in here: their numbers, for the Java thread that collects them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bridge_client::Bridge;
@@ -9,6 +10,14 @@ use parking_lot::{Condvar, Mutex};
 
 /// How long the collector drives the connection before it looks around again.
 const DRIVE: Duration = Duration::from_millis(20);
+
+/// How many ended calls, of all bridges, are not collected yet.
+static PENDING: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether any bridge has ended calls to be collected.
+pub(crate) fn are_pending() -> bool {
+    PENDING.load(Ordering::Acquire) != 0
+}
 
 /// What has ended and what is still watched.
 #[derive(Default)]
@@ -34,6 +43,7 @@ impl Watch {
     /// Notes that the call may have ended.
     pub(crate) fn fire(self) {
         self.completions.state.lock().ended.push(self.call);
+        PENDING.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -66,6 +76,7 @@ impl Completions {
             let mut state = self.state.lock();
             let left = end.saturating_duration_since(Instant::now());
             if !state.ended.is_empty() || left.is_zero() && !state.closed {
+                PENDING.fetch_sub(state.ended.len(), Ordering::Relaxed);
                 return Some(std::mem::take(&mut state.ended));
             }
             if state.closed {

@@ -14,4 +14,5 @@ mod local;
 mod payload;
 mod queue;
 mod semaphore;
+mod server;
 mod table;

@@ -242,7 +242,9 @@ extern "system" fn Java_io_syncbridge_Native_queuePutMany<'local>(
 ) -> jlong {
     native(env, |_| {
         let items = std::mem::take(&mut *BATCHES.get(batch)?.lock());
-        Ok(call::add(QUEUES.get(queue)?.put_many(who(participant), items, timeout(patience)), |env, put| ids(env, put)))
+        Ok(call::add(QUEUES.get(queue)?.put_many(who(participant), items, timeout(patience)), |env, put| {
+            ids(env, put)
+        }))
     })
 }
 
@@ -262,7 +264,10 @@ extern "system" fn Java_io_syncbridge_Native_queueTake<'local>(
         let mode = if lease { Mode::Lease } else { Mode::Get };
         let linger = Duration::from_nanos(u64::try_from(linger).unwrap_or(0));
         let batch = Batch { max: count("max", max)?, min: count("min", min)?, linger };
-        Ok(call::add(QUEUES.get(queue)?.take(who(participant), mode, batch, timeout(patience)), |env, got| taken(env, got)))
+        Ok(call::add(
+            QUEUES.get(queue)?.take(who(participant), mode, batch, timeout(patience)),
+            |env, got| taken(env, got),
+        ))
     })
 }
 

@@ -15,6 +15,9 @@ final class Call<T> {
   private static final int NOT_IN_TIME = 2;
   private static final int WITHDRAWN = 3;
 
+  /** Added to a status where other calls ended too. */
+  private static final int COLLECT = 16;
+
   /** How long a platform thread may carry the connection itself before it parks. */
   private static final long LEAD_NANOS = 100_000;
 
@@ -75,7 +78,15 @@ final class Call<T> {
   }
 
   private int lead() {
-    return Native.callAwait(id, Threads.isVirtual(Thread.currentThread()) ? 0 : LEAD_NANOS);
+    return status(Threads.isVirtual(Thread.currentThread()) ? 0 : LEAD_NANOS);
+  }
+
+  private int status(long sliceNanos) {
+    int status = Native.callAwait(id, sliceNanos);
+    if ((status & COLLECT) != 0) {
+      connection.collectNow();
+    }
+    return status & ~COLLECT;
   }
 
   private int park() {
@@ -86,7 +97,7 @@ final class Call<T> {
       LockSupport.park(this);
     }
     parked = null;
-    return Native.callAwait(id, 0);
+    return status(0);
   }
 
   private boolean inTime(int status) {
@@ -116,7 +127,7 @@ final class Call<T> {
   }
 
   boolean hasEnded() {
-    return Native.callAwait(id, 0) != WAITING;
+    return status(0) != WAITING;
   }
 
   /** Withdraws it. True: nothing of it remains. False: it had ended otherwise. */

@@ -74,16 +74,32 @@ final class Connection {
   }
 
   private void collect() {
-    for (long[] ended = {}; ended != null; ended = Native.bridgeCollect(id, SLICE_MILLIS)) {
-      for (long call : ended) {
-        Call<?> caller = watched.remove(call);
-        if (caller != null) {
-          caller.ended();
-        }
-      }
+    long[] ended = {};
+    while (ended != null) {
+      wake(ended);
+      ended = Native.bridgeCollect(id, SLICE_MILLIS);
     }
     Native.bridgeDrop(id);
     watched.values().forEach(Call::ended);
+  }
+
+  /**
+   * What the collector does, done by a thread that drove the connection and saw other calls end.
+   */
+  void collectNow() {
+    long[] ended = Native.bridgeCollect(id, 0);
+    if (ended != null) {
+      wake(ended);
+    }
+  }
+
+  private void wake(long[] ended) {
+    for (long call : ended) {
+      Call<?> caller = watched.remove(call);
+      if (caller != null) {
+        caller.ended();
+      }
+    }
   }
 
   /**

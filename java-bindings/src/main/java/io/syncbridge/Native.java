@@ -61,6 +61,14 @@ final class Native {
 
   static native boolean bridgeIsLocal(long bridge);
 
+  static native long serverStart(String listen, String unix);
+
+  static native String[] serverUrls(long server);
+
+  static native void serverStop(long server);
+
+  static native int commandLine(String[] arguments);
+
   static native int bridgeParticipant(long bridge, String label);
 
   static native long[] bridgeCollect(long bridge, long sliceMillis);
