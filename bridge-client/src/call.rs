@@ -18,7 +18,7 @@ use crate::link::{Answered, Settle, Slot, Started};
 type Read<T> = fn(Reply) -> Option<T>;
 
 /// A call that has been started. It runs by itself; dropped before its end it is withdrawn, and whatever it is
-/// granted then goes back.
+/// granted then goes back. (In `mem:` a call that can be granted at once has ended when it is made.)
 #[must_use = "a dropped call is withdrawn"]
 pub struct Call<T> {
     bridge: Bridge,
@@ -180,7 +180,8 @@ impl Drop for Grant {
     }
 }
 
-/// The value of a call that ended well. Until it is accepted it is an offer; dropped, it goes back.
+/// The value of a call that ended well. Until it is accepted it is an offer, unless it [is final](Granted::is_final);
+/// dropped, it goes back.
 #[must_use = "a grant that is dropped goes back"]
 pub struct Granted<T> {
     value: T,
@@ -188,6 +189,12 @@ pub struct Granted<T> {
 }
 
 impl<T> Granted<T> {
+    /// Whether it is the caller's own already: nothing was granted, or an engine in this process (`mem:`) granted it
+    /// within the call that asked. Dropping it gives nothing back then.
+    pub fn is_final(&self) -> bool {
+        self.grant.is_none()
+    }
+
     /// Makes it the caller's own: the caller's last step, after decoding. Fails where the session was lost meanwhile,
     /// or is not known to be alive (the process was stopped): then it has gone back.
     pub fn accept(self) -> Result<T, Error> {

@@ -215,7 +215,7 @@ impl Session {
         let Some(entry) = self.calls.get_mut(&op) else { return };
         match entry.state {
             State::Queued if !entry.left => {
-                self.finish(op, Err(Error::new(Reason::Cancelled, "the call was cancelled")), completions);
+                self.finish(op, Err(entry::cancelled()), completions);
             }
             State::Queued | State::Sent(_) if !entry.cancelling => {
                 entry.cancelling = true;
@@ -527,6 +527,15 @@ impl Session {
         if !matches!(entry.request, Request::Query(_)) {
             self.outbox.done(op);
         }
+        if outcome.is_ok() && entry.cancelling && entry.may_be_taken_back() {
+            entry.provisional = Some(outcome);
+            return;
+        }
+        if let Request::Command(Command::Cancel(target)) = entry.request {
+            self.on_cancelled(target, outcome == Ok(Reply::Cancelled(true)), completions);
+            self.calls.remove(&op);
+            return;
+        }
         if let Err(error) = &outcome
             && error.reason == Reason::ObjectGone
             && !entry.renewed
@@ -547,6 +556,15 @@ impl Session {
             }
         }
         self.finish(op, outcome, completions);
+    }
+
+    /// The withdrawal of a call has been answered, which settles what was provisional.
+    fn on_cancelled(&mut self, op: Op, cancelled: bool, completions: &mut Completions) {
+        let Some(entry) = self.calls.get_mut(&op) else { return };
+        if let Some(outcome) = entry.provisional.take() {
+            let outcome = if cancelled { Err(entry::cancelled()) } else { outcome };
+            self.finish(op, outcome, completions);
+        }
     }
 
     /// The object behind the handle is gone: declares it anew, and asks again under a new number.

@@ -49,6 +49,8 @@ pub(super) struct Entry {
     /// It has been sent in this session, on whichever stream.
     pub(super) left: bool,
     pub(super) cancelling: bool,
+    /// How it went well, which the answer to its withdrawal confirms or takes back.
+    pub(super) provisional: Option<Outcome>,
     /// Its object was gone, and has been declared anew for it.
     pub(super) renewed: bool,
     /// It gives back bare permits that this session holds.
@@ -79,6 +81,7 @@ impl Entry {
             state: State::Queued,
             left: false,
             cancelling: false,
+            provisional: None,
             renewed: false,
             returns: false,
         }
@@ -122,6 +125,14 @@ impl Entry {
         timeout(&self.request).is_some()
     }
 
+    /// Whether its withdrawal may take back what has been answered already: a put whose item nobody has seen.
+    pub(super) fn may_be_taken_back(&self) -> bool {
+        matches!(
+            self.request,
+            Request::Command(Command::Queue(_, queue::Command::Put { .. } | queue::Command::PutMany { .. }))
+        )
+    }
+
     /// Whether it changes something for good, so that its outcome is unknown without its answer.
     pub(super) fn gives(&self) -> bool {
         crate::call::gives(&self.request)
@@ -161,11 +172,7 @@ impl Entry {
             return Fate::Forget;
         }
         if self.cancelling {
-            return Fate::End(if self.left && self.gives() {
-                self.unknown()
-            } else {
-                Error::new(Reason::Cancelled, "the call was cancelled")
-            });
+            return Fate::End(if self.left && self.gives() { self.unknown() } else { cancelled() });
         }
         if self.left && self.gives() {
             return Fate::End(self.unknown());
@@ -190,6 +197,10 @@ impl Entry {
             _ => {}
         }
     }
+}
+
+pub(super) fn cancelled() -> Error {
+    Error::new(Reason::Cancelled, "the call was cancelled by its caller")
 }
 
 fn timeout(request: &Request) -> Option<Timeout> {
