@@ -7,7 +7,6 @@ import random
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
@@ -18,7 +17,6 @@ from syncbridge.v1 import (
     queue_service_pb2 as queue,
     queue_service_pb2_grpc as queue_grpc,
     session_service_pb2 as session,
-    session_service_pb2_grpc as session_grpc,
 )
 
 METHODS = [
@@ -87,24 +85,39 @@ def test_random_bytes_as_messages(server: Server, channel: grpc.Channel) -> None
 
 
 def test_random_frames_on_the_session_stream(server: Server, channel: grpc.Channel) -> None:
+    """Each ends the stream, by a status or by a farewell that says why."""
     chance = random.Random(20_263)
-    attach: Any = session_grpc.SessionServiceStub(channel).Attach
-    raw = channel.stream_stream("/syncbridge.v1.SessionService/Attach")
-    for _ in range(50):
-        with pytest.raises(grpc.RpcError):
-            for _answer in raw(iter([chance.randbytes(100)]), timeout=5):
-                pass
-    headless = session.AttachRequest(sequence=1, heartbeat=1)
-    with pytest.raises(grpc.RpcError):
-        list(attach(iter([headless]), timeout=5))
+    attach = channel.stream_stream(
+        "/syncbridge.v1.SessionService/Attach", response_deserializer=session.AttachResponse.FromString
+    )
+    headless = session.AttachRequest(sequence=1, heartbeat=1).SerializeToString()
+    for first in [headless, *(chance.randbytes(chance.randrange(1, 200)) for _ in range(100))]:
+        try:
+            answers = list(attach(iter([first]), timeout=5))
+        except grpc.RpcError:
+            continue
+        assert answers[-1].HasField("farewell")
+        assert answers[-1].farewell.message
     assert is_well(server)
 
 
-@pytest.mark.parametrize("name", ["", "a\0b", "a/b", "a\nb", "x" * 256], ids=repr)
-def test_names_that_cannot_be(server: Server, channel: grpc.Channel, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("", grpc.StatusCode.INVALID_ARGUMENT),
+        ("a\0b", grpc.StatusCode.INVALID_ARGUMENT),
+        ("a/b", grpc.StatusCode.INVALID_ARGUMENT),
+        ("a\nb", grpc.StatusCode.INVALID_ARGUMENT),
+        ("x" * 256, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    ],
+    ids=["empty", "nul", "slash", "newline", "long"],
+)
+def test_names_that_cannot_be(
+    server: Server, channel: grpc.Channel, name: str, code: grpc.StatusCode
+) -> None:
     with pytest.raises(grpc.RpcError) as refused:
         event_grpc.EventServiceStub(channel).Set(event.EventServiceSetRequest(event=name))
-    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.value.code() == code
     assert is_well(server)
 
 
