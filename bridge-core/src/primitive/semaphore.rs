@@ -330,7 +330,7 @@ impl Semaphore {
             self.bare.insert(token, &grant);
             self.grants.insert(token, grant);
         } else if let Some(session) = session {
-            session.settle(token, Verdict::Released);
+            session.holds.remove(&token);
         }
         returned
     }

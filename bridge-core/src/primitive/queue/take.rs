@@ -33,17 +33,9 @@ impl Queue {
             self.grant(me, world, caller, mode, count, false);
             return Ok(None);
         }
-        if self.shut.is_some() && self.nothing_can_come(world, caller) {
-            return match self.ready.len().min(batch.max as usize) {
-                0 => Err(self.is_shut_down()),
-                count => {
-                    self.grant(me, world, caller, mode, count, false);
-                    Ok(None)
-                }
-            };
-        }
         if now_or_never {
-            return Err(self.empty());
+            let ends = self.shut.is_some() && self.ready.len() == 0 && self.nothing_can_come(world, caller);
+            return Err(if ends { self.is_shut_down() } else { self.empty() });
         }
         let want = Want::Take { mode, batch, lingers_until: None };
         let key = world.park(caller, Self::object(me), want, timeout)?;

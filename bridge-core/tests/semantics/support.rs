@@ -1,0 +1,374 @@
+//! A namespace in virtual time: what is done is written as a table, invariants are checked after every input.
+
+use std::time::Duration;
+
+use bridge_core::command::queue::{self, Batch, Delivery, NewItem, Options, Reentry, Taken};
+use bridge_core::command::semaphore::{self, Acquire};
+use bridge_core::command::{
+    Call, Carrier, Command, Effect, EndReason, Input, Mode, Opened, Outcome, Query, Reply, SessionSpec, event,
+};
+use bridge_core::ids::{Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target, Token};
+use bridge_core::payload::ContentType;
+use bridge_core::{Engine, Error, Limits, Payload, Reason, Time, Timeout};
+
+pub(crate) const FOREVER: Timeout = Timeout::Never;
+pub(crate) const NOW: Timeout = Timeout::NOW;
+
+pub(crate) fn seconds(seconds: u64) -> Timeout {
+    Timeout::After(Duration::from_secs(seconds))
+}
+
+/// An engine with its clock and everything that was ever put into it.
+pub(crate) struct Space {
+    pub(crate) engine: Engine,
+    pub(crate) now: Time,
+    pub(crate) journal: Vec<(Time, Input)>,
+    first_token: u64,
+    limits: Limits,
+    next_op: u64,
+    sessions: u128,
+}
+
+/// An answer as a test reads it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) to: SessionKey,
+    pub(crate) op: Op,
+    pub(crate) outcome: Outcome,
+    pub(crate) offered: bool,
+}
+
+impl Default for Space {
+    fn default() -> Self {
+        Space::with(Limits::default())
+    }
+}
+
+impl Space {
+    pub(crate) fn with(limits: Limits) -> Self {
+        let now = Time::from_micros(1_000_000_000);
+        let engine = Engine::new(1000, limits.clone());
+        Space { engine, now, journal: Vec::new(), first_token: 1000, limits, next_op: 1, sessions: 0 }
+    }
+
+    /// One input; what leaves the engine. Invariants are checked.
+    pub(crate) fn input(&mut self, input: Input) -> Vec<Effect> {
+        self.journal.push((self.now, input.clone()));
+        let mut effects = Vec::new();
+        self.engine.handle(self.now, input, &mut effects);
+        self.engine.check_invariants();
+        effects
+    }
+
+    /// One input; the answers among its effects.
+    pub(crate) fn answers(&mut self, input: Input) -> Vec<Answer> {
+        answers(self.input(input))
+    }
+
+    /// Time passes; what is due happens.
+    pub(crate) fn pass(&mut self, duration: Duration) -> Vec<Answer> {
+        self.now = self.now + duration;
+        self.answers(Input::Tick)
+    }
+
+    pub(crate) fn pass_seconds(&mut self, seconds: u64) -> Vec<Answer> {
+        self.pass(Duration::from_secs(seconds))
+    }
+
+    /// Opens a session and attaches it.
+    pub(crate) fn open(&mut self, mode: Mode) -> SessionKey {
+        self.sessions += 1;
+        let key = self.open_as(self.sessions, mode).expect("the session opens").session;
+        self.input(Input::Attach(key));
+        key
+    }
+
+    pub(crate) fn open_as(&mut self, id: u128, mode: Mode) -> Result<Opened, Error> {
+        let spec = SessionSpec {
+            id: SessionId(id),
+            secret: Secret(id * 7),
+            mode,
+            ttl: Duration::from_secs(15),
+            label: format!("s{id}"),
+            host: "host".into(),
+            language: "rust".into(),
+            pid: 1,
+        };
+        match self.input(Input::Open(spec)).pop() {
+            Some(Effect::Opened(opened)) => opened,
+            other => panic!("not opened: {other:?}"),
+        }
+    }
+
+    /// A numbered call of participant 0 by the stream (a unary call where there is no stream).
+    pub(crate) fn call(&mut self, who: SessionKey, command: Command) -> (Op, Vec<Answer>) {
+        self.call_by(who, 0, Carrier::Stream, command)
+    }
+
+    pub(crate) fn call_by(
+        &mut self,
+        who: SessionKey,
+        participant: u32,
+        carrier: Carrier,
+        command: Command,
+    ) -> (Op, Vec<Answer>) {
+        let op = Op(self.next_op);
+        self.next_op += 1;
+        let participant = ParticipantId(participant);
+        let answers = self.answers(Input::Call(who, Call { op, participant, carrier, command }));
+        (op, answers)
+    }
+
+    /// A call that is answered at once and answers nobody else.
+    pub(crate) fn ask(&mut self, who: SessionKey, command: Command) -> Outcome {
+        let (op, mut answers) = self.call(who, command);
+        assert_eq!(answers.len(), 1, "one answer: {answers:?}");
+        let answer = answers.remove(0);
+        assert_eq!((answer.to, answer.op), (who, op));
+        answer.outcome
+    }
+
+    /// A call that is answered at once, first of all; the others that it answered.
+    pub(crate) fn ask_all(&mut self, who: SessionKey, command: Command) -> (Outcome, Vec<Answer>) {
+        let (op, mut answers) = self.call(who, command);
+        let answer = answers.remove(0);
+        assert_eq!((answer.to, answer.op), (who, op), "its own answer comes first");
+        (answer.outcome, answers)
+    }
+
+    /// A call that has to wait.
+    pub(crate) fn wait(&mut self, who: SessionKey, command: Command) -> Op {
+        let (op, answers) = self.call(who, command);
+        assert_eq!(answers, [], "it waits");
+        op
+    }
+
+    /// A call that is granted at once; settled unless it is final.
+    pub(crate) fn take_and_accept(&mut self, who: SessionKey, command: Command) -> Outcome {
+        let (op, answers) = self.call(who, command);
+        let answer = answers.first().cloned().expect("it is answered at once");
+        assert_eq!(answer.op, op);
+        if answer.offered {
+            self.done(who, op);
+        }
+        answer.outcome
+    }
+
+    pub(crate) fn again(&mut self, who: SessionKey, op: Op, command: Command) -> Vec<Answer> {
+        let call = Call { op, participant: ParticipantId(0), carrier: Carrier::Stream, command };
+        self.answers(Input::Call(who, call))
+    }
+
+    pub(crate) fn done(&mut self, who: SessionKey, op: Op) -> Vec<Answer> {
+        self.answers(Input::Done(who, OpRange { first: op, last: op }))
+    }
+
+    pub(crate) fn refuse(&mut self, who: SessionKey, op: Op) -> Vec<Answer> {
+        self.answers(Input::Refuse(who, op))
+    }
+
+    pub(crate) fn cancel(&mut self, who: SessionKey, op: Op) -> Vec<Answer> {
+        self.call(who, Command::Cancel(op)).1
+    }
+
+    pub(crate) fn close(&mut self, who: SessionKey) -> Vec<Answer> {
+        self.answers(Input::End(who, EndReason::Closed))
+    }
+
+    pub(crate) fn expire(&mut self, who: SessionKey) -> Vec<Answer> {
+        self.answers(Input::End(who, EndReason::Expired))
+    }
+
+    pub(crate) fn query(&self, who: SessionKey, query: Query) -> Outcome {
+        self.engine.query(self.now, who, &query)
+    }
+
+    pub(crate) fn queue(&self, who: SessionKey, name: &str) -> queue::Figures {
+        match self.query(who, Query::Queue(target(name), queue::Query::Describe)) {
+            Ok(Reply::Queue(queue::Reply::Described(figures))) => figures,
+            other => panic!("not described: {other:?}"),
+        }
+    }
+
+    pub(crate) fn semaphore(&self, who: SessionKey, name: &str) -> semaphore::Figures {
+        match self.query(who, Query::Semaphore(target(name), semaphore::Query::Describe)) {
+            Ok(Reply::Semaphore(semaphore::Reply::Described(figures))) => figures,
+            other => panic!("not described: {other:?}"),
+        }
+    }
+
+    pub(crate) fn event(&self, who: SessionKey, name: &str) -> event::Figures {
+        match self.query(who, Query::Event(target(name), event::Query::Describe)) {
+            Ok(Reply::Event(event::Reply::Described(figures))) => figures,
+            other => panic!("not described: {other:?}"),
+        }
+    }
+
+    /// Executes the journal once more: the same state must come out.
+    pub(crate) fn replay(&self) {
+        let mut engine = Engine::new(self.first_token, self.limits.clone());
+        let mut effects = Vec::new();
+        for (now, input) in &self.journal {
+            engine.handle(*now, input.clone(), &mut effects);
+        }
+        assert_eq!(engine.state_hash(), self.engine.state_hash(), "the replay ends in another state");
+    }
+}
+
+pub(crate) fn answers(effects: Vec<Effect>) -> Vec<Answer> {
+    let answers = effects.into_iter().filter_map(|effect| match effect {
+        Effect::Answer { to, op, outcome, offered } => Some(Answer { to, op, outcome, offered }),
+        _ => None,
+    });
+    answers.collect()
+}
+
+pub(crate) fn name(name: &str) -> Name {
+    Name::parse("name", name).unwrap()
+}
+
+pub(crate) fn target(text: &str) -> Target {
+    Target::Name(name(text))
+}
+
+pub(crate) fn payload(text: &str) -> Payload {
+    Payload::new(ContentType::Text, text.as_bytes().to_vec())
+}
+
+pub(crate) fn text_of(payload: &Payload) -> String {
+    match &payload.body {
+        bridge_core::payload::Body::Bytes(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+        bridge_core::payload::Body::Local(_) => "local".into(),
+    }
+}
+
+pub(crate) fn item(text: &str) -> NewItem {
+    NewItem { payload: payload(text), key: Default::default() }
+}
+
+pub(crate) fn on(queue: &str, command: queue::Command) -> Command {
+    Command::Queue(target(queue), command)
+}
+
+pub(crate) fn declare(queue: &str, options: Options) -> Command {
+    on(queue, queue::Command::Declare(options))
+}
+
+pub(crate) fn put(queue: &str, text: &str, timeout: Timeout) -> Command {
+    on(queue, queue::Command::Put { item: item(text), timeout })
+}
+
+pub(crate) fn put_key(queue: &str, text: &str, key: &[u8]) -> Command {
+    let item = NewItem { payload: payload(text), key: key.to_vec().into() };
+    on(queue, queue::Command::Put { item, timeout: NOW })
+}
+
+pub(crate) fn put_many(queue: &str, texts: &[&str], timeout: Timeout) -> Command {
+    on(queue, queue::Command::PutMany { items: texts.iter().map(|text| item(text)).collect(), timeout })
+}
+
+pub(crate) fn get(queue: &str, timeout: Timeout) -> Command {
+    on(queue, queue::Command::Take { mode: queue::Mode::Get, batch: Batch::ONE, timeout })
+}
+
+pub(crate) fn lease(queue: &str, timeout: Timeout) -> Command {
+    on(queue, queue::Command::Take { mode: queue::Mode::Lease, batch: Batch::ONE, timeout })
+}
+
+pub(crate) fn get_many(queue: &str, max: u32, min: u32, linger_ms: u64, timeout: Timeout) -> Command {
+    let batch = Batch { max, min, linger: Duration::from_millis(linger_ms) };
+    on(queue, queue::Command::Take { mode: queue::Mode::Get, batch, timeout })
+}
+
+pub(crate) fn lease_many(queue: &str, max: u32) -> Command {
+    let batch = Batch { max, min: 1, linger: Duration::ZERO };
+    on(queue, queue::Command::Take { mode: queue::Mode::Lease, batch, timeout: NOW })
+}
+
+pub(crate) fn ack(queue: &str, tokens: &[Token]) -> Command {
+    on(queue, queue::Command::Ack { tokens: tokens.to_vec() })
+}
+
+pub(crate) fn nack(queue: &str, token: Token, reentry: Reentry, error: &str) -> Command {
+    on(queue, queue::Command::Nack { tokens: vec![token], reentry, error: error.into() })
+}
+
+pub(crate) fn reject(queue: &str, token: Token, reason: &str) -> Command {
+    on(queue, queue::Command::Reject { tokens: vec![token], reason: reason.into() })
+}
+
+pub(crate) fn on_event(event: &str, command: event::Command) -> Command {
+    Command::Event(target(event), command)
+}
+
+pub(crate) fn wait(event: &str, timeout: Timeout) -> Command {
+    on_event(event, event::Command::Wait { timeout, after: None })
+}
+
+pub(crate) fn set(event: &str) -> Command {
+    on_event(event, event::Command::Set)
+}
+
+pub(crate) fn on_semaphore(semaphore: &str, command: semaphore::Command) -> Command {
+    Command::Semaphore(target(semaphore), command)
+}
+
+pub(crate) fn permits(semaphore: &str, limit: i64) -> Command {
+    let options = semaphore::Options { limit: Some(limit), ..Default::default() };
+    on_semaphore(semaphore, semaphore::Command::Declare(options))
+}
+
+pub(crate) fn acquire(semaphore: &str, permits: u32, timeout: Timeout) -> Command {
+    let acquire = Acquire { permits, by_token: false, barge: false, timeout };
+    on_semaphore(semaphore, semaphore::Command::Acquire(acquire))
+}
+
+pub(crate) fn release(semaphore: &str, permits: u32) -> Command {
+    on_semaphore(semaphore, semaphore::Command::Release { permits, token: None })
+}
+
+pub(crate) fn release_token(semaphore: &str, token: Token) -> Command {
+    on_semaphore(semaphore, semaphore::Command::Release { permits: 1, token: Some(token) })
+}
+
+/// What was taken, as texts.
+pub(crate) fn texts(outcome: &Outcome) -> Vec<String> {
+    deliveries(outcome).iter().map(|delivery| text_of(&delivery.payload)).collect()
+}
+
+pub(crate) fn deliveries(outcome: &Outcome) -> Vec<Delivery> {
+    match outcome {
+        Ok(Reply::Queue(queue::Reply::Taken(Taken { deliveries, .. }))) => deliveries.clone(),
+        other => panic!("nothing was taken: {other:?}"),
+    }
+}
+
+pub(crate) fn token(outcome: &Outcome) -> Token {
+    match outcome {
+        Ok(Reply::Semaphore(semaphore::Reply::Acquired(token))) => *token,
+        _ => deliveries(outcome)[0].token,
+    }
+}
+
+pub(crate) fn reason<T: std::fmt::Debug>(outcome: &Result<T, Error>) -> Reason {
+    outcome.as_ref().expect_err("it fails").reason
+}
+
+/// Who was answered, with what, in short.
+pub(crate) fn short(answers: &[Answer]) -> Vec<(Op, String)> {
+    answers.iter().map(|answer| (answer.op, in_short(&answer.outcome))).collect()
+}
+
+pub(crate) fn in_short(outcome: &Outcome) -> String {
+    match outcome {
+        Err(error) => error.reason.to_string(),
+        Ok(Reply::Queue(queue::Reply::Taken(_))) => texts(outcome).join(" "),
+        Ok(Reply::Queue(queue::Reply::Put(_))) => "put".into(),
+        Ok(Reply::Queue(queue::Reply::PutMany(ids))) => format!("put {}", ids.len()),
+        Ok(Reply::Queue(queue::Reply::Joined)) => "joined".into(),
+        Ok(Reply::Event(event::Reply::Waited { is_set, .. })) => is_set.to_string(),
+        Ok(Reply::Semaphore(semaphore::Reply::Acquired(_))) => "acquired".into(),
+        Ok(Reply::Cancelled(cancelled)) => format!("cancelled {cancelled}"),
+        Ok(other) => format!("{other:?}"),
+    }
+}
