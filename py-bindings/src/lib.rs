@@ -10,6 +10,7 @@ mod errors;
 mod event;
 mod queue;
 mod semaphore;
+mod server;
 mod value;
 mod wait;
 
@@ -30,6 +31,8 @@ mod _syncbridge {
     use crate::queue::{BrowsedItem, Queue, QueueFigures};
     #[pymodule_export]
     use crate::semaphore::{Permit, Semaphore, SemaphoreFigures};
+    #[pymodule_export]
+    use crate::server::{Server, cli};
     use crate::value;
 
     #[pymodule_export]

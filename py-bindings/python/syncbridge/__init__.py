@@ -15,6 +15,7 @@ from ._codec import Codec
 from ._event import Event
 from ._queue import LifoQueue, PriorityQueue, Queue, SimpleQueue
 from ._semaphore import BoundedSemaphore, Semaphore
+from ._server import Server
 from ._syncbridge import Batch, BrowsedItem, Delivery, Permit, QueueFigures, SemaphoreFigures, __version__
 from .exceptions import ShutDown, SyncBridgeError
 
@@ -35,6 +36,7 @@ __all__ = [
     "QueueFigures",
     "Semaphore",
     "SemaphoreFigures",
+    "Server",
     "ShutDown",
     "SimpleQueue",
     "SyncBridgeError",

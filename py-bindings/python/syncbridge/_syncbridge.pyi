@@ -1,6 +1,7 @@
 """The native part. What users see is in the modules beside it."""
 
 from collections.abc import Iterator
+from os import PathLike
 from types import TracebackType
 from typing import Any, Generic, TypeVar, final, overload
 
@@ -11,6 +12,7 @@ __version__: str
 _T = TypeVar("_T")
 _Cursor = tuple[bytes, int]
 
+def cli(arguments: list[str]) -> int: ...
 def encode(value: Any) -> tuple[str, bytes]: ...
 def decode(content_type: str, data: bytes) -> Any: ...
 def priority_key(value: Any, *, element: bool = False) -> bytes: ...
@@ -211,6 +213,13 @@ class SemaphoreFigures:
     def waiting(self) -> int: ...
     @property
     def bounded(self) -> bool: ...
+
+@final
+class Server:
+    def __new__(cls, listen: str | None, unix: str | PathLike[str] | None, insecure: bool) -> Self: ...
+    @property
+    def urls(self) -> list[str]: ...
+    def shutdown(self) -> None: ...
 
 @final
 class Permit:
