@@ -34,6 +34,8 @@ mod _syncbridge {
     #[pymodule_export]
     use crate::server::{Server, cli};
     use crate::value;
+    #[pymodule_export]
+    use crate::wait::program_ends;
 
     #[pymodule_export]
     #[allow(non_upper_case_globals, reason = "a Python name")]

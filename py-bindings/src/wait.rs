@@ -4,6 +4,7 @@
 //! call is dropped then, which withdraws it. What was granted is accepted by the caller, as its last step.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bridge_client::{Call, Error, Granted, Timeout, fork};
@@ -16,6 +17,22 @@ use crate::value::Imported;
 const SLICE_OF_MAIN_THREAD: Duration = Duration::from_millis(100);
 /// Other threads have nothing to look for.
 const SLICE: Duration = Duration::from_secs(600);
+
+/// The program is ending and has closed its bridges.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// From now on the waits of other threads do not end with an error: only daemon threads are left, which the program's
+/// end stops silently wherever they wait.
+#[pyfunction]
+pub(crate) fn program_ends() {
+    ENDING.store(true, Ordering::Relaxed);
+}
+
+fn stay() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
 
 /// A timeout in seconds: `None` is for ever, and so is what no clock can count. What is below zero does not wait;
 /// callers that must refuse it have done so.
@@ -48,6 +65,7 @@ pub(crate) fn outcome<T: Send>(
     };
     loop {
         match ended {
+            Some(Err(_)) if ENDING.load(Ordering::Relaxed) && !on_main_thread(py) => py.detach(stay),
             Some(result) => return Ok(result),
             None => py.check_signals()?,
         }

@@ -14,7 +14,7 @@ WITHIN_S = 0.2
 
 #: Sends itself Ctrl-C from another thread once the wait is parked, and says how long the wait lived after that.
 PROGRAM = """
-    import os, signal, sys, threading, time
+    import os, signal, sys, threading, time, traceback
     import syncbridge
 
     bridge = syncbridge.connect(sys.argv[1])
@@ -22,6 +22,10 @@ PROGRAM = """
     full.put("first")
     empty, unset, door = bridge.queue("empty"), bridge.event("unset"), bridge.semaphore("door", 0)
     sent = []
+
+    def inside():
+        main = sys._current_frames()[threading.main_thread().ident]
+        return [frame.f_code.co_name for frame, _ in traceback.walk_stack(main)]
 
     def interrupt(parked):
         while not parked():
@@ -35,7 +39,7 @@ PROGRAM = """
         "get_many": (lambda: empty.get_many(5), lambda: empty.describe().waiting_to_get),
         "lease": (empty.lease, lambda: empty.describe().waiting_to_get),
         "put": (lambda: full.put("second"), lambda: full.describe().waiting_to_put),
-        "join": (full.join, lambda: True),
+        "join": (full.join, lambda: "join" in inside()),
         "event": (unset.wait, lambda: unset._native.describe()[2]),
         "semaphore": (door.acquire, lambda: door.describe().waiting),
         "permit": (door.acquire_permit, lambda: door.describe().waiting),

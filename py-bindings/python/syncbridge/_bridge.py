@@ -303,6 +303,11 @@ def _after_fork_in_child() -> None:
     _lock = threading.Lock()
 
 
+def _at_exit() -> None:
+    _syncbridge.program_ends()
+    _close_all()
+
+
 def _close_all() -> None:
     end = time.monotonic() + _EXIT_SECONDS
     for bridge in list(_live):
@@ -322,6 +327,6 @@ def _close_with_worker() -> None:
         _exit_of_worker = util.Finalize(None, _close_all, exitpriority=0)
 
 
-atexit.register(_close_all)
+atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
