@@ -345,7 +345,7 @@ impl Connection {
         if result.is_ok() {
             result = self.close_at_server(until.since(clock::now()));
         }
-        self.retire(Error::new(Reason::Unavailable, "this bridge has been closed; connect anew"));
+        self.retire(Error::new(Reason::SessionExpired, "the bridge is closed; connect again"));
         result
     }
 
