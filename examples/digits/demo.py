@@ -6,7 +6,7 @@ soon both are back. Java has the last word: it counts.
 
 from __future__ import annotations
 
-import importlib.resources
+import importlib.util
 import os
 import signal
 import subprocess
@@ -93,13 +93,12 @@ class Job:
             elif news["what"] == "finished":
                 return
 
-    def progress(self, answered: int, wanted: int, rate: int, blocked: int) -> None:
-        of = f"of {wanted:,} " if wanted else ""
+    def progress(self, share: float, answered: int, rate: int, blocked: float) -> None:
         self.say(
-            f"{answered:>9,} {of}answered, {rate:,}/s; {self.images.qsize()} of {WAITING_MAX} places taken, "
-            f"client blocked in put {blocked} % of the time"
+            f"{share:4.0%} {answered:>9,} answered, {rate:>6,}/s; {self.images.qsize():>3} of {WAITING_MAX} places"
+            f" taken, client {blocked:.0%} of its time in put"
         )
-        if wanted and answered > 0.4 * wanted and not self.asked:
+        if share >= 0.5 and not self.asked:
             self.asked = True
             self.hold.set()
 
@@ -133,7 +132,10 @@ def run(children: Children, work: Path) -> int:
     with syncbridge.connect(url, name="demo") as bridge:
         job = Job(bridge)
         job.say(f"server at {url}, log in {children.log.name}")
-        data = importlib.resources.files("sklearn.datasets.data") / "digits.csv.gz"
+        found = importlib.util.find_spec("sklearn")  # where it is; importing it here would take seconds
+        assert found is not None
+        assert found.origin is not None
+        data = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
         model = work / "model.pickle"
         one_thread = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         jar = ROOT / "java-bindings" / "target" / "syncbridge.jar"

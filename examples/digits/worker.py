@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import sklearn.svm  # noqa: F401  what the model is made of: imported while it is being trained
 import syncbridge
 from syncbridge.exceptions import QueueShutDown
 

@@ -12,7 +12,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.zip.GZIPInputStream;
 
@@ -23,10 +22,12 @@ import java.util.zip.GZIPInputStream;
  * <p>Usage: {@code java -cp syncbridge.jar DigitsClient.java URL digits.csv.gz}
  */
 final class DigitsClient {
-  /** Runs this long to learn how fast it goes, then picks the number of rounds for this long. */
-  private static final double CALIBRATION_S = 3, RUN_S = 13;
+  /** As many rounds as are begun in this time. */
+  private static final double RUN_S = 15;
 
   private static final int ROUNDS_MAX = 4000;
+  private static final int SUBMITTERS = 4;
+  private static final int NOT_YET = Integer.MAX_VALUE;
   private static final long SILENCE_MAX_S = 20;
   private static final double NANOS = 1e9;
 
@@ -37,11 +38,10 @@ final class DigitsClient {
   private final long[] submittedAt, latency;
 
   private final int[][] confusion = new int[10][10];
-  private final AtomicInteger wanted = new AtomicInteger(Integer.MAX_VALUE);
-  private final AtomicInteger answered = new AtomicInteger();
   private final AtomicLong blockedNanos = new AtomicLong();
   private final long began;
-  private int duplicated;
+  private volatile int wanted = NOT_YET;
+  private int claimed, answered, duplicated;
 
   private record Digit(byte[] pixels, int label) {}
 
@@ -84,11 +84,13 @@ final class DigitsClient {
   }
 
   private boolean run() throws InterruptedException {
-    Thread submitter = new Thread(this::submit, "submitter");
-    submitter.setDaemon(true);
-    submitter.start();
+    for (int i = 0; i < SUBMITTERS; i++) {
+      Thread submitter = new Thread(this::submit, "submitter " + i);
+      submitter.setDaemon(true);
+      submitter.start();
+    }
     collect();
-    double seconds = (System.nanoTime() - began) / NANOS;
+    double seconds = seconds();
     news.put(Map.of("what", "finished"));
 
     // The workers have ended when the verdict arrives, so an answer that comes after it came twice.
@@ -99,34 +101,37 @@ final class DigitsClient {
     return report(seconds, killed == null ? -1 : ((Number) killed).intValue());
   }
 
-  /** Puts every image once a round, at full speed: the bounded queue holds it back. */
+  /** Puts images at full speed: the bounded queue holds it back. */
   private void submit() {
     try {
-      int rounds = ROUNDS_MAX;
-      int calibratedFrom = 0;
-      long calibratedAt = 0;
-      for (int round = 0; round < rounds; round++) {
-        for (int i = 0; i < digits.size(); i++) {
-          int id = round * digits.size() + i;
-          Object image = Map.of("id", (long) id, "image", NdArray.of(digits.get(i).pixels(), 8, 8));
-          long before = System.nanoTime();
-          submittedAt[id] = before;
-          images.put(image);
-          blockedNanos.addAndGet(System.nanoTime() - before);
-        }
-        double elapsed = (System.nanoTime() - began) / NANOS;
-        if (calibratedAt == 0 && elapsed > CALIBRATION_S / 3) { // what comes before is warming up
-          calibratedAt = System.nanoTime();
-          calibratedFrom = round;
-        } else if (rounds == ROUNDS_MAX && elapsed > CALIBRATION_S) {
-          double perRound = (System.nanoTime() - calibratedAt) / NANOS / (round - calibratedFrom);
-          rounds = Math.min(ROUNDS_MAX - 1, round + 1 + (int) Math.ceil(RUN_S / perRound));
-          wanted.set(rounds * digits.size());
-        }
+      for (int id = claim(); id >= 0; id = claim()) {
+        Digit digit = digits.get(id % digits.size());
+        Object image = Map.of("id", (long) id, "image", NdArray.of(digit.pixels(), 8, 8));
+        long before = System.nanoTime();
+        submittedAt[id] = before;
+        images.put(image);
+        blockedNanos.addAndGet(System.nanoTime() - before);
       }
     } catch (InterruptedException stop) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  /** The next image to send, or -1 at the end: that of the first round that ends after {@link #RUN_S}. */
+  private synchronized int claim() {
+    boolean roundEnds = claimed % digits.size() == 0 && claimed > 0;
+    if (roundEnds && (seconds() > RUN_S || claimed == submittedAt.length)) {
+      wanted = claimed;
+    }
+    return claimed == wanted ? -1 : claimed++;
+  }
+
+  private synchronized int claimedSoFar() {
+    return claimed;
+  }
+
+  private double seconds() {
+    return (System.nanoTime() - began) / NANOS;
   }
 
   /** Takes answers until there is one to every image, or none for a long time; tells the news once a second. */
@@ -135,7 +140,7 @@ final class DigitsClient {
     long toldAt = began;
     int told = 0;
     long toldBlocked = 0;
-    while (answered.get() < wanted.get()) {
+    while (answered < wanted) {
       Object first = answers.poll(SILENCE_MAX_S, TimeUnit.SECONDS);
       if (first == null) {
         System.out.println("no answer for " + SILENCE_MAX_S + " s");
@@ -148,14 +153,14 @@ final class DigitsClient {
       long now = System.nanoTime();
       if (now - toldAt > NANOS) {
         double seconds = (now - toldAt) / NANOS;
-        int count = answered.get();
+        int count = answered;
         long blocked = blockedNanos.get();
         Map<String, Object> figures =
             Map.of(
                 "answered", (long) count,
-                "wanted", wanted.get() == Integer.MAX_VALUE ? 0L : (long) wanted.get(),
+                "share", Math.min(1, seconds() / RUN_S),
                 "rate", Math.round((count - told) / seconds),
-                "blocked", Math.min(100, Math.round(100 * (blocked - toldBlocked) / NANOS / seconds)));
+                "blocked", Math.min(1, (blocked - toldBlocked) / NANOS / seconds / SUBMITTERS));
         news.put(Map.of("what", "progress", "figures", figures));
         toldAt = now;
         told = count;
@@ -173,12 +178,12 @@ final class DigitsClient {
     }
     latency[id] = Math.max(1, System.nanoTime() - submittedAt[id]);
     confusion[digits.get(id % digits.size()).label()][((Number) fields.get("digit")).intValue()]++;
-    answered.incrementAndGet();
+    answered++;
   }
 
   private boolean report(double seconds, int killed) {
-    int count = answered.get();
-    int all = wanted.get() == Integer.MAX_VALUE ? count : wanted.get();
+    int count = answered;
+    int all = wanted == NOT_YET ? claimedSoFar() : wanted;
     long[] sorted = Arrays.stream(latency).filter(nanos -> nanos != 0).sorted().toArray();
     int right = 0;
     for (int digit = 0; digit < 10; digit++) {
