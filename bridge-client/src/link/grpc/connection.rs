@@ -14,11 +14,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, TryLockError, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
+use bridge_core::Time;
 use bridge_core::error::{Error, Reason};
 use bridge_core::ids::Op;
-use syncbridge_proto::v1::{AttachRequest, AttachResponse};
+use syncbridge_proto::v1::{AttachRequest, AttachResponse, CloseRequest};
 
-use super::dial::Address;
+use super::dial::{Address, dial};
 use super::lead::{Lead, Role};
 use super::lock;
 use super::poller::Poller;
@@ -34,7 +35,8 @@ const HELPER_DELAY: Duration = Duration::from_millis(2);
 /// How often somebody who waits for something other than an answer looks while another thread leads.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// How long a turn that may read and cannot (the peer reads nothing, so HTTP/2 does not either) waits before the next.
+/// A pause where only the other side can make progress: when there is something to read and HTTP/2 does not read it
+/// before the peer has read something, and before saying goodbye again.
 const STALL: Duration = Duration::from_millis(5);
 
 pub(super) struct Connection {
@@ -105,28 +107,38 @@ impl Connection {
         })
     }
 
-    /// Takes a new connection into use.
+    /// Takes a new connection into use, and attaches the session to it.
     pub(super) fn adopt(self: &Arc<Self>, wire: Wire) -> io::Result<()> {
-        let mut current = lock(&self.wire);
-        let mut desk = lock(&self.desk);
-        if desk.session.closed().is_some() {
-            return Ok(());
+        let ends: Weak<Connection> = Arc::downgrade(self);
+        {
+            let mut current = lock(&self.wire);
+            if self.is_closed() {
+                return Ok(());
+            }
+            self.install(&mut current, wire)?.attach(ends, &self.address);
+            lock(&self.desk).session.on_connected(clock::now());
         }
-        wire.watch(&self.poller)?;
-        self.lead.attach(wire.socket().clone())?;
-        desk.session.on_connected(clock::now());
-        drop(desk);
-        *current = Some(wire);
-        drop(current);
         self.turn(Turn::default());
         self.look_soon();
         Ok(())
     }
 
-    /// What [`Wire`] needs to know of this.
-    pub(super) fn ends(self: &Arc<Self>) -> Weak<dyn Ends> {
-        let weak: Weak<Connection> = Arc::downgrade(self);
-        weak
+    fn install<'a>(&self, current: &'a mut Option<Wire>, wire: Wire) -> io::Result<&'a Wire> {
+        wire.watch(&self.poller)?;
+        self.lead.attach(wire.socket().clone())?;
+        Ok(current.insert(wire))
+    }
+
+    fn uninstall(&self, current: &mut Option<Wire>) {
+        if let Some(wire) = current.take() {
+            wire.unwatch(&self.poller);
+            self.lead.detach();
+        }
+    }
+
+    /// Whether the session is over for this client.
+    pub(super) fn is_closed(&self) -> bool {
+        lock(&self.desk).session.closed().is_some()
     }
 
     /// Does something with the session, then sends what follows from it.
@@ -206,10 +218,7 @@ impl Connection {
 
     /// The connection is over.
     pub(super) fn lose(&self, wire: &mut MutexGuard<'_, Option<Wire>>, end: Verdict) {
-        if let Some(wire) = wire.take() {
-            wire.unwatch(&self.poller);
-            self.lead.detach();
-        }
+        self.uninstall(wire);
         let mut completions = Completions::default();
         {
             let mut desk = lock(&self.desk);
@@ -249,19 +258,16 @@ impl Connection {
         self.stay(slot, slice, |_| slot.is_ready());
     }
 
-    /// Returns when `done`, or after `at_most`; a signal does not end it.
-    pub(super) fn wait_until(&self, at_most: Duration, done: impl Fn(&Desk) -> bool) -> bool {
+    /// Returns when `done`, or after `at_most`; a signal does not end it. True: it is done.
+    pub(super) fn wait_until(&self, at_most: Duration, done: impl Fn() -> bool) -> bool {
         let until = clock::now() + at_most;
         let slot = Slot::new(Op(0));
         loop {
-            if done(&lock(&self.desk)) {
-                return true;
-            }
             let left = until.since(clock::now());
-            if left.is_zero() {
-                return false;
+            if done() || left.is_zero() {
+                return done();
             }
-            self.stay(&slot, left.min(LOOK_EVERY), |_| done(&lock(&self.desk)));
+            self.stay(&slot, left.min(LOOK_EVERY), |_| done());
         }
     }
 
@@ -296,7 +302,7 @@ impl Connection {
         }
     }
 
-    fn lead_on(&self, until: bridge_core::Time, done: impl Fn(bool) -> bool) {
+    fn lead_on(&self, until: Time, done: impl Fn(bool) -> bool) {
         let mut delivered = false;
         loop {
             let left = until.since(clock::now());
@@ -320,32 +326,38 @@ impl Connection {
         }
     }
 
-    /// Everything ends with `error`, now and later.
-    pub(super) fn retire(&self, error: Error) {
-        let mut wire = lock(&self.wire);
+    /// Every call ends with `error`, and so do later ones.
+    fn end(&self, error: Error) {
         let mut completions = Completions::default();
         lock(&self.desk).session.fail(error, &mut completions);
         lock(&self.ready).append(completions);
-        if let Some(wire) = wire.take() {
-            wire.unwatch(&self.poller);
-            self.lead.detach();
-        }
-        drop(wire);
         self.turn(Turn::default());
-        self.poller.ring();
-        self.helper.ring();
         drop(lock(&self.redial.state));
         self.redial.changed.notify_all();
     }
 
+    /// Ends everything here, without a word to the server.
+    pub(super) fn retire(&self, error: Error) {
+        self.end(error);
+        self.uninstall(&mut lock(&self.wire));
+        self.poller.ring();
+        self.helper.ring();
+    }
+
     /// Flushes and ends the session at the server, then here. `UNAVAILABLE` if that took too long.
     pub(super) fn close(&self, at_most: Duration) -> Result<(), Error> {
-        let until = clock::now() + at_most;
-        let mut result = self.flush(at_most);
-        if result.is_ok() {
-            result = self.close_at_server(until.since(clock::now()));
+        if self.is_closed() {
+            return Ok(());
         }
-        self.retire(Error::new(Reason::SessionExpired, "the bridge is closed; connect again"));
+        let until = clock::now() + at_most;
+        let flushed = self.flush(at_most);
+        let request = lock(&self.desk).session.close_request();
+        let closed = Error::new(Reason::SessionExpired, "the bridge is closed; connect again");
+        self.end(closed.clone());
+        // Not before everything is known to have arrived: what was accepted in a frame that the server reads after
+        // the end of its session would be handed out again.
+        let result = flushed.and_then(|()| self.close_at_server(&request, until));
+        self.retire(closed);
         result
     }
 
@@ -358,8 +370,11 @@ impl Connection {
 
     pub(super) fn flush(&self, at_most: Duration) -> Result<(), Error> {
         self.post(|session, _| session.flush());
-        let settled = |desk: &Desk| desk.session.is_flushed() || desk.session.closed().is_some();
-        if self.wait_until(at_most, settled) {
+        let flushed = || {
+            let desk = lock(&self.desk);
+            desk.session.is_flushed() || desk.session.closed().is_some()
+        };
+        if self.wait_until(at_most, flushed) {
             return Ok(());
         }
         Err(Error::new(
@@ -368,36 +383,39 @@ impl Connection {
         ))
     }
 
-    fn close_at_server(&self, at_most: Duration) -> Result<(), Error> {
-        let answer = Arc::new(Mutex::new(None));
-        let request = {
-            let desk = lock(&self.desk);
-            match desk.session.closed() {
-                Some(_) => return Ok(()),
-                None => desk.session.close_request(),
+    /// Says it again on a new connection where one is lost before the answer.
+    fn close_at_server(&self, request: &CloseRequest, until: Time) -> Result<(), Error> {
+        let said = Arc::new(AtomicBool::new(false));
+        loop {
+            {
+                let mut wire = lock(&self.wire);
+                if wire.is_none() {
+                    let descriptor = dial(&self.address, until.since(clock::now()))?;
+                    let fresh = Wire::new(descriptor, &self.address);
+                    fresh.and_then(|fresh| self.install(&mut wire, fresh).map(drop)).map_err(|error| {
+                        Error::new(Reason::Unavailable, format!("the session was not ended: {error}"))
+                    })?;
+                }
+                let wire = wire.as_ref().expect("invariant: there is one, or one was made");
+                let said = said.clone();
+                wire.close_session(request.clone(), &self.address, move || {
+                    said.store(true, Ordering::Release);
+                });
             }
-        };
-        {
-            let wire = lock(&self.wire);
-            let Some(wire) = &*wire else {
-                // There is no session at the server that this could end, or its TTL does.
+            self.turn(Turn::default());
+            let said = || said.load(Ordering::Acquire);
+            self.wait_until(until.since(clock::now()), || said() || lock(&self.wire).is_none());
+            if said() {
                 return Ok(());
-            };
-            let answer = answer.clone();
-            wire.close_session(request, move |result| *lock(&answer) = Some(result));
+            }
+            if until <= clock::now() {
+                return Err(Error::new(
+                    Reason::Unavailable,
+                    format!("{} did not confirm the end of the session; its TTL will end it", self.address),
+                ));
+            }
+            std::thread::sleep(STALL);
         }
-        self.turn(Turn::default());
-        self.wait_until(at_most, |desk| lock(&answer).is_some() || !desk.session.is_attached());
-        let answer = lock(&answer).take();
-        answer.unwrap_or_else(|| {
-            Err(Error::new(
-                Reason::Unavailable,
-                format!(
-                    "{} did not confirm the end of the session in time; its TTL will end it",
-                    self.address
-                ),
-            ))
-        })
     }
 }
 
@@ -414,6 +432,9 @@ impl Ends for Connection {
         let mut completions = Completions::default();
         let (verdict, outbox) = {
             let mut desk = lock(&self.desk);
+            if desk.session.closed().is_some() {
+                return Verdict::Continue;
+            }
             let verdict = desk.session.on_frame(clock::now(), frame, &mut completions);
             (verdict, desk.outbox.take())
         };

@@ -38,7 +38,7 @@ fn help(connection: &Arc<Connection>) {
             // Nobody is left who could be told how it went.
             let _ = connection.close(GOODBYE);
         }
-        if lock(&connection.desk).session.closed().is_some() {
+        if connection.is_closed() {
             return;
         }
         if woken.rung {
@@ -58,9 +58,9 @@ fn help(connection: &Arc<Connection>) {
 
 /// Starts dialling if the connection was lost and nobody dials.
 pub(super) fn redial_if_lost(connection: &Arc<Connection>) {
-    let connected = lock(&connection.wire).is_some();
+    let settled = lock(&connection.wire).is_some() || connection.is_closed();
     let mut redial = lock(&connection.redial.state);
-    if connected || redial.running || !redial.wanted {
+    if settled || redial.running || !redial.wanted {
         return;
     }
     redial.running = true;
@@ -74,15 +74,14 @@ pub(super) fn redial_if_lost(connection: &Arc<Connection>) {
 }
 
 fn redial_until_found(connection: &Arc<Connection>) {
-    let closed = || lock(&connection.desk).session.closed().is_some();
     loop {
         let redial = lock(&connection.redial.state);
         let pause = redial.pause;
-        let wait = connection.redial.changed.wait_timeout_while(redial, pause, |_| !closed());
+        let wait = connection.redial.changed.wait_timeout_while(redial, pause, |_| !connection.is_closed());
         let (mut redial, _) = wait.unwrap_or_else(std::sync::PoisonError::into_inner);
         redial.pause = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
         drop(redial);
-        if closed() {
+        if connection.is_closed() {
             return;
         }
         match connect_once(connection, DIAL_AT_MOST) {
@@ -102,9 +101,9 @@ fn redial_until_found(connection: &Arc<Connection>) {
 pub(super) fn connect_once(connection: &Arc<Connection>, at_most: Duration) -> Result<(), Error> {
     let address = &connection.address;
     let descriptor = dial(address, at_most)?;
-    Wire::new(descriptor, address, connection.ends()).and_then(|wire| connection.adopt(wire)).map_err(
-        |error| Error::new(Reason::Unavailable, format!("cannot use a socket to {address}: {error}")),
-    )
+    Wire::new(descriptor, address).and_then(|wire| connection.adopt(wire)).map_err(|error| {
+        Error::new(Reason::Unavailable, format!("cannot use a socket to {address}: {error}"))
+    })
 }
 
 /// A thread that no signal reaches, not even before it runs.

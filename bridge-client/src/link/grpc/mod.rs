@@ -50,7 +50,8 @@ pub(crate) fn connect(url: &Url, options: &ConnectOptions) -> Result<Arc<dyn Lin
     let connection = recipe.prepare()?;
     let until = clock::now() + options.connect_timeout;
     helper::connect_once(&connection, options.connect_timeout)?;
-    connection.wait_until(until.since(clock::now()), |desk| {
+    connection.wait_until(until.since(clock::now()), || {
+        let desk = lock(&connection.desk);
         desk.session.is_attached() || desk.session.closed().is_some() || desk.lost.is_some()
     });
     let failed = lock(&connection.desk).lost.clone();

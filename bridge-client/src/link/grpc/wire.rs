@@ -54,8 +54,8 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Prepares the stream on a connected socket; the first `drive` begins to speak.
-    pub(super) fn new(descriptor: Descriptor, address: &Address, ends: Weak<dyn Ends>) -> io::Result<Wire> {
+    /// Prepares a channel on a connected socket; the first `drive` begins to speak.
+    pub(super) fn new(descriptor: Descriptor, address: &Address) -> io::Result<Wire> {
         let edge = Descriptor::open(|| io::Result::Ok(rustix::io::fcntl_dupfd_cloexec(&descriptor, 0)?))?;
         let socket = Socket::new(descriptor);
         let executor = Executor::default();
@@ -67,12 +67,11 @@ impl Wire {
         let channel = endpoint.connect_with_connector_lazy(Connector(Some(Stream(socket.clone()))));
         let client = SessionServiceClient::new(channel).max_decoding_message_size(usize::MAX >> 1);
         let over = Arc::new(Mutex::new(None));
-        let wire = Wire { socket, edge, executor, client, over };
-        wire.attach(ends, address);
-        Ok(wire)
+        Ok(Wire { socket, edge, executor, client, over })
     }
 
-    fn attach(&self, ends: Weak<dyn Ends>, address: &Address) {
+    /// Opens the Attach stream.
+    pub(super) fn attach(&self, ends: Weak<dyn Ends>, address: &Address) {
         let (mut client, over) = (self.client.clone(), self.over.clone());
         let address = address.to_string();
         self.executor.spawn(Box::pin(async move {
@@ -98,18 +97,22 @@ impl Wire {
         }));
     }
 
-    /// Ends the session at the server; `done` is called with how that went.
+    /// Ends the session at the server; `done` is called when it has.
     pub(super) fn close_session(
         &self,
         request: CloseRequest,
-        done: impl FnOnce(Result<(), Error>) + Send + 'static,
+        address: &Address,
+        done: impl FnOnce() + Send + 'static,
     ) {
-        let mut client = self.client.clone();
+        let (mut client, over) = (self.client.clone(), self.over.clone());
+        let address = address.to_string();
         self.executor.spawn(Box::pin(async move {
-            done(match client.close(request).await {
-                Ok(_) => Ok(()),
-                Err(status) => Err(Error::new(Reason::Unavailable, status.message())),
-            });
+            match client.close(request).await {
+                Ok(_) => done(),
+                // It is over already.
+                Err(status) if status.get_details_error_info().is_some() => done(),
+                Err(status) => *lock(&over) = Some(lost(&address, status.message())),
+            }
         }));
     }
 
