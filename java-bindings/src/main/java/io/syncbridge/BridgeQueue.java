@@ -192,29 +192,32 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
 
   private E decode(FromNative.Item item) {
     if (item.payload() == null) {
-      if (!codec.type().isInstance(item.local())) {
-        throw undecodable(
-            item,
-            new CodecException(
-                "the queue's codec reads "
-                    + codec.type().getSimpleName()
-                    + "; the item is a "
-                    + item.local().getClass().getName()));
-      }
-      @SuppressWarnings("unchecked")
-      E element = (E) item.local();
-      return element;
+      return local(item);
     }
     try {
       return codec.decode(item.payload());
     } catch (CodecException e) {
-      throw undecodable(item, e);
+      throw new CodecException(
+          "item " + item.id() + " of the queue " + name + " stays there: " + e.getMessage(), e);
     }
   }
 
-  private CodecException undecodable(FromNative.Item item, CodecException e) {
-    return new CodecException(
-        "item " + item.id() + " of the queue " + name + " stays there: " + e.getMessage(), e);
+  private E local(FromNative.Item item) {
+    if (!codec.type().isInstance(item.local())) {
+      throw new CodecException(
+          "item "
+              + item.id()
+              + " of the queue "
+              + name
+              + " is a "
+              + item.local().getClass().getName()
+              + "; the codec of this handle reads "
+              + codec.type().getName()
+              + "; give every handle of a queue the same codec");
+    }
+    @SuppressWarnings("unchecked")
+    E element = (E) item.local();
+    return element;
   }
 
   private Call<List<E>> getting(int max, int min, Duration linger, long nanos) {

@@ -144,7 +144,8 @@ class BridgeQueueTest {
       BridgeQueue<String> strings = bridge.queue("q", Codec.string());
       CodecException e = assertThrows(CodecException.class, strings::take);
       assertTrue(e.getMessage().contains("item "), e.getMessage());
-      assertEquals(5L, bridge.queue("q").take());
+      // In this process a take that need not wait is final.
+      assertEquals(placement == Placement.MEM ? null : 5L, bridge.queue("q").poll());
     }
   }
 
