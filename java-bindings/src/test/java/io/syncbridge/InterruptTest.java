@@ -166,7 +166,11 @@ class InterruptTest {
         }
       }
       putter.get();
-      assertEquals(put, taken);
+      Set<Object> lost = new HashSet<>(put);
+      lost.removeAll(taken);
+      taken.removeAll(put);
+      assertEquals(Set.of(), lost, "said to be put, but not there");
+      assertEquals(Set.of(), taken, "said not to be put, but there");
     }
   }
 
