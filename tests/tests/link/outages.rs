@@ -188,3 +188,25 @@ fn what_does_not_fit_into_the_buffers_leaves_later() {
         counting.purge(ME).finish().unwrap();
     }
 }
+
+/// Heartbeats keep a session alive, whether its threads are away or wait in here.
+#[test]
+fn a_quiet_session_lives() {
+    let served = Served::start();
+    let options = ConnectOptions { session_ttl: Duration::from_secs(1), ..ConnectOptions::default() };
+    let holding = Bridge::connect(&served.unix, options).unwrap();
+    let other = connect(&served.unix);
+    let one = semaphore::Options::default();
+    let acquire = Acquire { permits: 1, by_token: true, barge: false, timeout: seconds(10) };
+    let held = holding.semaphore(Some("quiet"), one.clone()).unwrap();
+    let token = held.acquire(ME, acquire).finish().unwrap();
+    let wanted = other.semaphore(Some("quiet"), one).unwrap();
+    let three_seconds = || wanted.acquire(ME, Acquire { timeout: seconds(3), ..acquire }).finish();
+    assert_eq!(three_seconds().unwrap_err().reason, Reason::TimedOut);
+    let queue = unbounded(&holding, "quiet");
+    thread::scope(|scope| {
+        scope.spawn(|| get(&queue, seconds(4)).finish().unwrap_err());
+        assert_eq!(three_seconds().unwrap_err().reason, Reason::TimedOut);
+    });
+    held.release(ME, 1, Some(token)).finish().unwrap();
+}

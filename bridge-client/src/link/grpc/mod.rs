@@ -5,6 +5,7 @@
 //! connection's epoll instance, reads, and delivers the others' answers too. A [helper] thread carries heartbeats and
 //! what nobody waits for. `docs/adr/0001-who-drives-the-connection.md` has the reasons and the figures.
 
+mod closing;
 mod connection;
 mod descriptor;
 mod dial;

@@ -30,6 +30,9 @@ use crate::session::Verdict;
 const STREAM_WINDOW_BYTES: u32 = 8 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 
+/// A large payload arrives in few pieces.
+const FRAME_BYTES_MAX: u32 = 512 << 10;
+
 /// The domain of the contract's reasons in `google.rpc.ErrorInfo`.
 const ERROR_DOMAIN: &str = "syncbridge.v1";
 
@@ -40,6 +43,9 @@ pub(super) trait Ends: Send + Sync {
 
     /// A message arrived.
     fn on_frame(&self, frame: AttachResponse) -> Verdict;
+
+    /// The session is over for this client: the end of its stream is no news.
+    fn is_over(&self) -> bool;
 }
 
 /// A connection, from dialling to its end.
@@ -63,6 +69,7 @@ impl Wire {
             .map_err(io::Error::other)?
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES_MAX)
             .executor(executor.clone());
         let channel = endpoint.connect_with_connector_lazy(Connector(Some(Stream(socket.clone()))));
         let client = SessionServiceClient::new(channel).max_decoding_message_size(usize::MAX >> 1);
@@ -93,7 +100,9 @@ impl Wire {
                 }
                 Err(status) => explain(&ends, &address, &status),
             };
-            *lock(&over) = Some(end);
+            if ends.upgrade().is_some_and(|ends| !ends.is_over()) {
+                *lock(&over) = Some(end);
+            }
         }));
     }
 
