@@ -22,6 +22,8 @@ pub struct Object {
     declaration: Declaration,
     /// `Handle::to_u64`; 0 while unknown.
     handle: AtomicU64,
+    /// The session that has it on its list of what to declare again.
+    remembered_by: AtomicU64,
     permits: Mutex<Permits>,
 }
 
@@ -35,7 +37,13 @@ struct Permits {
 
 impl Object {
     pub(crate) fn new(name: Name, declaration: Declaration) -> Self {
-        Object { name, declaration, handle: AtomicU64::new(0), permits: Mutex::default() }
+        Object {
+            name,
+            declaration,
+            handle: AtomicU64::new(0),
+            remembered_by: AtomicU64::new(0),
+            permits: Mutex::default(),
+        }
     }
 
     pub(crate) fn name(&self) -> &Name {
@@ -60,6 +68,12 @@ impl Object {
 
     pub(crate) fn learn(&self, handle: Handle) {
         self.handle.store(handle.to_u64(), Ordering::Relaxed);
+    }
+
+    /// True the first time that this session asks.
+    pub(crate) fn is_new_to(&self, session: u64) -> bool {
+        self.remembered_by.load(Ordering::Relaxed) != session
+            && self.remembered_by.swap(session, Ordering::Relaxed) != session
     }
 
     pub(crate) fn forget(&self) {

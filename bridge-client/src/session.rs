@@ -95,7 +95,9 @@ pub struct Session {
     /// Grants that came while the session was not known to be alive, or were found then.
     held_back: Vec<Op>,
     outbox: Outbox,
-    /// What has been declared, to be declared again in a new session.
+    /// Tells it from other sessions of this process and of those that it was forked from.
+    serial: u64,
+    /// What calls were about, to be declared again in a new session.
     objects: Vec<Weak<Object>>,
     /// All participants with their labels.
     participants: Vec<pb::Participant>,
@@ -112,6 +114,7 @@ impl Session {
     pub fn numbered_from(hello: pb::SessionSpec, first: Op) -> Self {
         let ttl = hello.ttl.and_then(|ttl| Duration::try_from(ttl).ok()).unwrap_or(Duration::from_secs(15));
         Session {
+            serial: serial(&hello.id),
             hello: pb::SessionSpec { protocol_version: PROTOCOL_VERSION, ..hello },
             ttl,
             phase: Phase::Down,
@@ -154,6 +157,9 @@ impl Session {
             }
         };
         let Submission { who, object, request } = submission;
+        if object.is_new_to(self.serial) {
+            self.remember(&object);
+        }
         let entry = Entry::new(now, self.ttl, who, Some(object), request, Some(slot.clone()));
         self.enqueue(op, Entry { returns, ..entry });
         slot
@@ -239,7 +245,7 @@ impl Session {
                 self.calls.remove(&op);
                 self.outbox.refuse(op);
             }
-            State::Queued | State::Sent(_) if entry.may_wait() && !entry.cancelling => {
+            State::Queued | State::Sent(_) if entry.waits && !entry.cancelling => {
                 entry.cancelling = true;
                 self.enqueue_cancel(now, op);
             }
@@ -306,14 +312,19 @@ impl Session {
         if frame.heartbeat != 0 {
             self.outbox.heartbeat_sent = None;
         }
+        let mut verdict = Verdict::Continue;
         for answer in frame.answers {
             match wire::outcome(answer) {
+                Ok((op, Err(error))) if error.reason == Reason::SessionExpired => {
+                    self.on_expired(op);
+                    verdict = Verdict::Reconnect(error);
+                }
                 Ok((op, outcome)) => self.on_answer(now, op, outcome, completions),
                 Err(error) => tracing::warn!(%error, "an answer cannot be read"),
             }
         }
         self.hand_out(now, completions);
-        frame.farewell.map_or(Verdict::Continue, Self::on_farewell)
+        frame.farewell.map_or(verdict, Self::on_farewell)
     }
 
     /// When [`Session::on_time`] and [`Session::next_frame`] are wanted next, whatever happens.
@@ -549,13 +560,26 @@ impl Session {
             && let Some(handle) = declared(reply)
         {
             object.learn(handle);
-            let weak = Arc::downgrade(object);
-            if !self.objects.iter().any(|known| known.ptr_eq(&weak)) {
-                self.objects.retain(|object| object.strong_count() > 0);
-                self.objects.push(weak);
-            }
         }
         self.finish(op, outcome, completions);
+    }
+
+    /// It is declared again in a new session, unless its handles are gone.
+    fn remember(&mut self, object: &Arc<Object>) {
+        if self.objects.len() == self.objects.capacity() {
+            self.objects.retain(|object| object.strong_count() > 0);
+        }
+        self.objects.push(Arc::downgrade(object));
+    }
+
+    /// The call ended with the session and changed nothing: as if it had never left.
+    fn on_expired(&mut self, op: Op) {
+        if let Some(entry) = self.calls.get_mut(&op)
+            && let State::Sent(_) = entry.state
+        {
+            entry.left = false;
+            entry.state = State::Queued;
+        }
     }
 
     /// The withdrawal of a call has been answered, which settles what was provisional.
@@ -639,6 +663,11 @@ fn returned_permits(submission: &Submission) -> Result<bool, Error> {
         }
         _ => Ok(false),
     }
+}
+
+/// Of the random bytes of a session's id.
+fn serial(id: &[u8]) -> u64 {
+    id.iter().fold(1, |serial: u64, byte| serial.wrapping_mul(31).wrapping_add(u64::from(*byte)))
 }
 
 fn declared(reply: &Reply) -> Option<bridge_core::ids::Handle> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bridge_core::command::{Command, Query, event, queue, semaphore};
-use bridge_core::ids::ParticipantId;
+use bridge_core::ids::{ParticipantId, Target};
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, Timeout};
 
 use super::GRACE;
@@ -39,7 +39,9 @@ pub(super) struct Entry {
     pub(super) who: ParticipantId,
     pub(super) object: Option<Arc<Object>>,
     pub(super) request: Request,
-    /// When its wait is over, if it waits.
+    /// It may be a wait.
+    pub(super) waits: bool,
+    /// When its wait is over.
     pub(super) deadline: Option<Time>,
     /// When it ends without an answer.
     pub(super) end: Option<Time>,
@@ -63,10 +65,12 @@ impl Entry {
         ttl: Duration,
         who: ParticipantId,
         object: Option<Arc<Object>>,
-        request: Request,
+        mut request: Request,
         slot: Option<Arc<Slot>>,
     ) -> Self {
-        let deadline = timeout(&request).map(|timeout| timeout.deadline(now));
+        let timeout = timeout_mut(&mut request).copied();
+        let waits = timeout.is_some();
+        let deadline = timeout.map(|timeout| timeout.deadline(now));
         let end = match deadline {
             Some(deadline) => deadline.map(|deadline| deadline + GRACE),
             None => Some(now + ttl),
@@ -75,6 +79,7 @@ impl Entry {
             who,
             object,
             request,
+            waits,
             deadline: deadline.flatten(),
             end,
             slot,
@@ -88,25 +93,17 @@ impl Entry {
     }
 
     /// The request as it is to be sent now: to the object as it is known now, with the time that remains.
-    pub(super) fn renewed_request(&self, now: Time) -> Request {
-        let mut request = self.request.clone();
+    pub(super) fn request_at(&mut self, now: Time) -> &Request {
         if let Some(object) = &self.object
             && !self.declares()
+            && let Some(target) = target_mut(&mut self.request)
         {
-            match &mut request {
-                Request::Command(
-                    Command::Queue(target, _) | Command::Event(target, _) | Command::Semaphore(target, _),
-                )
-                | Request::Query(
-                    Query::Queue(target, _) | Query::Event(target, _) | Query::Semaphore(target, _),
-                ) => *target = object.target(),
-                Request::Command(Command::Cancel(_)) => {}
-            }
+            *target = object.target();
         }
-        if let (Some(deadline), Some(timeout)) = (self.deadline, timeout_mut(&mut request)) {
+        if let (Some(deadline), Some(timeout)) = (self.deadline, timeout_mut(&mut self.request)) {
             *timeout = Timeout::After(deadline.since(now));
         }
-        request
+        &self.request
     }
 
     fn declares(&self) -> bool {
@@ -118,11 +115,6 @@ impl Entry {
                     | Command::Semaphore(_, semaphore::Command::Declare(_))
             )
         )
-    }
-
-    /// Whether it may be a wait.
-    pub(super) fn may_wait(&self) -> bool {
-        timeout(&self.request).is_some()
     }
 
     /// Whether its withdrawal may take back what has been answered already: a put whose item nobody has seen.
@@ -203,8 +195,16 @@ pub(super) fn cancelled() -> Error {
     Error::new(Reason::Cancelled, "the call was cancelled by its caller")
 }
 
-fn timeout(request: &Request) -> Option<Timeout> {
-    timeout_mut(&mut request.clone()).copied()
+fn target_mut(request: &mut Request) -> Option<&mut Target> {
+    match request {
+        Request::Command(
+            Command::Queue(target, _) | Command::Event(target, _) | Command::Semaphore(target, _),
+        )
+        | Request::Query(Query::Queue(target, _) | Query::Event(target, _) | Query::Semaphore(target, _)) => {
+            Some(target)
+        }
+        Request::Command(Command::Cancel(_)) => None,
+    }
 }
 
 /// The time that a request may wait, if it is one that waits.

@@ -191,7 +191,7 @@ impl Outbox {
             if !matches!(entry.state, State::Queued) {
                 continue;
             }
-            let command = wire::command(op, entry.who, &entry.renewed_request(now));
+            let command = wire::command(op, entry.who, entry.request_at(now));
             bytes += command.encoded_len();
             entry.state = State::Sent(self.sequence + 1);
             entry.left = true;

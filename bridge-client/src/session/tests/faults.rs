@@ -240,3 +240,124 @@ fn chaos_loses_and_doubles_nothing() {
         ledger.balance(&mut world);
     }
 }
+
+/// Sessions that expire while their clients are stopped, among all the rest: every call ends, what was put comes out at
+/// least once, nothing comes out that was not put, and no permit is lost.
+#[test]
+fn lost_sessions_lose_nothing_that_was_put() {
+    for seed in 1..=100 {
+        let mut random = Random(u64::wrapping_mul(seed, 0xA076_1D64_78BD_642F));
+        let mut world = World::ready(2);
+        let mut lossy = Lossy::default();
+        for _ in 0..150 {
+            let client = random.below(2) as usize;
+            match random.below(24) {
+                0..=5 => lossy.submit(&mut world, &mut random, client),
+                6..=9 => drop(carry(&mut world, client, true)),
+                10..=13 => drop(carry(&mut world, client, false)),
+                14 => world.advance(Duration::from_millis(random.below(5))),
+                15 => world.cut(client),
+                16 if random.below(4) == 0 => world.advance_without(client, super::world::TTL),
+                _ if !world.is_connected(client) => world.connect(client),
+                _ => lossy.collect(&mut world),
+            }
+        }
+        lossy.balance(&mut world);
+    }
+}
+
+#[derive(Default)]
+struct Lossy {
+    calls: Vec<(usize, Kind, Arc<Slot>)>,
+    held: Vec<(usize, Token)>,
+    next: u64,
+    admitted: BTreeSet<u64>,
+    unknown: BTreeSet<u64>,
+    received: BTreeSet<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Put(u64),
+    Take,
+    Acquire,
+    Release,
+}
+
+impl Lossy {
+    fn submit(&mut self, world: &mut World, random: &mut Random, client: usize) {
+        let (kind, slot) = match random.below(5) {
+            0 | 1 => {
+                self.next += 1;
+                (Kind::Put(self.next), world.put(client, self.next, Timeout::Never))
+            }
+            2 | 3 => (Kind::Take, world.take(client, queue::Mode::Get, Timeout::Never)),
+            _ => (Kind::Acquire, world.acquire(client, true)),
+        };
+        self.calls.push((client, kind, slot));
+    }
+
+    fn collect(&mut self, world: &mut World) {
+        let now = world.now();
+        let calls = std::mem::take(&mut self.calls);
+        for (client, kind, slot) in calls {
+            let session = &mut world.clients[client].session;
+            let Some(answered) = session.claim(now, &slot) else {
+                self.calls.push((client, kind, slot));
+                continue;
+            };
+            if answered.offered {
+                session.settle(now, answered.op, Settle::Accept).expect("nothing happened since the claim");
+            }
+            match (kind, answered.outcome) {
+                (Kind::Put(n), Ok(_)) => {
+                    self.admitted.insert(n);
+                }
+                (Kind::Put(n), Err(error)) if error.reason == Reason::OutcomeUnknown => {
+                    self.unknown.insert(n);
+                }
+                (Kind::Take, outcome @ Ok(_)) => {
+                    self.received.insert(number(&outcome).expect("an item"));
+                }
+                (Kind::Acquire, Ok(Reply::Semaphore(semaphore::Reply::Acquired(token)))) => {
+                    self.held.push((client, token));
+                }
+                (Kind::Release, Ok(_)) => {}
+                (Kind::Release, Err(error))
+                    if matches!(error.reason, Reason::Stale | Reason::OutcomeUnknown) => {}
+                // Its time was over while its client was stopped; what it was to give back went back with the session.
+                (Kind::Release, Err(error)) if error.reason == Reason::Unavailable => {}
+                (kind, outcome) => panic!("{kind:?} ended {outcome:?}"),
+            }
+        }
+        for (client, token) in std::mem::take(&mut self.held) {
+            let release = semaphore::Command::Release { permits: 1, token: Some(token) };
+            self.calls.push((client, Kind::Release, world.semaphore(client, release)));
+        }
+    }
+
+    fn balance(&mut self, world: &mut World) {
+        for _ in 0..200 {
+            for client in 0..2 {
+                if !world.is_connected(client) {
+                    world.connect(client);
+                }
+            }
+            world.exchange_all();
+            self.collect(world);
+            world.advance(Duration::from_millis(5));
+            if !self.calls.iter().any(|(_, kind, _)| matches!(kind, Kind::Take)) {
+                self.calls.push((0, Kind::Take, world.take(0, queue::Mode::Get, Timeout::Never)));
+            }
+        }
+        let hanging: Vec<_> = self.calls.iter().filter(|(_, kind, _)| !matches!(kind, Kind::Take)).collect();
+        assert!(hanging.is_empty(), "{hanging:?}");
+        assert!(self.received.is_superset(&self.admitted), "an item that was put is lost");
+        let put: BTreeSet<_> = self.admitted.union(&self.unknown).copied().collect();
+        assert!(self.received.is_subset(&put), "an item came out that was not put");
+        let acquire = world.acquire(1, true);
+        world.exchange_all();
+        world.exchange_all();
+        world.accept(1, &acquire).expect("the permit is free").expect("and is granted");
+    }
+}
