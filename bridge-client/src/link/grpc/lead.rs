@@ -171,6 +171,9 @@ fn poke_one(mut state: MutexGuard<'_, State>) {
 }
 
 #[cfg(test)]
+mod schedules;
+
+#[cfg(test)]
 mod tests {
     use bridge_core::ids::Op;
 
