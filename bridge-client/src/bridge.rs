@@ -116,6 +116,11 @@ impl Bridge {
         who
     }
 
+    /// Gives a participant another label: its thread has ended, and another takes it over.
+    pub fn relabel(&self, who: ParticipantId, label: &str) {
+        self.0.link.announce(who, label.to_owned());
+    }
+
     /// The queue of that name, created unless it exists; `None` makes a queue of its own, which goes with the session.
     /// `CONFIG_MISMATCH` where an option differs from what was declared before.
     pub fn queue(&self, name: Option<&str>, mut options: queue::Options) -> Result<Queue, Error> {

@@ -1,23 +1,22 @@
 //! The bridge, and what every handle needs of it: who calls, and whether the process is still the same.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use bridge_client::{ConnectOptions, ParticipantId, fork};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::errors;
 use crate::value::Imported;
+use crate::{errors, wait};
 
 /// A session with a namespace.
 #[pyclass(frozen, module = "syncbridge._syncbridge")]
 #[derive(Clone)]
 pub(crate) struct Bridge {
     pub(crate) client: bridge_client::Bridge,
-    /// Numbers the bridges of this process, for the participants of each thread.
-    number: u64,
+    retired: Retired,
     generation: u64,
 }
 
@@ -25,16 +24,14 @@ pub(crate) struct Bridge {
 impl Bridge {
     #[new]
     fn new(py: Python<'_>, url: &str, name: Option<String>, session_ttl: f64) -> PyResult<Self> {
-        static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let session_ttl = Duration::try_from_secs_f64(session_ttl)
             .map_err(|_| PyValueError::new_err(format!("session_ttl cannot be {session_ttl} seconds")))?;
         let options =
             ConnectOptions { label: name, session_ttl, language: "python", ..ConnectOptions::default() };
-        let client = py
-            .detach(|| bridge_client::Bridge::connect(url, options))
-            .map_err(|error| errors::exception(py, &error))?;
-        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        Ok(Bridge { client, number, generation: fork::generation() })
+        let url = url.to_owned();
+        let client = wait::blocking(py, move || bridge_client::Bridge::connect(&url, options))?;
+        let client = client.map_err(|error| errors::exception(py, &error))?;
+        Ok(Bridge { client, retired: Retired::default(), generation: fork::generation() })
     }
 
     /// The URL that it was connected with.
@@ -67,21 +64,64 @@ impl Bridge {
         self.client.is_local()
     }
 
+    /// Declares an object. In this process that takes no time; a server may not answer.
+    pub(crate) fn open<T: Send + 'static>(
+        &self,
+        py: Python<'_>,
+        name: Option<&str>,
+        declare: impl FnOnce(&bridge_client::Bridge, Option<&str>) -> T + Send + 'static,
+    ) -> PyResult<T> {
+        if self.local() {
+            return Ok(declare(&self.client, name));
+        }
+        let (client, name) = (self.client.clone(), name.map(str::to_owned));
+        wait::blocking(py, move || declare(&client, name.as_deref()))
+    }
+
     /// The participant that stands for the calling thread. In a forked child a `mem:` bridge has none.
     pub(crate) fn who(&self, py: Python<'_>) -> PyResult<ParticipantId> {
         static THREAD_NAME: Imported = Imported::new("syncbridge._threads", &["thread_name"]);
-        thread_local! { static PARTICIPANTS: RefCell<Vec<(u64, ParticipantId)>> = const { RefCell::new(Vec::new()) } }
+        thread_local! { static KNOWN: RefCell<Vec<Participant>> = const { RefCell::new(Vec::new()) } }
         if self.local() && self.generation != fork::generation() {
             return Err(errors::forked(py, self.client.url()));
         }
-        let known =
-            PARTICIPANTS.with_borrow(|all| all.iter().rev().find(|(of, _)| *of == self.number).copied());
-        if let Some((_, who)) = known {
+        let here = |known: &&Participant| std::ptr::eq(known.home.as_ptr(), Arc::as_ptr(&self.retired));
+        if let Some(who) = KNOWN.with_borrow(|all| all.iter().rev().find(here).map(|known| known.who)) {
             return Ok(who);
         }
         let label: String = THREAD_NAME.get(py)?.call0()?.extract()?;
-        let who = self.client.participant(&label);
-        PARTICIPANTS.with_borrow_mut(|all| all.push((self.number, who)));
+        let retired = self.retired.lock().ok().and_then(|mut retired| retired.pop());
+        let who = match retired {
+            Some(who) => {
+                self.client.relabel(who, &label);
+                who
+            }
+            None => self.client.participant(&label),
+        };
+        KNOWN.with_borrow_mut(|all| {
+            all.retain(|known| known.home.strong_count() > 0);
+            all.push(Participant { who, home: Arc::downgrade(&self.retired) });
+        });
         Ok(who)
+    }
+}
+
+/// The participants of a bridge whose threads have ended. Other threads take them over, so that a program which keeps
+/// making threads has as many participants as it has threads at once.
+type Retired = Arc<Mutex<Vec<ParticipantId>>>;
+
+/// Who a thread is to a bridge.
+struct Participant {
+    who: ParticipantId,
+    home: Weak<Mutex<Vec<ParticipantId>>>,
+}
+
+impl Drop for Participant {
+    fn drop(&mut self) {
+        if let Some(home) = self.home.upgrade()
+            && let Ok(mut retired) = home.lock()
+        {
+            retired.push(self.who);
+        }
     }
 }

@@ -25,7 +25,8 @@ impl Event {
         ephemeral: Option<bool>,
     ) -> PyResult<Self> {
         bridge.who(py)?;
-        let client = py.detach(|| bridge.client.event(name, Options { auto_reset, ephemeral }));
+        let client = bridge
+            .open(py, name, move |client, name| client.event(name, Options { auto_reset, ephemeral }))?;
         let client = client.map_err(|error| errors::exception(py, &error))?;
         Ok(Event { client, bridge: bridge.clone() })
     }

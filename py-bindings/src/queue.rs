@@ -84,7 +84,7 @@ impl Queue {
         let dead_letters = dead_letters.map_err(|error| errors::exception(py, &error))?;
         let options =
             Options { discipline: Some(discipline), maxsize, max_deliveries, dead_letters, ephemeral };
-        let client = py.detach(|| bridge.client.queue(name, options));
+        let client = bridge.open(py, name, move |client, name| client.queue(name, options))?;
         Ok(Queue {
             client: client.map_err(|error| errors::exception(py, &error))?,
             bridge: bridge.clone(),

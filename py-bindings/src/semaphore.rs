@@ -53,7 +53,7 @@ impl Semaphore {
             }
         };
         let options = Options { limit, bounded, ownership, ephemeral };
-        let client = py.detach(|| bridge.client.semaphore(name, options));
+        let client = bridge.open(py, name, move |client, name| client.semaphore(name, options))?;
         let client = client.map_err(|error| errors::exception(py, &error))?;
         Ok(Semaphore { client, bridge: bridge.clone() })
     }

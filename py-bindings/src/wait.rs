@@ -5,9 +5,11 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use bridge_client::{Call, Error, Granted, Timeout, fork};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::errors;
@@ -26,6 +28,36 @@ static ENDING: AtomicBool = AtomicBool::new(false);
 #[pyfunction]
 pub(crate) fn program_ends() {
     ENDING.store(true, Ordering::Relaxed);
+}
+
+/// Runs something that blocks for long and cannot be cut into slices. Ctrl-C leaves it behind: it ends by itself, and
+/// what it made is dropped.
+pub(crate) fn blocking<T: Send + 'static>(
+    py: Python<'_>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> PyResult<T> {
+    if !on_main_thread(py) {
+        return Ok(py.detach(work));
+    }
+    let (sender, mut receiver) = mpsc::sync_channel(1);
+    std::thread::Builder::new().name("syncbridge-open".to_owned()).spawn(move || {
+        // Nobody receives it if the caller was interrupted.
+        let _ = sender.send(work());
+    })?;
+    loop {
+        let ended;
+        (receiver, ended) = py.detach(move || {
+            let ended = receiver.recv_timeout(SLICE_OF_MAIN_THREAD);
+            (receiver, ended)
+        });
+        match ended {
+            Ok(result) => return Ok(result),
+            Err(RecvTimeoutError::Timeout) => py.check_signals()?,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(PyRuntimeError::new_err("connecting hit a defect; standard error has the rest"));
+            }
+        }
+    }
 }
 
 fn stay() -> ! {

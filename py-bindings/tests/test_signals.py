@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import textwrap
@@ -81,3 +82,33 @@ def test_ctrl_c_ends_a_wait_and_loses_nothing(url: str, wait: str) -> None:
     took, left = done.stdout.split()
     assert float(took) < WITHIN_S
     assert left == "withdrawn"
+
+
+def test_ctrl_c_ends_connecting() -> None:
+    program = """
+        import os, signal, sys, threading, time
+        import syncbridge
+
+        sent = []
+
+        def interrupt():
+            sys.stdin.readline()
+            sent.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=interrupt, daemon=True).start()
+        try:
+            syncbridge.connect(sys.argv[1]).queue("q").put(1)
+        except KeyboardInterrupt:
+            print(time.monotonic() - sent[0])
+    """
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"grpc://127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, "-c", textwrap.dedent(program), url]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+            connection, _ = silent.accept()
+            took, _ = child.communicate("now\n", timeout=60)
+            connection.close()
+    assert float(took) < WITHIN_S
