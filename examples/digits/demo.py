@@ -29,6 +29,7 @@ WAITING_MAX = 256
 BACK_WITHIN_S = 2.0
 # Nothing in this job takes this many seconds without news.
 SILENCE_MAX_S = 30.0
+STARTING_MAX_S = 120.0
 
 
 class Children:
@@ -146,6 +147,11 @@ def run(children: Children, work: Path) -> int:
             for _ in range(WORKERS)
         ]
         job.say(f"trainer, {WORKERS} workers and the Java client started")
+        if not bridge.event("model-ready").wait(timeout=STARTING_MAX_S):
+            raise SystemExit(
+                f"no model within {STARTING_MAX_S} s; the trainer's exit code so far: {trainer.poll()}"
+            )
+        job.say("the model is ready")
         try:
             job.follow()
         except syncbridge.exceptions.QueueEmpty:

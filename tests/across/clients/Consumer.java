@@ -1,6 +1,7 @@
 import io.syncbridge.Bridge;
 import io.syncbridge.BridgeQueue;
 import io.syncbridge.Codec;
+import io.syncbridge.SyncBridgeException;
 import java.util.StringJoiner;
 
 /** Consumer URL: takes numbers to the end of the queue, then says all of them in one line. */
@@ -13,7 +14,10 @@ final class Consumer {
       while (true) {
         taken.add(crowd.take().toString());
       }
-    } catch (IllegalStateException shutDown) {
+    } catch (SyncBridgeException end) {
+      if (end.reason() != SyncBridgeException.Reason.SHUT_DOWN) {
+        throw end;
+      }
       System.out.println(taken);
     }
   }
