@@ -212,10 +212,8 @@ def spread(values: list[float]) -> dict[str, Any]:
 
 
 def memory(pid: int, url: str) -> dict[str, Any]:
-    command = ["cargo", "bench", "--quiet", "--locked", "-p", "syncbridge-tests", "--bench", "memory", "--"]
-    output = subprocess.run(
-        [*command, url, str(pid)], cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True
-    ).stdout
+    command = [BINARY.parent / "examples" / "memory", url, str(pid)]
+    output = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
     figures: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
     return figures
 

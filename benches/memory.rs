@@ -1,11 +1,11 @@
 //! What waiting costs a server: bytes per idle session and per parked wait, and how long an acquire and release take
 //! while 10,000 waits of the same client are parked.
 //!
-//! `cargo bench --bench memory -- grpc://HOST:PORT PID` prints one line of JSON; `make bench` runs it.
+//! `memory grpc://HOST:PORT PID` prints one line of JSON; `make bench` runs it.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bridge_client::queue::{Batch, Mode};
 use bridge_client::semaphore::Acquire;
 use bridge_client::{Bridge, Call, ConnectOptions, ParticipantId, Timeout, queue, semaphore};
@@ -17,12 +17,8 @@ const WAITS: u64 = 10_000;
 const RELEASES: usize = 200;
 
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|one| one != "--bench").collect();
-    let [url, pid] = arguments.as_slice() else {
-        // `cargo test --benches` and the like: nothing to measure.
-        eprintln!("usage: memory URL PID");
-        return Ok(());
-    };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [url, pid] = arguments.as_slice() else { bail!("usage: memory URL PID") };
     let bytes_per_session = idle_sessions(url, pid)?;
     let (bytes_per_wait, mut releases) = parked_waits(url, pid)?;
     releases.sort();
