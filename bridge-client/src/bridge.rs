@@ -150,8 +150,14 @@ impl Bridge {
     /// Carries the connection for a slice; returns early when answers were delivered, or a signal arrives. For a
     /// thread that serves calls which nobody waits for in here.
     pub fn drive(&self, slice: Duration) {
+        self.drive_until(slice, &|| false);
+    }
+
+    /// The same; also returns when it is `done`, which is asked before it waits, and whenever somebody else may have
+    /// delivered answers.
+    pub fn drive_until(&self, slice: Duration, done: &dyn Fn() -> bool) {
         if self.check().is_ok() {
-            self.0.link.drive(slice);
+            self.0.link.drive(slice, done);
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bridge_client::{Call, Error, Granted, Reason};
 use jni::objects::{JClass, JObject};
-use jni::sys::{jint, jlong};
+use jni::sys::{jboolean, jint, jlong};
 use jni::{Env, EnvUnowned};
 use parking_lot::Mutex;
 
@@ -148,18 +148,19 @@ extern "system" fn Java_io_syncbridge_Native_callAwait<'local>(
     })
 }
 
-/// Has the call's number collected once it may have ended.
+/// Has the call's number collected once it may have ended. True: calls have ended that the caller must collect now,
+/// most likely this one: the collector may be asleep, driving.
 #[unsafe(no_mangle)]
 extern "system" fn Java_io_syncbridge_Native_callWatch<'local>(
     env: EnvUnowned<'local>,
     _: JClass<'local>,
     call: jlong,
     bridge: jlong,
-) {
+) -> jboolean {
     native(env, |_| {
         let watch = bridge::get(bridge)?.completions.watch(call);
         CALLS.get(call)?.lock().on_ready(Box::new(move || watch.fire()));
-        Ok(())
+        Ok(completions::are_pending())
     })
 }
 

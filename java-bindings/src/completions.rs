@@ -9,7 +9,7 @@ use jni::sys::jlong;
 use parking_lot::{Condvar, Mutex};
 
 /// How long the collector drives the connection before it looks around again.
-const DRIVE: Duration = Duration::from_millis(20);
+const DRIVE: Duration = Duration::from_millis(100);
 
 /// How many ended calls, of all bridges, are not collected yet.
 static PENDING: AtomicUsize = AtomicUsize::new(0);
@@ -68,6 +68,11 @@ impl Completions {
         self.changed.notify_one();
     }
 
+    fn has_news(&self) -> bool {
+        let state = self.state.lock();
+        state.closed || !state.ended.is_empty()
+    }
+
     /// Waits for ended calls for at most `slice` and drives the connection meanwhile, as long as calls are watched.
     /// `None` once closed and collected.
     pub(crate) fn collect(&self, bridge: &Bridge, slice: Duration) -> Option<Vec<jlong>> {
@@ -86,7 +91,7 @@ impl Completions {
                 self.changed.wait_for(&mut state, left);
             } else {
                 drop(state);
-                bridge.drive(left.min(DRIVE));
+                bridge.drive_until(left.min(DRIVE), &|| self.has_news());
             }
         }
     }

@@ -222,11 +222,11 @@ impl Link for Mem {
         }
     }
 
-    fn drive(&self, slice: Duration) {
+    fn drive(&self, slice: Duration, done: &dyn Fn() -> bool) {
         let desk = &self.desk;
         desk.drivers.fetch_add(1, Ordering::SeqCst);
         let seen = desk.driven.load(Ordering::Relaxed);
-        if desk.delivered.load(Ordering::SeqCst) == seen {
+        if desk.delivered.load(Ordering::SeqCst) == seen && !done() {
             futex::wait(&desk.delivered, seen, slice);
         }
         desk.driven.store(desk.delivered.load(Ordering::SeqCst), Ordering::Relaxed);

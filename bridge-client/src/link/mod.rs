@@ -80,8 +80,9 @@ pub(crate) trait Link: Send + Sync {
     /// Gives a participant its label.
     fn announce(&self, who: ParticipantId, label: String);
 
-    /// Carries the connection for a slice; returns early when answers were delivered, or a signal arrives.
-    fn drive(&self, slice: Duration);
+    /// Carries the connection for a slice; returns early when answers were delivered, a signal arrives, or it is
+    /// `done`, which is asked whenever somebody else may have delivered.
+    fn drive(&self, slice: Duration, done: &dyn Fn() -> bool);
 
     /// Returns when everything posted so far has reached the engine. `UNAVAILABLE` after `at_most`.
     fn flush(&self, at_most: Duration) -> Result<(), Error>;

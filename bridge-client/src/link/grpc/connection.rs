@@ -272,8 +272,8 @@ impl Connection {
     }
 
     /// Carries the connection for a slice; returns early when answers were delivered or a signal arrives.
-    pub(super) fn drive(&self, slice: Duration) {
-        self.stay(&Slot::new(Op(0)), slice, |delivered| delivered);
+    pub(super) fn drive(&self, slice: Duration, done: &dyn Fn() -> bool) {
+        self.stay(&Slot::new(Op(0)), slice, |delivered| delivered || done());
     }
 
     /// Leads or follows until `done` (which is told whether answers were delivered just now), at most for `slice`.

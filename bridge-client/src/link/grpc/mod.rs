@@ -251,9 +251,9 @@ impl Link for GrpcLink {
         }
     }
 
-    fn drive(&self, slice: Duration) {
+    fn drive(&self, slice: Duration, done: &dyn Fn() -> bool) {
         if let Ok(connection) = self.connection() {
-            connection.drive(slice);
+            connection.drive(slice, done);
         }
     }
 

@@ -58,11 +58,13 @@ final class Connection {
     return OPEN.contains(this);
   }
 
-  /** The call is told once it may have ended. */
+  /** The call is told once it may have ended; at once, on this thread, if it has. */
   void watch(long call, Call<?> caller) {
     watched.put(call, caller);
     try {
-      Native.callWatch(call, id);
+      if (Native.callWatch(call, id)) {
+        collectNow();
+      }
     } catch (RuntimeException e) {
       watched.remove(call);
       throw e;

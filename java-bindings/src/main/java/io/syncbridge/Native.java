@@ -81,7 +81,7 @@ final class Native {
 
   static native int callAwait(long call, long sliceNanos);
 
-  static native void callWatch(long call, long bridge);
+  static native boolean callWatch(long call, long bridge);
 
   static native int callCancel(long call, long patienceMillis);
 
