@@ -1,0 +1,14 @@
+//! Tests of the server from outside: in this process on a free port, through generated clients, and the binary.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod stream;
+#[cfg(test)]
+mod unary;
