@@ -245,11 +245,16 @@ fn timeout_field(timeout: Timeout) -> Option<prost_types::Duration> {
     }
 }
 
-/// Reads a duration, which may not be negative.
+/// Reads a duration, which may not be negative. Any length will do: an absurd one is as good as endless.
 pub fn duration(field: &'static str, duration: prost_types::Duration) -> Result<Duration, Error> {
-    Duration::try_from(duration).map_err(|_| {
-        Error::invalid(field, format!("{field} is {duration}; give a duration that is not negative"))
-    })
+    let prost_types::Duration { seconds, nanos } = duration;
+    match (u64::try_from(seconds), u32::try_from(nanos)) {
+        (Ok(seconds), Ok(nanos)) => Ok(Duration::new(seconds, nanos)),
+        _ => Err(Error::invalid(
+            field,
+            format!("{field} is {seconds} s and {nanos} ns; give a duration that is not negative"),
+        )),
+    }
 }
 
 /// Writes a duration; one beyond protobuf's range is as good as its end.

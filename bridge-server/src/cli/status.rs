@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use bridge_core::wire;
 use clap::Args;
 use serde_json::json;
 use syncbridge_proto::v1 as pb;
@@ -73,7 +74,7 @@ fn deepest(error: &dyn std::error::Error) -> String {
 }
 
 fn seconds(duration: Option<prost_types::Duration>) -> f64 {
-    duration.and_then(|d| Duration::try_from(d).ok()).unwrap_or_default().as_secs_f64()
+    duration.and_then(|d| wire::duration("uptime", d).ok()).unwrap_or_default().as_secs_f64()
 }
 
 fn print_json(status: &pb::GetStatusResponse) {

@@ -1,12 +1,22 @@
 //! What is going on, for operators and tools.
 
-use bridge_core::wire;
+use std::sync::Arc;
+
+use bridge_core::error::Error;
+use bridge_core::ids::{Kind, Name, SessionId};
+use bridge_core::{view, wire};
+use bridge_node::Namespace;
 use syncbridge_proto::v1 as pb;
 use syncbridge_proto::v1::admin_service_server::AdminService;
 use tonic::{Request, Response, Status};
 
 use super::Shared;
+use super::caller::DEFAULT_NAMESPACE;
 use crate::VERSION;
+use crate::errors::status;
+
+/// Entries on a page whose size was not said.
+const PAGE_SIZE: u32 = 100;
 
 /// The service.
 pub(crate) struct Service(pub(crate) Shared);
@@ -19,10 +29,16 @@ impl AdminService for Service {
     ) -> Result<Response<pb::GetStatusResponse>, Status> {
         let node = &self.0.node;
         let namespaces = node.namespaces();
-        let namespaces = namespaces.iter().map(|namespace| pb::NamespaceStatus {
-            name: namespace.name().to_string(),
-            commands: namespace.commands(),
-            ..Default::default()
+        let namespaces = namespaces.iter().map(|namespace| {
+            let status = namespace.read(|engine, _| engine.status());
+            pb::NamespaceStatus {
+                name: namespace.name().to_string(),
+                objects: status.objects,
+                sessions: status.sessions,
+                waits: status.waits,
+                items: status.items,
+                commands: namespace.commands(),
+            }
         });
         Ok(Response::new(pb::GetStatusResponse {
             version: VERSION.to_owned(),
@@ -34,22 +50,178 @@ impl AdminService for Service {
 
     async fn list_objects(
         &self,
-        _request: Request<pb::ListObjectsRequest>,
+        request: Request<pb::ListObjectsRequest>,
     ) -> Result<Response<pb::ListObjectsResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let request = request.into_inner();
+        let kind = kind(request.kind).map_err(status)?;
+        let after = object_after(&request.page_token).map_err(status)?;
+        let Some(namespace) = self.namespace(&request.namespace).map_err(status)? else {
+            return Ok(Response::new(Default::default()));
+        };
+        let size = page_size(request.page_size);
+        let (page, more) = namespace.read(|engine, _| {
+            let page = engine.objects_page(kind, after.as_ref(), size);
+            let last = page.last().map(|last| (last.kind, last.name.clone()));
+            let more = last.is_some() && !engine.objects_page(kind, last.as_ref(), 1).is_empty();
+            (page, more)
+        });
+        let last = page.last().filter(|_| more);
+        Ok(Response::new(pb::ListObjectsResponse {
+            next_page_token: last.map_or_else(String::new, |last| format!("{}/{}", last.kind, last.name)),
+            objects: page.into_iter().map(summary).collect(),
+        }))
     }
 
     async fn describe_object(
         &self,
-        _request: Request<pb::DescribeObjectRequest>,
+        request: Request<pb::DescribeObjectRequest>,
     ) -> Result<Response<pb::DescribeObjectResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let request = request.into_inner();
+        let kind = kind(request.kind).map_err(status)?;
+        let kind = kind.ok_or_else(|| status(Error::invalid("kind", "say which kind of object it is")))?;
+        let name = Name::parse("name", &request.name).map_err(status)?;
+        let namespace = self.namespace(&request.namespace).map_err(status)?;
+        let found =
+            namespace.and_then(|namespace| namespace.read(|engine, now| engine.object(now, kind, &name)));
+        Ok(Response::new(found.map_or_else(Default::default, |found| pb::DescribeObjectResponse {
+            object: Some(summary(found.summary)),
+            holders: found.holders.into_iter().map(holder).collect(),
+            waiters: found.waiters.into_iter().map(waiter).collect(),
+        })))
     }
 
     async fn list_sessions(
         &self,
-        _request: Request<pb::ListSessionsRequest>,
+        request: Request<pb::ListSessionsRequest>,
     ) -> Result<Response<pb::ListSessionsResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let request = request.into_inner();
+        let after = session_after(&request.page_token).map_err(status)?;
+        let Some(namespace) = self.namespace(&request.namespace).map_err(status)? else {
+            return Ok(Response::new(Default::default()));
+        };
+        let size = page_size(request.page_size);
+        let (page, more) = namespace.read(|engine, _| {
+            let page = engine.sessions_page(after, size);
+            let last = page.last().map(|last| last.id);
+            let more = last.is_some() && !engine.sessions_page(last, 1).is_empty();
+            (page, more)
+        });
+        let last = page.last().filter(|_| more);
+        Ok(Response::new(pb::ListSessionsResponse {
+            next_page_token: last.map_or_else(String::new, |last| last.id.to_string()),
+            sessions: page.into_iter().map(session).collect(),
+        }))
+    }
+}
+
+impl Service {
+    /// The namespace of that name, if anybody has used it. Reads create nothing.
+    fn namespace(&self, name: &str) -> Result<Option<Arc<Namespace>>, Error> {
+        let name = if name.is_empty() { DEFAULT_NAMESPACE } else { name };
+        Ok(self.0.node.existing(&Name::parse("namespace", name)?))
+    }
+}
+
+fn page_size(asked: u32) -> u32 {
+    // The engine has the last word, by its limit `page_max`.
+    if asked == 0 { PAGE_SIZE } else { asked }
+}
+
+fn kind(number: i32) -> Result<Option<Kind>, Error> {
+    match pb::ObjectKind::try_from(number) {
+        Ok(pb::ObjectKind::Unspecified) => Ok(None),
+        Ok(pb::ObjectKind::Queue) => Ok(Some(Kind::Queue)),
+        Ok(pb::ObjectKind::Event) => Ok(Some(Kind::Event)),
+        Ok(pb::ObjectKind::Semaphore) => Ok(Some(Kind::Semaphore)),
+        Err(_) => Err(Error::invalid("kind", format!("kind is {number}, which this server does not know"))),
+    }
+}
+
+fn kind_number(kind: Kind) -> i32 {
+    match kind {
+        Kind::Queue => pb::ObjectKind::Queue.into(),
+        Kind::Event => pb::ObjectKind::Event.into(),
+        Kind::Semaphore => pb::ObjectKind::Semaphore.into(),
+    }
+}
+
+fn bad_token(token: &str) -> Error {
+    Error::invalid(
+        "page_token",
+        format!("{token:?} is no page token; send next_page_token of the page before"),
+    )
+}
+
+fn object_after(token: &str) -> Result<Option<(Kind, Name)>, Error> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let parse = || {
+        let (kind, name) = token.split_once('/')?;
+        let kind = [Kind::Queue, Kind::Event, Kind::Semaphore].into_iter().find(|k| k.to_string() == kind)?;
+        Some((kind, Name::parse("page_token", name).ok()?))
+    };
+    parse().map(Some).ok_or_else(|| bad_token(token))
+}
+
+fn session_after(token: &str) -> Result<Option<SessionId>, Error> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    u128::from_str_radix(token, 16).map(|id| Some(SessionId(id))).map_err(|_| bad_token(token))
+}
+
+fn summary(object: view::ObjectSummary) -> pb::ObjectSummary {
+    pb::ObjectSummary {
+        kind: kind_number(object.kind),
+        name: object.name.to_string(),
+        holders: object.holders,
+        waiters: object.waiters,
+        state: object.state,
+    }
+}
+
+fn who(participant: view::Participant) -> pb::ParticipantIdentity {
+    pb::ParticipantIdentity {
+        session_id: participant.session.to_string(),
+        session_label: participant.session_label,
+        participant: participant.participant.0,
+        participant_label: participant.participant_label,
+    }
+}
+
+fn holder(holder: view::Holder) -> pb::Holder {
+    pb::Holder {
+        participant: Some(who(holder.who)),
+        token: holder.token.0,
+        count: holder.count,
+        held_for: Some(wire::duration_field(holder.held_for)),
+        offered: holder.offered,
+        item_id: holder.item.map(|item| item.0),
+    }
+}
+
+fn waiter(waiter: view::Waiter) -> pb::Waiter {
+    pb::Waiter {
+        participant: Some(who(waiter.who)),
+        op: waiter.op.0,
+        wants: waiter.wants,
+        waiting_for: Some(wire::duration_field(waiter.waiting_for)),
+        remaining: waiter.remaining.map(wire::duration_field),
+    }
+}
+
+fn session(session: view::SessionSummary) -> pb::SessionSummary {
+    pb::SessionSummary {
+        session_id: session.id.to_string(),
+        label: session.label,
+        attached: session.attached,
+        ttl: Some(wire::duration_field(session.ttl)),
+        holds: session.holds,
+        waits: session.waits,
+        stored_answers: session.stored_answers,
+        host: session.host,
+        language: session.language,
+        pid: session.pid,
     }
 }

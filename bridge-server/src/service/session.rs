@@ -200,6 +200,14 @@ impl Attachment {
     }
 }
 
+impl Drop for Attachment {
+    /// Where it ended by itself this changes nothing; where it panicked the client must not be left waiting.
+    fn drop(&mut self) {
+        let why = Error::new(Reason::Internal, "the server has met a defect; its log has the rest");
+        self.outgoing.finish(Some(why));
+    }
+}
+
 /// What the client is told about a message that could not be received.
 fn unreadable(found: &Status) -> Error {
     let reason = match found.code() {

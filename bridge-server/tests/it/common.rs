@@ -23,7 +23,9 @@ pub(crate) fn serve() -> Server {
 }
 
 pub(crate) fn serve_with(change: impl FnOnce(&mut ServeOptions)) -> Server {
-    let mut options = ServeOptions { listen: vec!["127.0.0.1:0".into()], ..ServeOptions::default() };
+    // Short: a client on this thread cannot hang up while the server is being dropped on it.
+    let mut options =
+        ServeOptions { listen: vec!["127.0.0.1:0".into()], drain_seconds: 0.1, ..ServeOptions::default() };
     change(&mut options);
     Server::start(options).unwrap()
 }
@@ -77,7 +79,9 @@ impl Clients {
     pub(crate) async fn attach(&mut self, id: u8) -> Attached {
         let mut attached =
             self.attach_with(pb::AttachRequest { hello: Some(spec(id)), ..Default::default() }).await;
-        attached.welcome = attached.next().await.welcome.unwrap();
+        let first = attached.next().await;
+        attached.welcome = first.welcome.unwrap();
+        attached.replayed = first.answers;
         attached
     }
 
@@ -85,13 +89,15 @@ impl Clients {
         let (send, receiver) = mpsc::unbounded_channel();
         send.send(first).unwrap();
         let receive = self.session.attach(UnboundedReceiverStream::new(receiver)).await.unwrap().into_inner();
-        Attached { welcome: pb::Welcome::default(), sequence: 0, send, receive }
+        Attached { welcome: pb::Welcome::default(), replayed: Vec::new(), sequence: 0, send, receive }
     }
 }
 
 /// A session stream by hand.
 pub(crate) struct Attached {
     pub(crate) welcome: pb::Welcome,
+    /// Answers that came with the welcome.
+    pub(crate) replayed: Vec<pb::Answer>,
     pub(crate) sequence: u64,
     pub(crate) send: mpsc::UnboundedSender<pb::AttachRequest>,
     pub(crate) receive: Streaming<pb::AttachResponse>,
@@ -118,6 +124,9 @@ impl Attached {
 
     /// The next answer; it must come alone.
     pub(crate) async fn answer(&mut self) -> pb::Answer {
+        if !self.replayed.is_empty() {
+            return self.replayed.remove(0);
+        }
         let mut frame = self.next().await;
         assert_eq!(frame.answers.len(), 1, "{frame:?}");
         frame.answers.remove(0)

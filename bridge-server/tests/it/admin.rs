@@ -1,0 +1,96 @@
+//! What operators see.
+
+use syncbridge_proto::v1 as pb;
+use syncbridge_proto::v1::admin_service_client::AdminServiceClient;
+
+use crate::common::*;
+
+#[tokio::test]
+async fn objects_holders_waiters_and_sessions() {
+    let server = serve();
+    let mut c = connect(&server).await;
+    let mut admin = AdminServiceClient::new(c.channel.clone());
+    let session = c.open(1).await;
+    c.queue.put(put("a")).await.unwrap();
+    let token = c.semaphore.acquire(with(acquire_now(), &[("syncbridge-session", &session)])).await.unwrap();
+    let mut a = c.attach(2).await;
+    let acquire = pb::SemaphoreServiceAcquireRequest { timeout: None, ..acquire_now() };
+    a.frame(pb::AttachRequest {
+        participants: vec![pb::Participant { id: 3, label: "worker".into() }],
+        commands: vec![pb::Command {
+            op: 1,
+            participant: 3,
+            body: Some(pb::command::Body::SemaphoreAcquire(acquire)),
+        }],
+        heartbeat: 1,
+        ..Default::default()
+    });
+    a.next().await;
+
+    let status = admin.get_status(pb::GetStatusRequest {}).await.unwrap().into_inner();
+    assert!(status.serving);
+    let [namespace] = &status.namespaces[..] else { panic!("{status:?}") };
+    assert_eq!(
+        (namespace.name.as_str(), namespace.objects, namespace.waits, namespace.items),
+        ("default", 2, 1, 1)
+    );
+
+    let list = |page_token: &str| pb::ListObjectsRequest {
+        page_size: 1,
+        page_token: page_token.into(),
+        ..Default::default()
+    };
+    let first = admin.list_objects(list("")).await.unwrap().into_inner();
+    let second = admin.list_objects(list(&first.next_page_token)).await.unwrap().into_inner();
+    assert_eq!((first.objects[0].name.as_str(), second.objects[0].name.as_str()), ("q", "s"));
+    assert_eq!(second.next_page_token, "");
+
+    let describe = |name: &str| pb::DescribeObjectRequest {
+        kind: pb::ObjectKind::Semaphore.into(),
+        name: name.into(),
+        ..Default::default()
+    };
+    let found = admin.describe_object(describe("s")).await.unwrap().into_inner();
+    let holder = &found.holders[0];
+    assert_eq!((holder.token, holder.offered, holder.count), (token.into_inner().token, true, 1));
+    assert_eq!(holder.participant.as_ref().unwrap().session_id, session);
+    let waiter = &found.waiters[0];
+    assert_eq!((waiter.wants.as_str(), waiter.op), ("acquire 1", 1));
+    assert_eq!(waiter.participant.as_ref().unwrap().participant_label, "worker");
+    assert!(admin.describe_object(describe("nobody's")).await.unwrap().into_inner().object.is_none());
+
+    let mut sessions = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = pb::ListSessionsRequest { page_size: 1, page_token, ..Default::default() };
+        let page = admin.list_sessions(request).await.unwrap().into_inner();
+        sessions.extend(page.sessions);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    let attached: Vec<_> =
+        sessions.iter().filter(|s| s.label.starts_with("test")).map(|s| s.attached).collect();
+    assert_eq!(attached, [false, true]);
+}
+
+#[tokio::test]
+async fn reading_creates_nothing_and_bad_requests_are_errors() {
+    let server = serve();
+    let mut admin = AdminServiceClient::new(connect(&server).await.channel);
+    assert!(
+        admin.list_objects(pb::ListObjectsRequest::default()).await.unwrap().into_inner().objects.is_empty()
+    );
+    assert!(admin.get_status(pb::GetStatusRequest {}).await.unwrap().into_inner().namespaces.is_empty());
+    for bad in [
+        pb::ListObjectsRequest { kind: 99, ..Default::default() },
+        pb::ListObjectsRequest { page_token: "noise".into(), ..Default::default() },
+        pb::ListObjectsRequest { namespace: "a/b".into(), ..Default::default() },
+    ] {
+        let error = admin.list_objects(bad).await.unwrap_err();
+        assert_eq!(reason(&error), "INVALID_ARGUMENT");
+    }
+    let unspecified = pb::DescribeObjectRequest { name: "q".into(), ..Default::default() };
+    assert_eq!(reason(&admin.describe_object(unspecified).await.unwrap_err()), "INVALID_ARGUMENT");
+}
