@@ -144,16 +144,18 @@ impl Engine {
         let Some(session) = self.world.sessions.get(key) else { return };
         let waiting = self.waits(key);
         let serial = session.serial;
-        for (ticket, _) in waiting {
-            self.withdraw_ticket(ticket, session_expired());
-        }
+        let waited_for: Vec<_> = waiting
+            .into_iter()
+            .filter_map(|(ticket, _)| self.withdraw_ticket(ticket, session_expired()))
+            .collect();
         let Some(session) = self.world.sessions.close(key) else { return };
         self.world.effects.push(Effect::Ended { session: key, reason });
         self.give_back(&session, reason);
         for object in &session.uses {
             self.with(*object, |primitive, _| primitive.session_over(serial));
         }
-        session.uses.iter().for_each(|object| self.serve(*object));
+        let freed: BTreeSet<_> = session.uses.iter().copied().chain(waited_for).collect();
+        freed.into_iter().for_each(|object| self.serve(object));
         session.uses.iter().for_each(|object| self.abandon(*object));
     }
 

@@ -207,6 +207,7 @@ impl Queue {
 
     /// Says that all items are done to who waits for that.
     fn serve_joiners(&mut self, world: &mut World) {
+        // What is gone was not done early.
         self.done_early = self.done_early.min(self.put_and_not_gone());
         if self.joiners.is_empty() || self.unfinished() > 0 {
             return;
@@ -236,6 +237,8 @@ impl Primitive for Queue {
     }
 
     fn serve(&mut self, me: Handle, world: &mut World) {
+        // Before blocked puts come in: they add to what is unfinished.
+        self.serve_joiners(world);
         loop {
             let mut served = false;
             while self.serve_taker(me, world) {
@@ -244,14 +247,13 @@ impl Primitive for Queue {
             while self.serve_putter(me, world) {
                 served = true;
             }
+            if self.shut.is_some() {
+                served |= self.end_takers(me, world);
+            }
             if !served {
                 break;
             }
         }
-        if self.shut.is_some() {
-            self.end_takers(me, world);
-        }
-        self.serve_joiners(world);
     }
 
     fn expire(&mut self, me: Handle, key: TicketKey, world: &mut World) {

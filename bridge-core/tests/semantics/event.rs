@@ -7,7 +7,7 @@ use crate::support::*;
 
 fn pulse(space: &mut Space, who: bridge_core::ids::SessionKey) {
     let options = Options { auto_reset: Some(true), ephemeral: None };
-    space.ask(who, on_event("e", Command::Declare(options))).unwrap();
+    space.ask(who, on_event("e", Command::Declare(options))).expect("it is declared");
 }
 
 #[test]

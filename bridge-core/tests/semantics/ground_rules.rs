@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bridge_core::command::{Carrier, Command, Effect, EndReason, Input, Mode, queue, semaphore};
-use bridge_core::ids::{Handle, Op, OpRange, Target, Token};
+use bridge_core::command::{Carrier, Command, Effect, EndReason, Input, Mode, SessionSpec, queue, semaphore};
+use bridge_core::ids::{Handle, Kind, Op, OpRange, ParticipantId, Secret, SessionId, Target, Token};
 use bridge_core::{Limits, Reason};
 
 use crate::support::*;
@@ -33,16 +33,7 @@ fn a_session_is_opened_once_and_found_again_with_its_secret() {
     assert!(!first.resumed);
     let again = space.open_as(5, Mode::Resumable).unwrap();
     assert!(again.resumed && again.session == first.session);
-    let spec = bridge_core::command::SessionSpec {
-        id: bridge_core::ids::SessionId(5),
-        secret: bridge_core::ids::Secret(1),
-        mode: Mode::Resumable,
-        ttl: Duration::from_secs(15),
-        label: String::new(),
-        host: String::new(),
-        language: String::new(),
-        pid: 0,
-    };
+    let spec = SessionSpec { secret: Secret(1), ..spec(5, Mode::Resumable) };
     let effects = space.input(Input::Open(spec));
     let [Effect::Opened(denied)] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(reason(denied), Reason::SessionDenied);
@@ -54,7 +45,7 @@ fn an_ended_session_is_answered_and_not_mistaken_for_its_successor() {
     let old = space.open(Mode::Resumable);
     space.close(old);
     let new = space.open(Mode::Resumable);
-    assert_eq!((old.slot, space.engine.session(bridge_core::ids::SessionId(2))), (new.slot, Some(new)));
+    assert_eq!((old.slot, space.engine.session(SessionId(2))), (new.slot, Some(new)));
     assert_eq!(reason(&space.ask(old, put("q", "a", NOW))), Reason::SessionExpired);
     assert_eq!(space.done(old, Op(1)), []);
     assert_eq!(space.queue(new, "q").ready, 0);
@@ -468,12 +459,12 @@ fn what_is_due_happens_first_and_in_order() {
 fn admins_see_who_holds_and_who_waits() {
     let mut space = Space::default();
     let who = space.open(Mode::Resumable);
-    space.input(Input::Label(who, bridge_core::ids::ParticipantId(0), "main".into()));
+    space.input(Input::Label(who, ParticipantId(0), "main".into()));
     space.ask(who, put("q", "a", NOW)).unwrap();
     space.take_and_accept(who, lease("q", NOW)).unwrap();
     let waiting = space.wait(who, get_many("q", 5, 2, 0, seconds(9)));
     space.pass_seconds(2);
-    let view = space.engine.object(space.now, bridge_core::ids::Kind::Queue, &name("q")).unwrap();
+    let view = space.engine.object(space.now, Kind::Queue, &name("q")).unwrap();
     assert_eq!(view.summary.state, "ready=0 offered=0 leased=1 dead=0 unfinished=1");
     assert_eq!((view.holders[0].who.participant_label.as_str(), view.holders[0].offered), ("main", false));
     let waiter = &view.waiters[0];
@@ -487,7 +478,7 @@ fn admins_see_who_holds_and_who_waits() {
     let last = (all[0].kind, all[0].name.clone());
     assert_eq!(all.len(), 3);
     assert_eq!(space.engine.objects_page(None, Some(&last), 10), all[1..]);
-    assert_eq!(space.engine.objects_page(Some(bridge_core::ids::Kind::Event), None, 10), all[1..2]);
+    assert_eq!(space.engine.objects_page(Some(Kind::Event), None, 10), all[1..2]);
 }
 
 fn in_order(answers: &[Answer]) -> Vec<String> {

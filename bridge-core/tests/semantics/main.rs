@@ -1,8 +1,10 @@
 //! The engine does what the semantics promise: one module per section, written as what is done at which time
 //! and what comes out. Invariants are checked after every input.
 
+mod anything;
 mod event;
 mod ground_rules;
+mod model;
 mod queue;
 mod semaphore;
 mod support;

@@ -84,17 +84,7 @@ impl Space {
     }
 
     pub(crate) fn open_as(&mut self, id: u128, mode: Mode) -> Result<Opened, Error> {
-        let spec = SessionSpec {
-            id: SessionId(id),
-            secret: Secret(id * 7),
-            mode,
-            ttl: Duration::from_secs(15),
-            label: format!("s{id}"),
-            host: "host".into(),
-            language: "rust".into(),
-            pid: 1,
-        };
-        match self.input(Input::Open(spec)).pop() {
+        match self.input(Input::Open(spec(id, mode))).pop() {
             Some(Effect::Opened(opened)) => opened,
             other => panic!("not opened: {other:?}"),
         }
@@ -224,7 +214,7 @@ pub(crate) fn answers(effects: Vec<Effect>) -> Vec<Answer> {
 }
 
 pub(crate) fn name(name: &str) -> Name {
-    Name::parse("name", name).unwrap()
+    Name::parse("name", name).expect("a valid name")
 }
 
 pub(crate) fn target(text: &str) -> Target {
@@ -237,7 +227,7 @@ pub(crate) fn payload(text: &str) -> Payload {
 
 pub(crate) fn text_of(payload: &Payload) -> String {
     match &payload.body {
-        bridge_core::payload::Body::Bytes(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+        bridge_core::payload::Body::Bytes(bytes) => String::from_utf8(bytes.to_vec()).expect("a text"),
         bridge_core::payload::Body::Local(_) => "local".into(),
     }
 }
@@ -368,7 +358,21 @@ pub(crate) fn in_short(outcome: &Outcome) -> String {
         Ok(Reply::Queue(queue::Reply::Joined)) => "joined".into(),
         Ok(Reply::Event(event::Reply::Waited { is_set, .. })) => is_set.to_string(),
         Ok(Reply::Semaphore(semaphore::Reply::Acquired(_))) => "acquired".into(),
+        Ok(Reply::Semaphore(semaphore::Reply::Drained { token: Some(_), .. })) => "drained".into(),
         Ok(Reply::Cancelled(cancelled)) => format!("cancelled {cancelled}"),
         Ok(other) => format!("{other:?}"),
+    }
+}
+
+pub(crate) fn spec(id: u128, mode: Mode) -> SessionSpec {
+    SessionSpec {
+        id: SessionId(id),
+        secret: Secret(id * 7),
+        mode,
+        ttl: Duration::from_secs(15),
+        label: format!("s{id}"),
+        host: "host".into(),
+        language: "rust".into(),
+        pid: 1,
     }
 }

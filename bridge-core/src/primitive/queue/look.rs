@@ -97,7 +97,7 @@ impl Queue {
         if let Some(first) = first {
             assert_eq!(self.takers.lingering, Some(first), "the first taker could be served");
         }
-        if let Some(lingering) = self.takers.lingering {
+        if let Some((_, lingering)) = self.takers.lingering {
             let Want::Take { lingers_until: Some(until), .. } = want(lingering) else { panic!("it lingers") };
             assert!(until > world.now, "a batch lingers for too long");
         }

@@ -76,31 +76,29 @@ impl Queue {
         Some(offered_to)
     }
 
-    /// Ends the takes for which nothing can come any more.
-    pub(super) fn end_takers(&mut self, me: Handle, world: &mut World) {
+    /// Ends the takes for which nothing can come any more, and says whether there were any.
+    pub(super) fn end_takers(&mut self, me: Handle, world: &mut World) -> bool {
         if self.takers.is_empty() {
-            return;
+            return false;
         }
-        let only = loop {
-            match self.awaited(&self.waiting(world)) {
-                None => return,
-                Some(only) if self.ready.len() == 0 => break only,
-                Some(Some(_)) => return,
-                // Batches that wanted more get what there is: no more will come.
-                Some(None) if self.serve_last(me, world) => {}
-                Some(None) => return,
-            }
-        };
+        let Some(awaited) = self.awaited(&self.waiting(world)) else { return false };
+        if self.ready.len() > 0 {
+            // Batches that wanted more get what there is: no more will come.
+            return awaited.is_none() && self.serve_last(me, world);
+        }
+        let mut ended = false;
         for key in self.takers.iter().collect::<Vec<_>>() {
             let Some(ticket) = world.tickets.get(key) else { continue };
-            if only.is_some_and(|only| only != participant(&ticket.caller)) {
+            if awaited.is_some_and(|holder| holder != participant(&ticket.caller)) {
                 continue;
             }
             let Want::Take { batch, .. } = ticket.want else { continue };
             self.takers.leave(batch.min, ticket.place);
             let error = self.is_shut_down();
             conclude(world, key, Err(error));
+            ended = true;
         }
+        ended
     }
 
     /// Drops what is READY and says how many.

@@ -10,7 +10,7 @@ use crate::primitive::{Loss, Step};
 use crate::session::Offer;
 use crate::time::{Time, Timeout};
 use crate::timer::Due;
-use crate::wait::{Caller, TicketKey, Want};
+use crate::wait::{Caller, Place, TicketKey, Want};
 use crate::world::{World, session_required};
 
 impl Queue {
@@ -83,7 +83,8 @@ impl Queue {
 
     /// How many items a waiting batch gets when its time is over.
     pub(super) fn takeable(&self, key: TicketKey, batch: Batch) -> usize {
-        match self.ready.len() > 0 && self.takers.first(self.enough()) == Some(key) {
+        match self.ready.len() > 0 && self.takers.first(self.enough()).is_some_and(|(_, first)| first == key)
+        {
             true => self.ready.len().min(batch.max as usize),
             false => 0,
         }
@@ -91,20 +92,20 @@ impl Queue {
 
     /// Serves the first taker that can be served.
     pub(super) fn serve_taker(&mut self, me: Handle, world: &mut World) -> bool {
-        if self.takers.is_empty() {
+        if self.takers.is_empty() && self.takers.lingering.is_none() {
             return false;
         }
         let first = if self.ready.len() == 0 { None } else { self.takers.first(self.enough()) };
-        if let Some(former) = self.takers.lingering.filter(|key| first != Some(*key)) {
+        if let Some(former) = self.takers.lingering.filter(|former| first != Some(*former)) {
             self.takers.lingering = None;
             stop_lingering(world, former);
         }
-        let Some(key) = first else { return false };
+        let Some((place, key)) = first else { return false };
         let Some(ticket) = world.tickets.get(key) else { return false };
         let Want::Take { mode, batch, lingers_until } = ticket.want else { return false };
         if !self.is_complete(batch) && lingers_until.is_none_or(|until| until > world.now) {
             if lingers_until.is_none() {
-                self.takers.lingering = Some(key);
+                self.takers.lingering = Some((place, key));
                 linger(world, key, world.now + batch.linger);
             }
             return false;
@@ -119,7 +120,7 @@ impl Queue {
 
     /// Nothing more will come: the first taker gets what is READY, though it wanted more.
     pub(super) fn serve_last(&mut self, me: Handle, world: &mut World) -> bool {
-        let Some(key) = self.takers.first(u32::MAX) else { return false };
+        let Some((_, key)) = self.takers.first(u32::MAX) else { return false };
         let Some(ticket) = world.tickets.get(key) else { return false };
         let Want::Take { mode, batch, .. } = ticket.want else { return false };
         self.takers.leave(batch.min, ticket.place);
@@ -253,8 +254,8 @@ fn linger(world: &mut World, key: TicketKey, until: Time) {
     }
 }
 
-fn stop_lingering(world: &mut World, key: TicketKey) {
-    if let Some(ticket) = world.tickets.get_mut(key)
+fn stop_lingering(world: &mut World, (place, key): (Place, TicketKey)) {
+    if let Some(ticket) = world.tickets.get_mut(key).filter(|ticket| ticket.place == place)
         && let Want::Take { lingers_until, .. } = &mut ticket.want
         && let Some(until) = lingers_until.take()
     {

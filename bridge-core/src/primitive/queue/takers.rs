@@ -9,8 +9,8 @@ use crate::wait::{Line, Place, TicketKey};
 #[derive(Debug, Default, Hash)]
 pub(crate) struct Takers {
     by_min: BTreeMap<u32, Line>,
-    /// The one that has its minimum, is first, and waits for more.
-    pub(crate) lingering: Option<TicketKey>,
+    /// The one that has its minimum, is first, and waits for more; found gone by its place when it has left.
+    pub(crate) lingering: Option<(Place, TicketKey)>,
 }
 
 impl Takers {
@@ -28,9 +28,9 @@ impl Takers {
     }
 
     /// The first who is present and content with `enough`.
-    pub(crate) fn first(&self, enough: u32) -> Option<TicketKey> {
+    pub(crate) fn first(&self, enough: u32) -> Option<(Place, TicketKey)> {
         let firsts = self.by_min.range(..=enough).filter_map(|(_, line)| line.first());
-        firsts.min().map(|(_, key)| key)
+        firsts.min()
     }
 
     /// Everybody leaves, in order.

@@ -1,0 +1,167 @@
+//! Whatever comes, in whatever order: the invariants hold, nothing panics, and a replay ends in the same state.
+
+use std::time::Duration;
+
+use bridge_core::command::queue::{self, Batch, Discipline, NewItem, Options, Reentry};
+use bridge_core::command::semaphore::{self, Acquire, Ownership};
+use bridge_core::command::{Call, Carrier, Command, EndReason, Input, Mode, event};
+use bridge_core::ids::{Handle, ItemId, Op, OpRange, ParticipantId, SessionKey, Target, Token};
+use bridge_core::{Limits, Timeout};
+use proptest::prelude::*;
+
+use crate::support::*;
+
+fn any_timeout() -> impl Strategy<Value = Timeout> {
+    prop_oneof![Just(NOW), Just(FOREVER), (0_u64..9).prop_map(seconds)]
+}
+
+fn any_target() -> impl Strategy<Value = Target> {
+    let handle =
+        (0_u32..3, 0_u32..4).prop_map(|(slot, generation)| Target::Handle(Handle { slot, generation }));
+    prop_oneof![6 => prop::sample::select(vec!["a", "b"]).prop_map(target), 1 => handle]
+}
+
+fn token() -> impl Strategy<Value = Token> {
+    (990_u64..1150).prop_map(Token)
+}
+
+fn new_item() -> impl Strategy<Value = NewItem> {
+    (0_u8..3).prop_map(|key| {
+        let key = if key == 0 { Vec::new() } else { vec![key] };
+        NewItem { payload: payload("item"), key: key.into() }
+    })
+}
+
+fn queue_command() -> impl Strategy<Value = queue::Command> {
+    use queue::Command as Do;
+    let options = (0_u64..3, 0_u32..3, any::<Option<bool>>(), any::<bool>()).prop_map(
+        |(maxsize, max_deliveries, ephemeral, priority)| Options {
+            discipline: priority.then_some(Discipline::Priority),
+            maxsize: (maxsize > 0).then_some(maxsize),
+            max_deliveries: (max_deliveries > 0).then_some(max_deliveries),
+            dead_letters: (max_deliveries > 1).then(|| name("b")),
+            ephemeral,
+        },
+    );
+    let take = (any::<bool>(), 0_u32..4, 0_u32..4, 0_u64..3000, any_timeout()).prop_map(
+        |(lease, max, min, linger, timeout)| {
+            let mode = if lease { queue::Mode::Lease } else { queue::Mode::Get };
+            Do::Take { mode, batch: Batch { max, min, linger: Duration::from_millis(linger) }, timeout }
+        },
+    );
+    let tokens = || prop::collection::vec(token(), 0..3);
+    let reentry = prop::sample::select(vec![Reentry::Place, Reentry::Front, Reentry::Back]);
+    prop_oneof![
+        1 => options.prop_map(Do::Declare),
+        4 => (new_item(), any_timeout()).prop_map(|(item, timeout)| Do::Put { item, timeout }),
+        1 => (prop::collection::vec(new_item(), 0..4), any_timeout())
+            .prop_map(|(items, timeout)| Do::PutMany { items, timeout }),
+        6 => take,
+        2 => tokens().prop_map(|tokens| Do::Ack { tokens }),
+        2 => (tokens(), reentry)
+            .prop_map(|(tokens, reentry)| Do::Nack { tokens, reentry, error: "e".into() }),
+        2 => tokens().prop_map(|tokens| Do::Reject { tokens, reason: "r".into() }),
+        1 => (0_u64..3).prop_map(|count| Do::TaskDone { count }),
+        1 => any_timeout().prop_map(|timeout| Do::Join { timeout }),
+        1 => prop::collection::vec(990_u64..1150, 0..9)
+            .prop_map(|ids| Do::Remove { ids: ids.into_iter().map(ItemId).collect() }),
+        1 => Just(Do::Purge),
+        1 => prop::bool::weighted(0.2).prop_map(|immediate| Do::Shutdown { immediate }),
+    ]
+}
+
+fn event_command() -> impl Strategy<Value = event::Command> {
+    use event::Command as Do;
+    prop_oneof![
+        any::<(Option<bool>, Option<bool>)>()
+            .prop_map(|(auto_reset, ephemeral)| Do::Declare(event::Options { auto_reset, ephemeral })),
+        Just(Do::Set),
+        Just(Do::Clear),
+        (any_timeout(), prop::option::of(0_u64..4)).prop_map(|(timeout, after)| Do::Wait { timeout, after }),
+    ]
+}
+
+fn semaphore_command() -> impl Strategy<Value = semaphore::Command> {
+    use semaphore::Command as Do;
+    let options = (-2_i64..4, any::<Option<bool>>(), any::<bool>(), any::<Option<bool>>()).prop_map(
+        |(limit, bounded, unowned, ephemeral)| semaphore::Options {
+            limit: Some(limit),
+            bounded,
+            ownership: unowned.then_some(Ownership::None),
+            ephemeral,
+        },
+    );
+    prop_oneof![
+        options.prop_map(Do::Declare),
+        (0_u32..4, any::<bool>(), any::<bool>(), any_timeout()).prop_map(
+            |(permits, by_token, barge, timeout)| {
+                Do::Acquire(Acquire { permits, by_token, barge, timeout })
+            }
+        ),
+        (0_u32..4, prop::option::of(token())).prop_map(|(permits, token)| Do::Release { permits, token }),
+        Just(Do::Drain),
+        (0_u32..4).prop_map(|permits| Do::Reduce { permits }),
+        any::<i64>().prop_map(|limit| Do::SetLimit { limit: limit % 6 }),
+    ]
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        6 => (any_target(), queue_command()).prop_map(|(target, command)| Command::Queue(target, command)),
+        2 => (any_target(), event_command()).prop_map(|(target, command)| Command::Event(target, command)),
+        3 => (any_target(), semaphore_command()).prop_map(|(target, command)| Command::Semaphore(target, command)),
+        1 => (0_u64..40).prop_map(|op| Command::Cancel(Op(op))),
+    ]
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let key = || (0_u32..4, 1_u32..3).prop_map(|(slot, generation)| SessionKey { slot, generation });
+    let call = (key(), 0_u64..40, any::<bool>(), 0_u32..2, any::<bool>(), command()).prop_map(
+        |(key, op, of_node, participant, by_stream, command)| {
+            let op = if of_node { Op(Op::FIRST_OF_NODE.0 + op) } else { Op(op) };
+            let carrier = if by_stream { Carrier::Stream } else { Carrier::Call };
+            Input::Call(key, Call { op, participant: ParticipantId(participant), carrier, command })
+        },
+    );
+    let spec = (0_u128..5, 0_u8..3).prop_map(|(id, mode)| {
+        let mode = [Mode::Direct, Mode::Resumable, Mode::Sessionless][usize::from(mode)];
+        Input::Open(spec(id, mode))
+    });
+    prop_oneof![
+        30 => call,
+        3 => spec,
+        1 => key().prop_map(Input::Attach),
+        1 => key().prop_map(Input::Detach),
+        1 => (key(), any::<bool>()).prop_map(|(key, closed)| {
+            Input::End(key, if closed { EndReason::Closed } else { EndReason::Expired })
+        }),
+        1 => key().prop_map(|key| Input::Label(key, ParticipantId(0), "label".into())),
+        5 => (key(), 0_u64..40, 0_u64..40)
+            .prop_map(|(key, first, last)| Input::Done(key, OpRange { first: Op(first), last: Op(last) })),
+        3 => (key(), 0_u64..40).prop_map(|(key, op)| Input::Refuse(key, Op(op))),
+        3 => Just(Input::Tick),
+        1 => Just(Input::Restart),
+        1 => (1_u32..9).prop_map(|small| Input::Configure(Limits {
+            items_max: u64::from(small),
+            waits_max: small,
+            stored_answers_per_session_max: small,
+            crashed_offers_max: small,
+            ..Limits::default()
+        })),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn anything_goes(inputs in prop::collection::vec((input(), 0_u64..2000), 1..150)) {
+        let mut space = Space::default();
+        for (id, mode) in [(0, Mode::Resumable), (1, Mode::Direct), (2, Mode::Sessionless), (3, Mode::Resumable)] {
+            space.open_as(id, mode).expect("it opens");
+        }
+        for (input, millis) in inputs {
+            space.now = space.now + Duration::from_millis(millis);
+            space.input(input);
+        }
+        space.replay();
+    }
+}

@@ -1,0 +1,412 @@
+//! Queue, naively: items are a list, and the next one out is found by looking at all of them.
+
+use std::ops::Range;
+
+use bridge_core::Timeout;
+use bridge_core::command;
+use bridge_core::command::queue::{
+    Batch, Command as Do, Discipline, Mode as Take, NewItem, Options, Reentry, Reply,
+};
+use bridge_core::ids::{SessionKey, Token};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use crate::model::{Naive, Who, events, modes, run, timeouts};
+use crate::support::*;
+
+#[derive(Clone, Debug, PartialEq)]
+enum State {
+    Ready,
+    Out { who: Who, mode: Take, accepted: bool },
+    Dead,
+}
+
+#[derive(Clone, Debug)]
+struct Item {
+    label: usize,
+    key: u8,
+    arrival: i64,
+    state: State,
+    attempts: u32,
+    seen: bool,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    discipline: Discipline,
+    maxsize: usize,
+    max_deliveries: u32,
+    items: Vec<Item>,
+    labels: usize,
+    arrivals: i64,
+    front: i64,
+    gotten: [u64; 3],
+    lost: u64,
+    early: u64,
+    /// The engine's latest token of each label.
+    tokens: Vec<Option<Token>>,
+    /// Sessions by age.
+    age: Vec<Who>,
+}
+
+#[derive(Clone, Debug)]
+enum Want {
+    Put(Vec<(usize, u8)>),
+    Take { mode: Take, max: usize, min: usize },
+    Join,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put(u8, Timeout),
+    PutMany(Vec<u8>, Timeout),
+    Take { mode: Take, max: u32, min: u32, timeout: Timeout },
+    Ack(Index),
+    Nack(Index, Reentry),
+    Reject(Index),
+    TaskDone(u64),
+    Join(Timeout),
+    Purge,
+}
+
+fn label_text(label: usize) -> String {
+    format!("i{label}")
+}
+
+/// What "put i5" and "put 3 from i5" brought.
+fn labels_put(text: &str) -> Option<Range<usize>> {
+    let rest = text.strip_prefix("put ")?;
+    let (count, first) = rest.split_once(" from ").unwrap_or(("1", rest));
+    let first: usize = first.strip_prefix('i')?.parse().ok()?;
+    Some(first..first + count.parse::<usize>().ok()?)
+}
+
+impl Queue {
+    fn ready(&self) -> usize {
+        self.items.iter().filter(|item| item.state == State::Ready).count()
+    }
+
+    fn present(&self) -> u64 {
+        let here = self.items.iter().filter(|item| item.state != State::Dead).count() as u64;
+        here + self.gotten.iter().sum::<u64>() + self.lost
+    }
+
+    fn unfinished(&self) -> u64 {
+        self.present() - self.early
+    }
+
+    fn next(&self) -> usize {
+        let ready = self.items.iter().enumerate().filter(|(_, item)| item.state == State::Ready);
+        let best = ready.min_by_key(|(_, item)| match self.discipline {
+            Discipline::Fifo => (0, item.arrival),
+            Discipline::Lifo => (0, -item.arrival),
+            Discipline::Priority => (item.key, item.arrival),
+        });
+        best.expect("one is ready").0
+    }
+
+    fn arrival(&mut self) -> i64 {
+        self.arrivals += 1;
+        self.arrivals
+    }
+
+    fn leased(&self, who: Who, index: &Index) -> Option<usize> {
+        let own = |item: &&Item| item.state == State::Out { who, mode: Take::Lease, accepted: true };
+        let own: Vec<_> = self.items.iter().filter(own).collect();
+        (!own.is_empty()).then(|| own[index.index(own.len())].label)
+    }
+
+    fn item(&mut self, label: usize) -> Option<&mut Item> {
+        self.items.iter_mut().find(|item| item.label == label)
+    }
+
+    fn failed(&mut self, label: usize) {
+        let max = self.max_deliveries;
+        let Some(item) = self.item(label) else { return };
+        item.attempts += 1;
+        item.state = if max > 0 && item.attempts >= max { State::Dead } else { State::Ready };
+        self.clamp();
+    }
+
+    fn clamp(&mut self) {
+        self.early = self.early.min(self.present());
+    }
+
+    fn gone(&mut self, label: usize) {
+        self.items.retain(|item| item.label != label);
+        self.clamp();
+    }
+}
+
+impl Naive for Queue {
+    type Want = Want;
+    type Grant = Vec<usize>;
+    type Step = Step;
+
+    fn command(&self, who: Who, step: &Step) -> Option<command::Command> {
+        let new = |label: usize, key: u8| {
+            let key = if self.discipline == Discipline::Priority { vec![key] } else { Vec::new() };
+            NewItem { payload: payload(&label_text(label)), key: key.into() }
+        };
+        let token = |index| Some(self.tokens[self.leased(who, index)?].expect("it was delivered"));
+        let command = match step {
+            Step::Put(key, timeout) => Do::Put { item: new(self.labels, *key), timeout: *timeout },
+            Step::PutMany(keys, _) if self.maxsize > 0 && keys.len() > self.maxsize => return None,
+            Step::PutMany(keys, timeout) => {
+                let items = keys.iter().enumerate().map(|(n, key)| new(self.labels + n, *key));
+                Do::PutMany { items: items.collect(), timeout: *timeout }
+            }
+            Step::Take { mode, max, min, timeout } => {
+                let batch = Batch { max: *max, min: *min.min(max), ..Batch::ONE };
+                Do::Take { mode: *mode, batch, timeout: *timeout }
+            }
+            Step::Ack(index) => Do::Ack { tokens: vec![token(index)?] },
+            Step::Nack(index, reentry) => {
+                Do::Nack { tokens: vec![token(index)?], reentry: *reentry, error: "e".into() }
+            }
+            Step::Reject(index) => Do::Reject { tokens: vec![token(index)?], reason: "r".into() },
+            Step::TaskDone(count) => Do::TaskDone { count: *count },
+            Step::Join(timeout) => Do::Join { timeout: *timeout },
+            Step::Purge => Do::Purge,
+        };
+        Some(on("q", command))
+    }
+
+    fn want(&mut self, step: &Step) -> Option<(Want, Timeout, bool)> {
+        let mut new = |key: &u8| {
+            self.labels += 1;
+            self.tokens.push(None);
+            (self.labels - 1, *key)
+        };
+        match step {
+            Step::Put(key, timeout) => Some((Want::Put(vec![new(key)]), *timeout, false)),
+            Step::PutMany(keys, timeout) => {
+                Some((Want::Put(keys.iter().map(new).collect()), *timeout, false))
+            }
+            Step::Take { mode, max, min, timeout } => {
+                let (max, min) = (*max as usize, *min.min(max) as usize);
+                Some((Want::Take { mode: *mode, max, min }, *timeout, false))
+            }
+            Step::Join(timeout) => Some((Want::Join, *timeout, false)),
+            _ => None,
+        }
+    }
+
+    fn act(&mut self, who: Who, step: &Step) -> (String, Option<Vec<usize>>) {
+        let text = match step {
+            Step::Ack(index) => {
+                let label = self.leased(who, index).expect("a lease");
+                self.gone(label);
+                "Queue(Acked)".into()
+            }
+            Step::Nack(index, reentry) => {
+                let label = self.leased(who, index).expect("a lease");
+                let arrival = match reentry {
+                    Reentry::Place => None,
+                    Reentry::Front if self.discipline != Discipline::Lifo => {
+                        self.front -= 1;
+                        Some(self.front)
+                    }
+                    _ => Some(self.arrival()),
+                };
+                if let (Some(arrival), Some(item)) = (arrival, self.item(label)) {
+                    item.arrival = arrival;
+                }
+                self.failed(label);
+                "Queue(Nacked)".into()
+            }
+            Step::Reject(index) => {
+                let label = self.leased(who, index).expect("a lease");
+                if let Some(item) = self.item(label) {
+                    item.state = State::Dead;
+                }
+                self.clamp();
+                "Queue(Rejected)".into()
+            }
+            Step::TaskDone(count) if *count > self.unfinished() => "TOO_MANY_TASKS_DONE".into(),
+            Step::TaskDone(count) => {
+                for _ in 0..*count {
+                    let others = self.age.iter().copied();
+                    let whose = std::iter::once(who).chain(others).find(|who| self.gotten[*who] > 0);
+                    match whose {
+                        Some(whose) => self.gotten[whose] -= 1,
+                        None if self.lost > 0 => self.lost -= 1,
+                        None => self.early += 1,
+                    }
+                }
+                "Queue(TaskDone)".into()
+            }
+            Step::Purge => {
+                let purged = self.ready();
+                self.items.retain(|item| item.state != State::Ready);
+                self.clamp();
+                format!("Queue(Purged({purged}))")
+            }
+            _ => unreachable!("it is a want"),
+        };
+        (text, None)
+    }
+
+    fn serve(&mut self, who: Who, want: &Want, ahead: &[Want]) -> Option<(String, Option<Vec<usize>>)> {
+        let ready = self.ready();
+        let at_bound = self.maxsize > 0 && ready >= self.maxsize;
+        match want {
+            Want::Join => (self.unfinished() == 0).then(|| ("joined".into(), None)),
+            Want::Put(new) => {
+                let blocked = ahead.iter().any(|want| matches!(want, Want::Put(_)));
+                if blocked || self.maxsize > 0 && ready + new.len() > self.maxsize {
+                    return None;
+                }
+                for (label, key) in new {
+                    let arrival = self.arrival();
+                    let item = Item {
+                        label: *label,
+                        key: *key,
+                        arrival,
+                        state: State::Ready,
+                        attempts: 0,
+                        seen: false,
+                    };
+                    self.items.push(item);
+                }
+                let text = match new.as_slice() {
+                    [(label, _)] => format!("put {}", label_text(*label)),
+                    many => format!("put {} from {}", many.len(), label_text(many[0].0)),
+                };
+                Some((text, None))
+            }
+            Want::Take { mode, max, min } => {
+                if ready == 0 || ready < *min && !at_bound {
+                    return None;
+                }
+                let mut taken = Vec::new();
+                for _ in 0..ready.min(*max) {
+                    let next = self.next();
+                    self.items[next].state = State::Out { who, mode: *mode, accepted: false };
+                    self.items[next].seen = true;
+                    taken.push(self.items[next].label);
+                }
+                let texts: Vec<_> = taken.iter().map(|label| label_text(*label)).collect();
+                Some((texts.join(" "), Some(taken)))
+            }
+        }
+    }
+
+    fn settles_everyone(&self, want: &Want) -> bool {
+        matches!(want, Want::Join)
+    }
+
+    fn timed_out(&self, want: &Want) -> &'static str {
+        match want {
+            Want::Put(_) => "FULL",
+            Want::Take { .. } => "EMPTY",
+            Want::Join => "TIMED_OUT",
+        }
+    }
+
+    fn accept(&mut self, who: Who, grant: &Vec<usize>) {
+        for label in grant {
+            let Some(item) = self.item(*label) else { continue };
+            match &mut item.state {
+                State::Out { mode: Take::Lease, accepted, .. } => *accepted = true,
+                State::Out { mode: Take::Get, .. } => {
+                    self.items.retain(|item| item.label != *label);
+                    match self.early {
+                        0 => self.gotten[who] += 1,
+                        _ => self.early -= 1,
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn refuse(&mut self, grant: &Vec<usize>) {
+        for label in grant {
+            if let Some(item) = self.item(*label) {
+                item.state = State::Ready;
+            }
+        }
+    }
+
+    fn withdraw(&mut self, text: &str) -> bool {
+        let Some(labels) = labels_put(text) else { return false };
+        let mine = |item: &Item| labels.contains(&item.label);
+        let fresh = |item: &&Item| mine(item) && item.state == State::Ready && !item.seen;
+        let found = self.items.iter().filter(fresh).count();
+        if found != labels.len() {
+            return false;
+        }
+        self.items.retain(|item| !mine(item));
+        self.clamp();
+        true
+    }
+
+    fn note(&mut self, answer: &Answer) {
+        if let Ok(command::Reply::Queue(Reply::Taken(taken))) = &answer.outcome {
+            for delivery in &taken.deliveries {
+                let label: usize = text_of(&delivery.payload)[1..].parse().expect("a label");
+                self.tokens[label] = Some(delivery.token);
+            }
+        }
+    }
+
+    fn session_over(&mut self, who: Who) {
+        let held = |item: &&Item| matches!(item.state, State::Out { who: other, accepted: true, .. } if other == who);
+        let held: Vec<usize> = self.items.iter().filter(held).map(|item| item.label).collect();
+        held.into_iter().for_each(|label| self.failed(label));
+        self.lost += std::mem::take(&mut self.gotten[who]);
+        self.age.retain(|other| *other != who);
+        self.age.push(who);
+    }
+
+    fn compare(&self, space: &Space, who: SessionKey) {
+        let figures = space.queue(who, "q");
+        let count = |accepted: bool| {
+            let out = |item: &&Item| matches!(item.state, State::Out { accepted: is, .. } if is == accepted);
+            self.items.iter().filter(out).count() as u64
+        };
+        let dead = self.items.iter().filter(|item| item.state == State::Dead).count() as u64;
+        let engine = (figures.ready, figures.offered, figures.leased, figures.dead, figures.unfinished);
+        assert_eq!(engine, (self.ready() as u64, count(false), count(true), dead, self.unfinished()));
+    }
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let mode = || prop_oneof![Just(Take::Get), Just(Take::Lease)];
+    let reentry = prop_oneof![Just(Reentry::Place), Just(Reentry::Front), Just(Reentry::Back)];
+    prop_oneof![
+        6 => (0_u8..3, timeouts()).prop_map(|(key, timeout)| Step::Put(key, timeout)),
+        2 => (prop::collection::vec(0_u8..3, 2..4), timeouts()).prop_map(|(keys, t)| Step::PutMany(keys, t)),
+        6 => (mode(), timeouts())
+            .prop_map(|(mode, timeout)| Step::Take { mode, max: 1, min: 1, timeout }),
+        3 => (mode(), 1_u32..5, 1_u32..4, timeouts())
+            .prop_map(|(mode, max, min, timeout)| Step::Take { mode, max, min, timeout }),
+        3 => any::<Index>().prop_map(Step::Ack),
+        3 => (any::<Index>(), reentry).prop_map(|(index, reentry)| Step::Nack(index, reentry)),
+        1 => any::<Index>().prop_map(Step::Reject),
+        2 => (1_u64..3).prop_map(Step::TaskDone),
+        1 => timeouts().prop_map(Step::Join),
+        1 => Just(Step::Purge),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn queue(
+        mode in modes(),
+        discipline in prop_oneof![Just(Discipline::Fifo), Just(Discipline::Lifo), Just(Discipline::Priority)],
+        maxsize in 0_usize..4,
+        max_deliveries in 0_u32..3,
+        events in events(steps()),
+    ) {
+        let options = Options {
+            discipline: Some(discipline),
+            maxsize: Some(maxsize as u64),
+            max_deliveries: Some(max_deliveries),
+            ..Default::default()
+        };
+        let naive = Queue { discipline, maxsize, max_deliveries, age: vec![0, 1, 2], ..Default::default() };
+        run(mode, naive, declare("q", options), events);
+    }
+}
