@@ -8,7 +8,7 @@ use bridge_client::{ConnectOptions, ParticipantId, fork};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::value::Imported;
+use crate::value::{Imported, Releasing};
 use crate::{errors, wait};
 
 /// A session with a namespace.
@@ -54,6 +54,7 @@ impl Bridge {
 
     /// Ends the session: everything held goes back, every wait ends.
     fn close(&self, py: Python<'_>, at_most: f64) -> PyResult<()> {
+        let _releasing = Releasing::around(py);
         let at_most = Duration::try_from_secs_f64(at_most).unwrap_or(Duration::MAX);
         py.detach(|| self.client.close(at_most)).map_err(|error| errors::exception(py, &error))
     }

@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::bridge::Bridge;
 use crate::delivery::{Batch, Delivery};
-use crate::value::{self, Codec};
+use crate::value::{self, Codec, Releasing};
 use crate::{errors, wait};
 
 /// Why an item is dead that no reader of a kind could decode.
@@ -106,6 +106,7 @@ impl Queue {
         priority: Option<&Bound<'_, PyAny>>,
         headers: Option<Vec<(String, String)>>,
     ) -> PyResult<u64> {
+        let _releasing = Releasing::around(value.py());
         let py = value.py();
         let mut item = self.item(value, priority)?;
         item.payload.headers = headers.filter(|headers| !headers.is_empty()).map(Into::into);
@@ -120,6 +121,7 @@ impl Queue {
         values: Vec<Bound<'_, PyAny>>,
         timeout: Option<f64>,
     ) -> PyResult<Vec<u64>> {
+        let _releasing = Releasing::around(py);
         let items = values.iter().map(|value| self.item(value, None)).collect::<PyResult<Vec<_>>>()?;
         if items.is_empty() {
             return Ok(Vec::new());
@@ -130,6 +132,7 @@ impl Queue {
     }
 
     fn get<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        let _releasing = Releasing::around(py);
         let (granted, mut values) = self.take(py, Mode::Get, Size::ONE, wait::timeout(timeout))?;
         let value = values.swap_remove(0);
         wait::accept(py, granted)?;
@@ -144,6 +147,7 @@ impl Queue {
         linger: f64,
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyList>> {
+        let _releasing = Releasing::around(py);
         let (granted, values) = self.take(py, Mode::Get, size(max, min, linger)?, wait::timeout(timeout))?;
         let values = PyList::new(py, values)?;
         wait::accept(py, granted)?;
@@ -151,6 +155,7 @@ impl Queue {
     }
 
     fn lease(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Py<Delivery>> {
+        let _releasing = Releasing::around(slf.py());
         let py = slf.py();
         let (granted, values) = slf.get().take(py, Mode::Lease, Size::ONE, wait::timeout(timeout))?;
         let mut deliveries = Delivery::of(slf, &granted, values)?;
@@ -165,6 +170,7 @@ impl Queue {
         linger: f64,
         timeout: Option<f64>,
     ) -> PyResult<Py<Batch>> {
+        let _releasing = Releasing::around(slf.py());
         let py = slf.py();
         let size = size(max, min, linger)?;
         let (granted, values) = slf.get().take(py, Mode::Lease, size, wait::timeout(timeout))?;
@@ -208,6 +214,7 @@ impl Queue {
         page_size: u32,
         after: Option<Place>,
     ) -> PyResult<(Vec<BrowsedItem>, Option<Place>)> {
+        let _releasing = Releasing::around(py);
         let shelf = if dead { Shelf::Dead } else { Shelf::Ready };
         let after = after.map(|(key, arrival)| Cursor { key: key.into(), arrival });
         let who = self.bridge.who(py)?;
@@ -217,6 +224,7 @@ impl Queue {
     }
 
     fn remove(&self, py: Python<'_>, ids: Vec<u64>) -> PyResult<Vec<u64>> {
+        let _releasing = Releasing::around(py);
         let who = self.bridge.who(py)?;
         let ids = ids.into_iter().map(ItemId).collect();
         let removed = wait::value(py, self.bridge.local(), || self.client.remove(who, ids))?;
@@ -224,11 +232,13 @@ impl Queue {
     }
 
     fn purge(&self, py: Python<'_>) -> PyResult<u64> {
+        let _releasing = Releasing::around(py);
         let who = self.bridge.who(py)?;
         wait::value(py, self.bridge.local(), || self.client.purge(who))
     }
 
     fn shutdown(&self, py: Python<'_>, immediate: bool) -> PyResult<()> {
+        let _releasing = Releasing::around(py);
         let who = self.bridge.who(py)?;
         wait::value(py, self.bridge.local(), || self.client.shutdown(who, immediate))
     }

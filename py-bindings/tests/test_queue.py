@@ -329,6 +329,36 @@ def test_in_one_process_the_very_object_comes_out() -> None:
             assert job.value.item is print
 
 
+def test_a_finalizer_may_use_the_queue_that_drops_its_object() -> None:
+    class Phoenix:
+        def __init__(self, items: syncbridge.Queue[Any], name: str) -> None:
+            self.items, self.name = items, name
+
+        def __del__(self) -> None:
+            self.items.put(self.name)
+
+    with syncbridge.connect("mem:finalizers") as bridge:
+        items = bridge.queue("phoenix")
+        drops: list[Callable[[], object]] = [
+            items.purge,
+            lambda: items.remove([item.id for item in items.browse()]),
+            lambda: items.get() and None,
+            lambda: items.lease().ack(),
+        ]
+        for n, drop in enumerate(drops):
+            items.put(Phoenix(items, f"reborn {n}"))
+            Running(drop).result()
+            assert items.get(timeout=5) == f"reborn {n}"
+            assert items.empty()
+
+    bridge = syncbridge.connect("mem:finalizers, again")
+    survivors = syncbridge.connect("mem:survivors").queue("survivors")
+    bridge.queue().put(Phoenix(survivors, "outlived its bridge"))
+    del bridge
+    assert survivors.qsize() <= 1
+    assert survivors.get(timeout=5) == "outlived its bridge"
+
+
 def test_across_a_connection_values_are_encoded(served: Bridge) -> None:
     items = served.queue("encoded")
     with pytest.raises(TypeError, match="codec="):

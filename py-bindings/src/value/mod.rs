@@ -7,6 +7,7 @@
 mod cbor_read;
 mod cbor_write;
 mod key;
+mod local;
 mod media;
 mod ndarray;
 mod types;
@@ -20,8 +21,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use crate::errors;
+use local::Local;
 
 pub(crate) use key::{element_key, explicit_key};
+pub(crate) use local::Releasing;
 pub(crate) use types::Imported;
 
 /// Levels of nesting that are written and read; part of the format.
@@ -42,15 +45,11 @@ pub(crate) struct Codec {
     pub(crate) custom: Option<Py<PyAny>>,
 }
 
-/// An object that travels by reference. Dropping it on any thread is safe: PyO3 defers the release of a reference
-/// until the next attached moment.
-struct Local(Py<PyAny>);
-
 impl Codec {
     /// The payload that carries `value`.
     pub(crate) fn encode(&self, value: &Bound<'_, PyAny>) -> PyResult<Payload> {
         if self.local {
-            return Ok(Payload::local(Arc::new(Local(value.clone().unbind()))));
+            return Ok(Payload::local(Arc::new(Local::new(value))));
         }
         if let Some(codec) = &self.custom {
             let pair = codec.bind(value.py()).call_method1("encode", (value,))?;
@@ -66,8 +65,8 @@ impl Codec {
     /// The value that `payload` carries.
     pub(crate) fn decode<'py>(&self, py: Python<'py>, payload: &Payload) -> PyResult<Bound<'py, PyAny>> {
         match &payload.body {
-            Body::Local(object) => match object.downcast_ref::<Local>() {
-                Some(local) => Ok(local.0.bind(py).clone()),
+            Body::Local(object) => match object.downcast_ref::<Local>().and_then(|local| local.get(py)) {
+                Some(value) => Ok(value),
                 None => Err(PyValueError::new_err("the item is an object of another language's runtime")),
             },
             Body::Bytes(data) => match &self.custom {
