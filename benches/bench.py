@@ -212,7 +212,7 @@ def spread(values: list[float]) -> dict[str, Any]:
 
 
 def memory(pid: int, url: str) -> dict[str, Any]:
-    command = [BINARY.parent / "examples" / "memory", url, str(pid)]
+    command = [str(BINARY.parent / "examples" / "memory"), url, str(pid)]
     output = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
     figures: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
     return figures

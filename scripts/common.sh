@@ -7,10 +7,16 @@ case $profile in dev) out=$root/target/debug ;; *) out=$root/target/$profile ;; 
 export PATH="$root/.venv/bin:$root/.tools/node_modules/.bin:$PATH:$HOME/.cargo/bin"
 export VIRTUAL_ENV="$root/.venv" PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 unset CARGO_TARGET_DIR PYTHONPATH
-maven="mvn --batch-mode --no-transfer-progress --file java-bindings/pom.xml"
+maven="mvn --batch-mode --no-transfer-progress -Dstyle.color=never --file java-bindings/pom.xml"
 
 say() { printf '\n=== %s\n' "$*"; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# quiet COMMAND...: shows what it says only if it fails.
+quiet() {
+  local said
+  said=$("$@" 2>&1) || { printf '%s\n' "$said" >&2; return 1; }
+}
 
 # stage NAME COMMAND...: runs it, says how long it took, and remembers a failure instead of stopping.
 failed=()
