@@ -50,11 +50,11 @@ impl<T> Call<T> {
 
     /// Waits at most `slice`, driving the connection if nobody does. `None`: not yet. A signal ends the slice early.
     pub fn wait(&mut self, slice: Duration) -> Option<Result<Granted<T>, Error>> {
+        if let Some(result) = self.poll_take() {
+            return Some(result);
+        }
         let end = clock::now() + slice;
         loop {
-            if let Some(result) = self.poll_take() {
-                return Some(result);
-            }
             let State::Waiting(slot) = &self.state else { return None };
             let left = end.since(clock::now());
             if left.is_zero() {
@@ -63,6 +63,9 @@ impl<T> Call<T> {
             self.bridge.link().wait(slot, left);
             if !slot.is_ready() {
                 return None;
+            }
+            if let Some(result) = self.poll_take() {
+                return Some(result);
             }
         }
     }
