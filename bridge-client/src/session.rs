@@ -86,6 +86,8 @@ pub struct Session {
     hello: pb::SessionSpec,
     ttl: Duration,
     phase: Phase,
+    /// When anything last arrived on the present stream.
+    heard: Time,
     /// The session is known to be alive until then.
     alive_until: Option<Time>,
     next_op: u64,
@@ -118,6 +120,7 @@ impl Session {
             hello: pb::SessionSpec { protocol_version: PROTOCOL_VERSION, ..hello },
             ttl,
             phase: Phase::Down,
+            heard: Time::default(),
             alive_until: None,
             next_op: first.0,
             calls: BTreeMap::new(),
@@ -296,6 +299,7 @@ impl Session {
         frame: pb::AttachResponse,
         completions: &mut Completions,
     ) -> Verdict {
+        self.heard = now;
         if let Some(welcome) = frame.welcome {
             if let Err(error) = self.on_welcome(now, &welcome, frame.received, completions) {
                 return Verdict::Fatal(error);
@@ -327,15 +331,18 @@ impl Session {
         frame.farewell.map_or(verdict, Self::on_farewell)
     }
 
+    /// Something has arrived that is not a whole frame yet: the server is there.
+    pub fn on_progress(&mut self, now: Time) {
+        self.heard = now;
+    }
+
     /// When [`Session::on_time`] and [`Session::next_frame`] are wanted next, whatever happens.
     pub fn next_deadline(&self) -> Option<Time> {
         let stream = match self.phase {
-            Phase::Down | Phase::Up => None,
-            Phase::Greeting(since) => Some(since + self.patience()),
-            Phase::Attached => match self.outbox.heartbeat_sent {
-                Some(at) => Some(at + self.patience()),
-                None => Some(self.outbox.heartbeat_due(self.ttl)),
-            },
+            Phase::Attached if self.outbox.heartbeat_sent.is_none() => {
+                Some(self.outbox.heartbeat_due(self.ttl))
+            }
+            _ => self.silent_since().map(|since| since + self.patience()),
         };
         let accept = self.outbox.accept_due.filter(|_| self.is_attached());
         [stream, accept, self.ends.first().map(|(end, _)| *end)].into_iter().flatten().min()
@@ -350,15 +357,10 @@ impl Session {
             self.ends.pop_first();
             self.on_end(now, op, completions);
         }
-        let waiting_since = match self.phase {
-            Phase::Greeting(since) => Some(since),
-            Phase::Attached => self.outbox.heartbeat_sent,
-            Phase::Down | Phase::Up => None,
-        };
-        match waiting_since {
+        match self.silent_since() {
             Some(since) if now >= since + self.patience() => Verdict::Reconnect(Error::new(
                 Reason::Unavailable,
-                format!("the server has not answered a heartbeat for {:?}", now.since(since)),
+                format!("nothing has been heard of the server for {:?}", now.since(since)),
             )),
             _ => Verdict::Continue,
         }
@@ -390,6 +392,16 @@ impl Session {
         self.outbox = Outbox::default();
         self.phase = Phase::Down;
         self.closed = Some(error);
+    }
+
+    /// Since when an answer that comes at once has been awaited, and nothing at all has arrived.
+    fn silent_since(&self) -> Option<Time> {
+        let asked = match self.phase {
+            Phase::Greeting(since) => Some(since),
+            Phase::Attached => self.outbox.heartbeat_sent,
+            Phase::Down | Phase::Up => None,
+        };
+        asked.map(|asked| asked.max(self.heard))
     }
 
     /// How long an answer that comes at once may take.

@@ -9,7 +9,7 @@
 //! look: it sends what waited for a frame to ride in, and watches the socket if nobody else is there.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, TryLockError, Weak};
 use std::task::Waker;
 use std::time::Duration;
@@ -45,6 +45,8 @@ pub(super) struct Connection {
     pub(super) generation: u64,
     pub(super) desk: Mutex<Desk>,
     pub(super) wire: Mutex<Option<Wire>>,
+    /// Bytes received on the present wire when somebody last asked.
+    received: AtomicU64,
     /// Something was posted since the last turn began.
     dirty: AtomicBool,
     /// Answers that are in their slots, and whose callers have not been woken.
@@ -96,6 +98,7 @@ impl Connection {
             generation,
             desk: Mutex::new(Desk { session, outbox: None, lost: None }),
             wire: Mutex::new(None),
+            received: AtomicU64::new(0),
             dirty: AtomicBool::new(false),
             ready: Mutex::default(),
             lead: Lead::new(helper.clone()),
@@ -242,7 +245,13 @@ impl Connection {
 
     /// What is due in the session happens.
     pub(super) fn on_time(&self) {
-        let verdict = self.post(|session, completions| session.on_time(clock::now(), completions));
+        let news = self.has_received();
+        let verdict = self.post(|session, completions| {
+            if news {
+                session.on_progress(clock::now());
+            }
+            session.on_time(clock::now(), completions)
+        });
         if verdict != Verdict::Continue {
             self.lose(&mut lock(&self.wire), verdict);
             self.turn(Turn::default());
@@ -251,6 +260,13 @@ impl Connection {
         if let Some(next) = next {
             self.timer.at_latest(next);
         }
+    }
+
+    /// Whether anything has arrived since this was asked last, be it a part of a frame.
+    fn has_received(&self) -> bool {
+        let Ok(wire) = self.wire.try_lock() else { return false };
+        let received = wire.as_ref().map_or(0, |wire| wire.socket().received());
+        self.received.swap(received, Ordering::Relaxed) != received
     }
 
     /// Returns when the slot is ready, after `slice`, or when a signal arrives. Drives if nobody does.

@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -24,6 +24,8 @@ pub(super) struct Socket {
     readable: AtomicBool,
     /// Somebody has read, or tried to, since `start_reading`.
     tried: AtomicBool,
+    /// Bytes read so far.
+    received: AtomicU64,
     /// A write found the buffer full.
     want_write: AtomicBool,
     reader: Mutex<Option<Waker>>,
@@ -37,6 +39,7 @@ impl Socket {
             may_read: AtomicBool::new(false),
             readable: AtomicBool::new(false),
             tried: AtomicBool::new(false),
+            received: AtomicU64::new(0),
             want_write: AtomicBool::new(false),
             reader: Mutex::new(None),
             writer: Mutex::new(None),
@@ -79,6 +82,11 @@ impl Socket {
 
     /// `send` until the kernel takes something or says that its buffer is full *after* `want_write` was set: an
     /// edge that comes between the two belongs to nobody otherwise.
+    /// How many bytes have been read.
+    pub(super) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
     fn write(&self, cx: &mut Context<'_>, send: impl Fn() -> io::Result<usize>) -> Poll<io::Result<usize>> {
         let mut announced = false;
         loop {
@@ -152,6 +160,7 @@ impl Read for Stream {
                     _ => return Poll::Ready(Err(error)),
                 }
             };
+            socket.received.fetch_add(got as u64, Ordering::Relaxed);
             // SAFETY: the kernel wrote that many bytes.
             unsafe { buffer.advance(got) };
             if got > 0 && got < asked {
