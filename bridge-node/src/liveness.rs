@@ -30,7 +30,7 @@ pub(crate) struct Session {
     pub(crate) mail: Option<Arc<Mail>>,
     /// Unary calls that are open, by op.
     pub(crate) calls: BTreeMap<Op, OpenCall>,
-    pub(crate) process: Option<Watched>,
+    pub(crate) process: Option<Arc<Watched>>,
 }
 
 /// A unary call that waits for its answer.
@@ -96,10 +96,10 @@ impl Sessions {
         self.slots.iter().flatten()
     }
 
-    /// The session whose process has this watch.
-    pub(crate) fn of_process(&self, watched: u64) -> Option<SessionKey> {
+    /// The sessions whose process has this watch.
+    pub(crate) fn of_process(&self, watched: u64) -> Vec<SessionKey> {
         let of = |session: &&Session| session.process.as_ref().is_some_and(|process| process.id == watched);
-        self.iter().find(of).map(|session| session.key)
+        self.iter().filter(of).map(|session| session.key).collect()
     }
 
     /// When to look next.

@@ -325,7 +325,7 @@ impl Namespace {
 
     pub(crate) fn process_ended(&self, watched: u64) {
         let mut turn = Turn::begin(self);
-        if let Some(key) = turn.sessions().of_process(watched) {
+        for key in turn.sessions().of_process(watched) {
             tracing::info!(namespace = %self.name, "the process of a session is gone");
             turn.end(key, EndReason::Expired);
         }

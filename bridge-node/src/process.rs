@@ -4,14 +4,16 @@
 //! time is that of the pid, a pidfd tells when it ends, whatever ended it. Nothing here is Linux' only way to
 //! learn of it: elsewhere, and for other hosts, the TTL decides.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -66,6 +68,8 @@ pub(crate) struct Watch {
     epoll: OwnedFd,
     wake: OwnedFd,
     next: AtomicU64,
+    /// By pid and start time: sessions of one process share a descriptor.
+    watched: Mutex<BTreeMap<(u32, u64), Weak<Watched>>>,
 }
 
 /// Why a wait of the [`Watch`] ended.
@@ -76,7 +80,7 @@ impl Watch {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         epoll::add(&epoll, &wake, epoll::EventData::new_u64(WOKEN), epoll::EventFlags::IN)?;
-        Ok(Arc::new(Watch { epoll, wake, next: AtomicU64::new(WOKEN + 1) }))
+        Ok(Arc::new(Watch { epoll, wake, next: AtomicU64::new(WOKEN + 1), watched: Mutex::default() }))
     }
 
     /// Ends the current wait, or the next one.
@@ -86,9 +90,14 @@ impl Watch {
     }
 
     /// Watches a process of this host; `None` if it is not one, or cannot be watched.
-    pub(crate) fn process(self: &Arc<Self>, identity: &ProcessIdentity) -> Option<Watched> {
+    pub(crate) fn process(self: &Arc<Self>, identity: &ProcessIdentity) -> Option<Arc<Watched>> {
         if boot_id()? != identity.boot_id || pid_namespace()? != identity.pid_namespace {
             return None;
+        }
+        let process = (identity.pid, identity.start_time_ticks);
+        let mut watched = self.watched.lock();
+        if let Some(known) = watched.get(&process).and_then(Weak::upgrade) {
+            return Some(known);
         }
         let pid = Pid::from_raw(i32::try_from(identity.pid).ok()?)?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
@@ -99,7 +108,9 @@ impl Watch {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
         epoll::add(&self.epoll, &pidfd, epoll::EventData::new_u64(id), flags).ok()?;
-        Some(Watched { id, pidfd, watch: self.clone() })
+        let new = Arc::new(Watched { id, process, pidfd, watch: self.clone() });
+        watched.insert(process, Arc::downgrade(&new));
+        Some(new)
     }
 
     /// Waits at most `timeout` (for ever if `None`), or until woken; the ids of the processes that ended go to
@@ -126,6 +137,7 @@ impl Watch {
 /// A process that is being watched, until this is dropped.
 pub(crate) struct Watched {
     pub(crate) id: u64,
+    process: (u32, u64),
     pidfd: OwnedFd,
     watch: Arc<Watch>,
 }
@@ -134,5 +146,10 @@ impl Drop for Watched {
     fn drop(&mut self) {
         // Explicitly: a forked child may hold a copy of the descriptor, which would keep it registered.
         let _ = epoll::delete(&self.watch.epoll, self.pidfd.as_fd());
+        let mut watched = self.watch.watched.lock();
+        // Another may have taken the place between the last use and here.
+        if watched.get(&self.process).is_some_and(|known| known.strong_count() == 0) {
+            watched.remove(&self.process);
+        }
     }
 }

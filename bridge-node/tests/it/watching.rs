@@ -37,12 +37,17 @@ fn a_process_that_is_killed_gives_everything_back_at_once() {
     let namespace = namespace(&node);
     let mut child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
     let identity = ProcessIdentity::of(child.id()).unwrap();
-    let key = namespace.open(spec(1, Mode::Resumable), Some(identity)).unwrap().session;
-    let inbox = Inbox::new();
-    namespace.attach(key, inbox.clone());
+    let inboxes = [1, 2].map(|id| {
+        let key = namespace.open(spec(id, Mode::Resumable), Some(identity.clone())).unwrap().session;
+        let inbox = Inbox::new();
+        namespace.attach(key, inbox.clone());
+        inbox
+    });
     child.kill().unwrap();
-    inbox.wait(|_, end| end.is_some());
-    assert_eq!(inbox.ended(), Some(Reason::SessionExpired));
+    for inbox in inboxes {
+        inbox.wait(|_, end| end.is_some());
+        assert_eq!(inbox.ended(), Some(Reason::SessionExpired));
+    }
     child.wait().unwrap();
 }
 

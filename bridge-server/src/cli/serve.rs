@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -25,6 +26,7 @@ pub(super) fn run(options: ServeOptions) -> anyhow::Result<()> {
         let _inside = runtime.enter();
         Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? }
     };
+    more_descriptors();
     let server = Server::start(options)?;
     let mut stdout = std::io::stdout().lock();
     for url in server.urls() {
@@ -44,6 +46,14 @@ pub(super) fn run(options: ServeOptions) -> anyhow::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// Each connection needs one, and the usual soft limit is kept low for programs that use select.
+fn more_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "the limit of open files stays at {:?}", limit.current);
+    }
 }
 
 struct Signals {
