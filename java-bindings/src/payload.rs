@@ -18,6 +18,9 @@ const COPIED_BYTES_MAX: usize = 16 << 10;
 /// A Java object that travels by reference, as `io.syncbridge.Native` knows it.
 const LOCAL: jint = -1;
 
+/// Added to the form of a body that is a direct buffer, as `io.syncbridge.Native` knows it.
+const DIRECT: jint = 256;
+
 /// The content types that travel as a number, as `io.syncbridge.Native` knows them; others travel as text.
 const KNOWN: [ContentType; 6] = [
     ContentType::Bytes,
@@ -32,7 +35,7 @@ static BUFFERS: LazyLock<Table<Bytes>> = LazyLock::new(|| Table::new("buffer"));
 
 /// A value as Java passes it.
 pub(crate) struct Passed<'local> {
-    /// Index of a known content type, or `LOCAL`, or beyond: see `content_type`.
+    /// Index of a known content type, or `LOCAL`, or beyond: see `content_type`; and `DIRECT`.
     pub(crate) form: jint,
     pub(crate) content_type: JString<'local>,
     /// `byte[]`, a direct `ByteBuffer`, or any object if local.
@@ -46,14 +49,14 @@ pub(crate) fn read(env: &mut Env<'_>, passed: Passed<'_>) -> Result<Payload, Fai
     if passed.form == LOCAL {
         return Ok(Payload::local(local::refer(env, &passed.body)?));
     }
-    let content_type = match usize::try_from(passed.form).ok().and_then(|form| KNOWN.get(form)) {
+    let content_type = match usize::try_from(passed.form & !DIRECT).ok().and_then(|form| KNOWN.get(form)) {
         Some(known) => known.clone(),
         None => ContentType::parse(&passed.content_type.try_to_string(env)?),
     };
     let (Ok(offset), Ok(length)) = (usize::try_from(passed.offset), usize::try_from(passed.length)) else {
         return Err(Error::invalid("payload", "a payload has a negative offset or length").into());
     };
-    let bytes = if env.is_instance_of(&passed.body, jni::jni_str!("java/nio/ByteBuffer"))? {
+    let bytes = if passed.form & DIRECT != 0 {
         direct(env, passed.body, offset, length)?
     } else {
         heap(env, passed.body, passed.offset, length)?

@@ -49,6 +49,17 @@ public interface Codec<T> {
   }
 
   /**
+   * A record, as a CBOR map from the names of its components to their values. Components that a map
+   * lacks are null or zero; what else it has is ignored.
+   *
+   * @param type the record's class; its components are of types of the table in {@code
+   *     docs/values.md}, primitives, other records, or lists of them
+   */
+  static <T extends Record> Codec<T> record(Class<T> type) {
+    return new RecordCodec<>(type);
+  }
+
+  /**
    * JSON by Jackson, which must be on the class path: {@code
    * com.fasterxml.jackson.core:jackson-databind}.
    *

@@ -11,6 +11,9 @@ final class Native {
   /** A body that travels by reference, within this process. */
   static final int LOCAL = -1;
 
+  /** Added to the form of a body that is a direct buffer. */
+  private static final int DIRECT = 256;
+
   /** Content types that travel as their index. */
   private static final String[] KNOWN = {
     Payload.BYTES, Payload.TEXT, Payload.CBOR, Payload.JSON, Payload.NDARRAY, Payload.PICKLE
@@ -46,7 +49,7 @@ final class Native {
       String other = form == KNOWN.length ? payload.contentType() : null;
       ByteBuffer bytes = payload.bytes();
       if (bytes.isDirect()) {
-        return new Passed(form, other, bytes, bytes.position(), bytes.remaining());
+        return new Passed(form | DIRECT, other, bytes, bytes.position(), bytes.remaining());
       }
       if (bytes.hasArray()) {
         int offset = bytes.arrayOffset() + bytes.position();

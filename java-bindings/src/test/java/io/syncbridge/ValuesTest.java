@@ -127,6 +127,34 @@ class ValuesTest {
     assertEquals(Map.of("x", 3L, "label", "p"), read);
   }
 
+  record Job(int id, double weight, boolean urgent, String path, List<Step> steps, NdArray image) {}
+
+  record Step(byte kind, Long size) {}
+
+  @Test
+  void recordsAreReadBack() {
+    Codec<Job> codec = Codec.record(Job.class);
+    NdArray image = NdArray.of(new float[] {1, 2});
+    Job job =
+        new Job(
+            3,
+            1.5,
+            true,
+            "a.png",
+            List.of(new Step((byte) 1, 2L), new Step((byte) 2, null)),
+            image);
+    assertEquals(job, codec.decode(codec.encode(job)));
+    Job sparse = codec.decode(Codec.values().encode(Map.of("id", 1, "weight", 2, "other", "x")));
+    assertEquals(new Job(1, 2, false, null, null, null), sparse);
+    CodecException e =
+        assertThrows(
+            CodecException.class,
+            () -> codec.decode(Codec.values().encode(Map.of("id", 1L << 40))));
+    assertTrue(e.getMessage().contains("Job.id"), e.getMessage());
+    assertThrows(
+        CodecException.class, () -> codec.decode(Codec.values().encode(Map.of("path", 5))));
+  }
+
   @Test
   void whatHasNoFormIsRefusedByName() {
     CodecException e = assertThrows(CodecException.class, () -> Cbor.encode(new Thread()));
