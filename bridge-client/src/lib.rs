@@ -5,6 +5,26 @@
 //! dropped, which withdraws it. What it is granted is a [`Granted`] until the caller accepts it as its last step:
 //! dropped before that, it goes back to where it came from.
 //!
+//! ```
+//! use std::time::Duration;
+//!
+//! use bridge_client::queue::{Batch, Mode, NewItem, Options};
+//! use bridge_client::{Bridge, ConnectOptions, ContentType, ParticipantId, Payload, Timeout};
+//!
+//! # fn main() -> Result<(), bridge_client::Error> {
+//! let bridge = Bridge::connect("mem:example", ConnectOptions::default())?;
+//! let jobs = bridge.queue(Some("jobs"), Options { maxsize: Some(100), ..Options::default() })?;
+//! let me = ParticipantId::default();
+//!
+//! let item = NewItem { payload: Payload::new(ContentType::Text, "a.png"), key: Default::default() };
+//! jobs.put(me, item, Timeout::Never).finish()?;
+//!
+//! let job = jobs.take(me, Mode::Lease, Batch::ONE, Timeout::After(Duration::from_secs(5))).finish()?.remove(0);
+//! jobs.ack(me, vec![job.token]).finish()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! [`session`] is the client's half of the session protocol without any I/O; `link` carries it.
 
 pub mod bridge;

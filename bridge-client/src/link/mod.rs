@@ -33,7 +33,7 @@ pub struct Answered {
     pub op: Op,
     /// Its end.
     pub outcome: Outcome,
-    /// A grant that must be settled: it is the caller's only once [`Link::settle`] has accepted it.
+    /// A grant that must be settled: it is the caller's only once [`Session::settle`](crate::session::Session::settle) has accepted it.
     pub offered: bool,
 }
 
