@@ -13,6 +13,7 @@
 //! Only a wait without a deadline goes on for as long as no server is there.
 
 mod entry;
+mod incoming;
 mod outbox;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use bridge_core::command::{Command, semaphore};
 use bridge_core::ids::{Op, ParticipantId};
-use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, wire};
+use bridge_core::{Error, Outcome, Reason, Request, Time};
 use syncbridge_proto::v1 as pb;
 
 pub use crate::link::{Answered, Settle, Slot, Submission};
@@ -292,45 +293,6 @@ impl Session {
         }
     }
 
-    /// A frame has arrived.
-    pub fn on_frame(
-        &mut self,
-        now: Time,
-        frame: pb::AttachResponse,
-        completions: &mut Completions,
-    ) -> Verdict {
-        self.heard = now;
-        if let Some(welcome) = frame.welcome {
-            if let Err(error) = self.on_welcome(now, &welcome, frame.received, completions) {
-                return Verdict::Fatal(error);
-            }
-        } else if !self.is_attached() {
-            return match frame.farewell {
-                Some(farewell) => Self::on_farewell(farewell),
-                None => Verdict::Reconnect(internal("the server did not begin with a welcome")),
-            };
-        }
-        if let Some(sent_at) = self.outbox.received(frame.received) {
-            self.known_alive(sent_at);
-        }
-        if frame.heartbeat != 0 {
-            self.outbox.heartbeat_sent = None;
-        }
-        let mut verdict = Verdict::Continue;
-        for answer in frame.answers {
-            match wire::outcome(answer) {
-                Ok((op, Err(error))) if error.reason == Reason::SessionExpired => {
-                    self.on_expired(op);
-                    verdict = Verdict::Reconnect(error);
-                }
-                Ok((op, outcome)) => self.on_answer(now, op, outcome, completions),
-                Err(error) => tracing::warn!(%error, "an answer cannot be read"),
-            }
-        }
-        self.hand_out(now, completions);
-        frame.farewell.map_or(verdict, Self::on_farewell)
-    }
-
     /// Something has arrived that is not a whole frame yet: the server is there.
     pub fn on_progress(&mut self, now: Time) {
         self.heard = now;
@@ -449,190 +411,12 @@ impl Session {
         self.enqueue(op, entry);
     }
 
-    fn on_welcome(
-        &mut self,
-        now: Time,
-        welcome: &pb::Welcome,
-        received: u64,
-        completions: &mut Completions,
-    ) -> Result<(), Error> {
-        let Phase::Greeting(sent_at) = self.phase else { return Ok(()) };
-        if welcome.protocol_version != PROTOCOL_VERSION {
-            return Err(Error::new(
-                Reason::ProtocolVersion,
-                format!(
-                    "the server (version {}) speaks protocol {}, this client speaks {PROTOCOL_VERSION}; \
-                     use versions that fit",
-                    welcome.server_version, welcome.protocol_version
-                ),
-            ));
-        }
-        if let Some(ttl) = welcome.ttl.and_then(|ttl| Duration::try_from(ttl).ok()) {
-            self.ttl = ttl;
-        }
-        self.phase = Phase::Attached;
-        self.known_alive(sent_at);
-        self.outbox.welcomed(sent_at, received, welcome.resumed);
-        if welcome.resumed {
-            self.outbox.send_again(received, &mut self.calls);
-        } else {
-            self.on_replaced(now, completions);
-        }
-        Ok(())
-    }
-
-    /// The session is a new one: whatever the earlier one held or did not answer is gone.
-    fn on_replaced(&mut self, now: Time, completions: &mut Completions) {
-        self.held_back.clear();
-        self.outbox.participants = self.participants.clone();
-        self.objects.retain(|object| object.strong_count() > 0);
-        let objects: Vec<_> = self.objects.iter().filter_map(Weak::upgrade).collect();
-        for object in &objects {
-            object.forget();
-            object.lose_permits();
-        }
-        let old = std::mem::take(&mut self.calls);
-        for object in &objects {
-            self.enqueue_declare(now, object);
-        }
-        for (op, mut entry) in old {
-            let fate = entry.in_new_session();
-            if let (Some(slot), State::Offered(_)) = (&entry.slot, &entry.state) {
-                slot.take();
-            }
-            match fate {
-                entry::Fate::Forget => {}
-                entry::Fate::Move => {
-                    entry.state = State::Queued;
-                    entry.left = false;
-                    self.enqueue(op, entry);
-                    continue;
-                }
-                entry::Fate::End(error) => fill(entry.slot.take(), op, Err(error), completions),
-            }
-            if let Some(end) = entry.end {
-                self.ends.remove(&(end, op));
-            }
-        }
-    }
-
-    fn on_farewell(farewell: pb::Error) -> Verdict {
-        let error = Error::from(farewell);
-        match error.reason {
-            Reason::ProtocolVersion
-            | Reason::SessionDenied
-            | Reason::InvalidArgument
-            | Reason::LimitExceeded => Verdict::Fatal(error),
-            _ => Verdict::Reconnect(error),
-        }
-    }
-
-    fn on_answer(&mut self, now: Time, op: Op, outcome: Outcome, completions: &mut Completions) {
-        let Some(entry) = self.calls.get_mut(&op) else {
-            // Settled before: that is on its way, or the server would not have told it again.
-            return;
-        };
-        if matches!(entry.state, State::Offered(_) | State::Claimed(_)) {
-            return;
-        }
-        if let Ok(reply) = &outcome
-            && reply.is_grant()
-        {
-            if entry.slot.is_some() {
-                entry.state = State::Offered(outcome);
-                self.held_back.push(op);
-            } else {
-                self.calls.remove(&op);
-                self.outbox.refuse(op);
-            }
-            return;
-        }
-        if !matches!(entry.request, Request::Query(_)) {
-            self.outbox.done(op);
-        }
-        if outcome.is_ok() && entry.cancelling && entry.may_be_taken_back() {
-            entry.provisional = Some(outcome);
-            return;
-        }
-        if let Request::Command(Command::Cancel(target)) = entry.request {
-            self.on_cancelled(target, outcome == Ok(Reply::Cancelled(true)), completions);
-            self.calls.remove(&op);
-            return;
-        }
-        if let Err(error) = &outcome
-            && error.reason == Reason::ObjectGone
-            && !entry.renewed
-            && entry.slot.is_some()
-            && let Some(object) = entry.object.clone()
-        {
-            self.renew(now, op, &object);
-            return;
-        }
-        if let (Ok(reply), Some(object)) = (&outcome, &entry.object)
-            && let Some(handle) = declared(reply)
-        {
-            object.learn(handle);
-        }
-        self.finish(op, outcome, completions);
-    }
-
     /// It is declared again in a new session, unless its handles are gone.
     fn remember(&mut self, object: &Arc<Object>) {
         if self.objects.len() == self.objects.capacity() {
             self.objects.retain(|object| object.strong_count() > 0);
         }
         self.objects.push(Arc::downgrade(object));
-    }
-
-    /// The call ended with the session and changed nothing: as if it had never left.
-    fn on_expired(&mut self, op: Op) {
-        if let Some(entry) = self.calls.get_mut(&op)
-            && let State::Sent(_) = entry.state
-        {
-            entry.left = false;
-            entry.state = State::Queued;
-        }
-    }
-
-    /// The withdrawal of a call has been answered, which settles what was provisional.
-    fn on_cancelled(&mut self, op: Op, cancelled: bool, completions: &mut Completions) {
-        let Some(entry) = self.calls.get_mut(&op) else { return };
-        if let Some(outcome) = entry.provisional.take() {
-            let outcome = if cancelled { Err(entry::cancelled()) } else { outcome };
-            self.finish(op, outcome, completions);
-        }
-    }
-
-    /// The object behind the handle is gone: declares it anew, and asks again under a new number.
-    fn renew(&mut self, now: Time, op: Op, object: &Arc<Object>) {
-        let Some(mut entry) = self.calls.remove(&op) else { return };
-        object.forget();
-        self.enqueue_declare(now, object);
-        if let Some(end) = entry.end {
-            self.ends.remove(&(end, op));
-        }
-        entry.renewed = true;
-        entry.left = false;
-        entry.state = State::Queued;
-        let op = self.take_op();
-        if let Some(slot) = &entry.slot {
-            slot.renumber(op);
-        }
-        self.enqueue(op, entry);
-    }
-
-    /// Hands out the grants that wait for it, if the session is known to be alive.
-    fn hand_out(&mut self, now: Time, completions: &mut Completions) {
-        if !self.is_alive(now) {
-            return;
-        }
-        for op in std::mem::take(&mut self.held_back) {
-            let Some(entry) = self.calls.get(&op) else { continue };
-            if let (State::Offered(outcome), Some(slot)) = (&entry.state, &entry.slot) {
-                slot.put(Answered { op, outcome: outcome.clone(), offered: true });
-                completions.0.push(slot.clone());
-            }
-        }
     }
 
     /// The time of a call is over, and no answer has come (or a grant that could not be handed out).
@@ -682,20 +466,6 @@ fn serial(id: &[u8]) -> u64 {
     id.iter().fold(1, |serial: u64, byte| serial.wrapping_mul(31).wrapping_add(u64::from(*byte)))
 }
 
-fn declared(reply: &Reply) -> Option<bridge_core::ids::Handle> {
-    use bridge_core::command::{event, queue};
-    match reply {
-        Reply::Queue(queue::Reply::Declared { handle, .. })
-        | Reply::Event(event::Reply::Declared { handle, .. })
-        | Reply::Semaphore(semaphore::Reply::Declared { handle, .. }) => Some(*handle),
-        _ => None,
-    }
-}
-
 fn lost(message: &str) -> Error {
     Error::new(Reason::SessionExpired, message)
-}
-
-fn internal(message: &str) -> Error {
-    Error::new(Reason::Internal, message)
 }
