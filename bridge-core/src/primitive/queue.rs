@@ -8,6 +8,7 @@
 //! or to put where there is room, except behind a batch that has its minimum and lingers, and behind a
 //! putter that needs more room.
 
+mod arrivals;
 mod item;
 mod look;
 mod put;

@@ -9,6 +9,7 @@ use slab::Slab;
 use crate::command::queue::{Browsed, Cursor, Discipline, NewItem, Shelf};
 use crate::ids::ItemId;
 use crate::payload::Payload;
+use crate::primitive::queue::arrivals::Arrivals;
 use crate::time::Time;
 
 /// A place in the order of arrivals. That of a new arrival is its item's id; re-entry at the front of a queue
@@ -89,14 +90,14 @@ pub(crate) struct Ready {
 
 #[derive(Debug, Hash)]
 enum Order {
-    Fifo(BTreeMap<Arrival, usize>),
-    Lifo(BTreeMap<Arrival, usize>),
+    Fifo(Arrivals),
+    Lifo(Arrivals),
     Priority(BTreeMap<(Bytes, Arrival), usize>),
 }
 
 impl Default for Order {
     fn default() -> Self {
-        Order::Fifo(BTreeMap::new())
+        Order::Fifo(Arrivals::default())
     }
 }
 
@@ -117,8 +118,8 @@ impl Ready {
         let all: Vec<usize> = self.iter().collect();
         self.moved.clear();
         self.order = match discipline {
-            Discipline::Fifo => Order::Fifo(BTreeMap::new()),
-            Discipline::Lifo => Order::Lifo(BTreeMap::new()),
+            Discipline::Fifo => Order::Fifo(Arrivals::default()),
+            Discipline::Lifo => Order::Lifo(Arrivals::default()),
             Discipline::Priority => Order::Priority(BTreeMap::new()),
         };
         for key in all {
@@ -152,8 +153,8 @@ impl Ready {
     /// Takes the next one out.
     pub(crate) fn pop(&mut self, items: &Slab<Item>) -> Option<usize> {
         let key = match &mut self.order {
-            Order::Fifo(order) => order.pop_first()?.1,
-            Order::Lifo(order) => order.pop_last()?.1,
+            Order::Fifo(order) => order.pop_first()?,
+            Order::Lifo(order) => order.pop_last()?,
             Order::Priority(order) => order.pop_first()?.1,
         };
         if !self.moved.is_empty() {
@@ -167,15 +168,15 @@ impl Ready {
             return Some(*key);
         }
         match &self.order {
-            Order::Fifo(order) | Order::Lifo(order) => order.get(&(id.0 as Arrival)).copied(),
+            Order::Fifo(order) | Order::Lifo(order) => order.get(id.0 as Arrival),
             Order::Priority(_) => None,
         }
     }
 
     pub(crate) fn remove(&mut self, item: &Item) {
         match &mut self.order {
-            Order::Fifo(order) | Order::Lifo(order) => order.remove(&item.arrival),
-            Order::Priority(order) => order.remove(&(item.key.clone(), item.arrival)),
+            Order::Fifo(order) | Order::Lifo(order) => order.remove(item.arrival),
+            Order::Priority(order) => drop(order.remove(&(item.key.clone(), item.arrival))),
         };
         self.moved.remove(&item.id);
     }
@@ -197,18 +198,19 @@ impl Ready {
     /// Those that leave after the cursor's place.
     pub(crate) fn after(&self, cursor: Option<&Cursor>) -> Box<dyn Iterator<Item = usize> + '_> {
         match &self.order {
-            Order::Fifo(order) => {
-                let from = cursor.map_or(Unbounded, |cursor| Excluded(cursor.arrival));
-                Box::new(order.range((from, Unbounded)).map(|(_, key)| *key))
-            }
-            Order::Lifo(order) => {
-                let to = cursor.map_or(Unbounded, |cursor| Excluded(cursor.arrival));
-                Box::new(order.range((Unbounded, to)).rev().map(|(_, key)| *key))
-            }
+            Order::Fifo(order) => Box::new(order.ascending(cursor.map(|cursor| cursor.arrival))),
+            Order::Lifo(order) => Box::new(order.descending(cursor.map(|cursor| cursor.arrival))),
             Order::Priority(order) => {
                 let from = cursor.map_or(Unbounded, |c| Excluded((c.key.clone(), c.arrival)));
                 Box::new(order.range((from, Unbounded)).map(|(_, key)| *key))
             }
+        }
+    }
+
+    /// See the invariants of the order.
+    pub(crate) fn check(&self) {
+        if let Order::Fifo(order) | Order::Lifo(order) = &self.order {
+            order.check();
         }
     }
 }

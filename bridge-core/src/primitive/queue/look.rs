@@ -79,6 +79,7 @@ impl Queue {
 
     /// See the module's invariants.
     pub(crate) fn check(&self, world: &World) {
+        self.ready.check();
         assert_eq!(self.leased, self.out.values().filter(|out| out.accepted).count(), "leased");
         assert_eq!(self.gotten_total, self.gotten.values().sum::<u64>(), "gotten_total");
         assert!(self.done_early <= self.put_and_not_gone(), "more is done than was put");
