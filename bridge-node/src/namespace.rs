@@ -216,6 +216,10 @@ impl Namespace {
         request: Request,
     ) -> Option<Answer> {
         let mut turn = Turn::begin(self);
+        if turn.sessions().get(key).is_none() {
+            turn.finish();
+            return Some(Answer { op, outcome: Err(expired()), offered: false });
+        }
         self.request(&mut turn, key, op, participant, Carrier::Stream, request);
         turn.finish_with(key, op)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bridge_core::command::{Mode, queue};
+use bridge_core::command::{EndReason, Mode, queue};
 use bridge_core::error::Reason;
 use bridge_core::ids::{Op, OpRange, Secret, SessionId};
 use bridge_core::time::Timeout;
@@ -50,6 +50,15 @@ fn direct_answers_at_once_and_parks_what_waits() {
     let parked = inbox.one();
     assert_eq!((parked.op, value(&parked)), (Op(3), "b".into()));
     assert!(parked.offered, "a grant to a parked waiter waits for its thread");
+}
+
+#[test]
+fn a_direct_call_of_an_ended_session_is_told_so() {
+    let (node, _) = node();
+    let namespace = namespace(&node);
+    let key = namespace.open(spec(1, Mode::Direct), None).unwrap().session;
+    namespace.end(key, EndReason::Closed);
+    assert_eq!(reason(&namespace.direct(key, Op(1), ME, get()).unwrap()), Reason::SessionExpired);
 }
 
 #[test]

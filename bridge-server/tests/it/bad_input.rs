@@ -76,6 +76,7 @@ async fn random_messages() {
         "/syncbridge.v1.QueueService/GetMany",
         "/syncbridge.v1.SemaphoreService/Acquire",
         "/syncbridge.v1.SessionService/Open",
+        "/syncbridge.v1.SessionService/Attach",
         "/syncbridge.v1.AdminService/ListObjects",
         "/syncbridge.v1.QueueService/NoSuchMethod",
         "/no.such.Service/At",

@@ -57,6 +57,36 @@ async fn a_heartbeat_is_echoed() {
 }
 
 #[tokio::test]
+async fn absurd_ranges_cost_nothing() {
+    let server = serve();
+    let mut a = connect(&server).await.attach(1).await;
+    a.ask(1, Body::QueueGet(get()));
+    let all = pb::OpRange { first: 1, last: u64::MAX };
+    let refused = vec![0, 1, u64::MAX];
+    a.frame(pb::AttachRequest { done: vec![all; 100], refused, heartbeat: 1, ..Default::default() });
+    assert_eq!(a.next().await.heartbeat, 1);
+    connect(&server).await.queue.put(put("a")).await.unwrap();
+    assert_eq!(got(a.answer().await), "a", "what is not answered yet cannot be settled");
+}
+
+#[tokio::test]
+async fn several_serving_threads_share_the_node() {
+    let server = serve_with(|options| options.threads = 3);
+    let mut streams = Vec::new();
+    for id in 1..=6 {
+        let mut a = connect(&server).await.attach(id).await;
+        a.ask(1, Body::QueueGet(get()));
+        streams.push(a);
+    }
+    for _ in 1..=6 {
+        connect(&server).await.queue.put(put("a")).await.unwrap();
+    }
+    for a in &mut streams {
+        assert_eq!(got(a.answer().await), "a");
+    }
+}
+
+#[tokio::test]
 async fn cancel_has_a_definite_answer() {
     let server = serve();
     let mut a = connect(&server).await.attach(1).await;

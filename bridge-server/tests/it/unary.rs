@@ -102,6 +102,18 @@ async fn what_a_session_holds_comes_back_with_its_end() {
 }
 
 #[tokio::test]
+async fn a_close_accepts_what_unary_calls_were_granted() {
+    let server = serve();
+    let mut c = connect(&server).await;
+    let session = c.open(1).await;
+    c.queue.put(put("a")).await.unwrap();
+    c.queue.get(with(get_now(), &[("syncbridge-session", &session)])).await.unwrap();
+    let close = pb::CloseRequest { session_id: vec![1; 16].into(), secret: vec![1; 16].into() };
+    c.session.close(close).await.unwrap();
+    assert_eq!(reason(&c.queue.get(get_now()).await.unwrap_err()), "EMPTY");
+}
+
+#[tokio::test]
 async fn leases_and_tokens() {
     let server = serve();
     let mut c = connect(&server).await;
