@@ -1,8 +1,7 @@
 //! Watching the processes of this host: one that is gone must not hold anything for a TTL longer.
 //!
 //! A client says who it is ([`ProcessIdentity`]); where boot id and process namespace are our own and the start
-//! time is that of the pid, a pidfd tells when it ends, whatever ended it. Nothing here is Linux' only way to
-//! learn of it: elsewhere, and for other hosts, the TTL decides.
+//! time is that of the pid, a pidfd tells when it ends, whatever ended it. For other hosts the TTL decides.
 
 use std::collections::BTreeMap;
 use std::fs;
