@@ -19,6 +19,7 @@ mod outbox;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -52,7 +53,10 @@ impl Completions {
     pub fn deliver(&mut self) -> bool {
         let any = !self.0.is_empty();
         for slot in self.0.drain(..) {
-            slot.wake();
+            // A callback that panics stops no other, nor the thread that drives.
+            if catch_unwind(AssertUnwindSafe(|| slot.wake())).is_err() {
+                tracing::error!(op = slot.op().0, "a callback panicked");
+            }
         }
         any
     }

@@ -207,3 +207,22 @@ fn a_foreign_thread_drives() {
     assert!(waited.is_set);
     setting.join().unwrap();
 }
+
+#[test]
+fn a_callback_that_panics_stops_no_other() {
+    let served = Served::start();
+    let bridge = connect(&served.unix);
+    let event = bridge.event(Some("panics"), event::Options::default()).unwrap();
+    let calls: Vec<_> = (0..3).map(|_| event.wait(ME, Timeout::Never, None)).collect();
+    let (tell, told) = std::sync::mpsc::channel();
+    calls[0].on_ready(|| panic!("on purpose"));
+    for call in &calls[1..] {
+        let tell = tell.clone();
+        call.on_ready(move || tell.send(()).unwrap());
+    }
+    event.set(ME).finish().unwrap();
+    for _ in 1..3 {
+        told.recv_timeout(Duration::from_secs(5)).unwrap();
+    }
+    event.set(ME).finish().unwrap();
+}

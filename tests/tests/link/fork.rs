@@ -72,9 +72,10 @@ fn parent_and_child() {
     put(&queue, 2).unwrap();
 
     let inherited = (&queue, pending, granted);
+    let known = before.clone();
     in_child(move || {
         let (queue, pending, granted) = inherited;
-        let open: Vec<_> = connections().into_iter().filter(|one| !before.contains(one)).collect();
+        let open: Vec<_> = connections().into_iter().filter(|one| !known.contains(one)).collect();
         if !open.is_empty() {
             return Err(format!("descriptors {open:?} are open"));
         }
@@ -104,4 +105,6 @@ fn parent_and_child() {
     put(&queue, 4).unwrap();
     assert_eq!(number(&get(&queue, seconds(10)).finish().unwrap()[0]), 4);
     bridge.close(Duration::from_secs(5)).unwrap();
+    drop((bridge, queue, never, held));
+    eventually("nothing is left open", || connections() == before);
 }

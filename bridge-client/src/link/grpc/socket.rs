@@ -80,13 +80,13 @@ impl Socket {
         let _ = rustix::net::shutdown(&self.descriptor, rustix::net::Shutdown::Both);
     }
 
-    /// `send` until the kernel takes something or says that its buffer is full *after* `want_write` was set: an
-    /// edge that comes between the two belongs to nobody otherwise.
     /// How many bytes have been read.
     pub(super) fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
     }
 
+    /// `send` until the kernel takes something or says that its buffer is full *after* `want_write` was set: an
+    /// edge that comes between the two belongs to nobody otherwise.
     fn write(&self, cx: &mut Context<'_>, send: impl Fn() -> io::Result<usize>) -> Poll<io::Result<usize>> {
         let mut announced = false;
         loop {
