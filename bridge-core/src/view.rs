@@ -227,7 +227,7 @@ impl Engine {
                     figures.unfinished,
                     if figures.shut_down { " shut down" } else { "" }
                 );
-                let waiting = queue.waiters().count() as u64;
+                let waiting = queue.waiting() as u64;
                 (figures.offered + figures.leased, waiting, state)
             }
             Kind::Event => {
@@ -239,7 +239,7 @@ impl Engine {
                 let semaphore = &self.semaphores.get(self.semaphores.find(&target).ok()??)?.state;
                 let semaphore::Figures { available, limit, signals, held, waiting, .. } = semaphore.figures();
                 let state = format!("available={available} limit={limit} signals={signals} held={held}");
-                (semaphore.grants().count() as u64, waiting, state)
+                (semaphore.granted() as u64, waiting, state)
             }
         };
         Some(ObjectSummary { kind, name: name.clone(), holders, waiters, state })

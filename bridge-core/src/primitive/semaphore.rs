@@ -6,19 +6,23 @@
 //! Invariants: `held` is the sum over the grants; whoever is first in line and present wants more than is
 //! available; `bare` lists exactly the grants that a bare release may return.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod bare;
+
+use std::collections::BTreeMap;
 
 use crate::command::Reply as AnyReply;
 use crate::command::semaphore::{Acquire, Command, Figures, Options, Ownership, Query, Reply};
 use crate::command::{Carrier, Mode};
 use crate::error::{Error, Reason};
-use crate::ids::{Handle, Kind, ParticipantId, Token};
+use crate::ids::{Handle, Kind, Token};
 use crate::limits::PERMITS_MAX;
 use crate::primitive::{Loss, Primitive, Step, check_option, conclude, done};
 use crate::session::{Offer, Serial, Verdict};
 use crate::time::{Time, Timeout};
 use crate::wait::{Caller, Line, Object, Ticket, TicketKey, Want};
 use crate::world::{World, session_required};
+
+use bare::Bare;
 
 /// What one acquire was granted and has not given back.
 #[derive(Clone, Debug, Hash)]
@@ -53,46 +57,6 @@ struct Asked {
     permits: i64,
     by_token: bool,
     drain: bool,
-}
-
-/// The grants that a bare release may return, in the three orders in which it looks for them.
-#[derive(Debug, Default, Hash)]
-struct Bare {
-    by_participant: BTreeSet<(Serial, ParticipantId, Token)>,
-    by_session: BTreeSet<(Serial, Token)>,
-    by_age: BTreeSet<Token>,
-    permits: i64,
-}
-
-impl Bare {
-    fn insert(&mut self, token: Token, grant: &Grant) {
-        let Caller { serial, participant, .. } = grant.caller;
-        if self.by_age.insert(token) {
-            self.by_participant.insert((serial, participant, token));
-            self.by_session.insert((serial, token));
-            self.permits += grant.held;
-        }
-    }
-
-    /// Call while `grant` still has what it had when it was inserted.
-    fn remove(&mut self, token: Token, grant: &Grant) {
-        let Caller { serial, participant, .. } = grant.caller;
-        if self.by_age.remove(&token) {
-            self.by_participant.remove(&(serial, participant, token));
-            self.by_session.remove(&(serial, token));
-            self.permits -= grant.held;
-        }
-    }
-
-    /// The participant's newest, else the session's newest, else the oldest.
-    fn next_for(&self, caller: &Caller) -> Option<Token> {
-        let Caller { serial, participant, .. } = *caller;
-        let (low, high) = (Token(0), Token(u64::MAX));
-        let mut own = self.by_participant.range((serial, participant, low)..=(serial, participant, high));
-        let own = own.next_back().map(|(_, _, token)| *token);
-        let session = || self.by_session.range((serial, low)..=(serial, high)).next_back().map(|(_, t)| *t);
-        own.or_else(session).or_else(|| self.by_age.first().copied())
-    }
 }
 
 /// The state of a semaphore.
@@ -379,6 +343,11 @@ impl Semaphore {
         self.line.iter()
     }
 
+    /// How many grants are not given back.
+    pub(crate) fn granted(&self) -> usize {
+        self.grants.len()
+    }
+
     /// What is granted and not given back, oldest first.
     pub(crate) fn grants(&self) -> impl Iterator<Item = (Token, &Grant)> {
         self.grants.iter().map(|(token, grant)| (*token, grant))
@@ -389,13 +358,7 @@ impl Semaphore {
         let held: i64 = self.grants.values().map(|grant| grant.held).sum();
         assert_eq!(self.held, held, "held is not the sum over the grants");
         let bare: Vec<_> = self.grants.iter().filter(|(_, grant)| grant.is_bare()).collect();
-        assert!(
-            bare.iter().map(|(token, _)| *token).eq(&self.bare.by_age),
-            "the list of bare grants is wrong"
-        );
-        assert_eq!(self.bare.permits, bare.iter().map(|(_, grant)| grant.held).sum::<i64>());
-        assert_eq!(self.bare.by_participant.len(), bare.len());
-        assert_eq!(self.bare.by_session.len(), bare.len());
+        self.bare.check(&bare);
         if let Some(Want::Acquire { permits, .. }) =
             self.line.first().map(|(_, key)| &world.tickets[key].want)
         {

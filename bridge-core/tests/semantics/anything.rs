@@ -162,6 +162,5 @@ proptest! {
             space.now = space.now + Duration::from_millis(millis);
             space.input(input);
         }
-        space.replay();
     }
 }

@@ -6,5 +6,6 @@ mod event;
 mod ground_rules;
 mod model;
 mod queue;
+mod queue_shutdown;
 mod semaphore;
 mod support;

@@ -15,7 +15,7 @@ fn discipline(discipline: Discipline) -> command::Command {
     declare("q", Options { discipline: Some(discipline), ..Default::default() })
 }
 
-fn maxsize(maxsize: u64) -> command::Command {
+pub(crate) fn maxsize(maxsize: u64) -> command::Command {
     declare("q", Options { maxsize: Some(maxsize), ..Default::default() })
 }
 
@@ -24,7 +24,7 @@ fn deliveries_max(max: u32, dead_letters: Option<&str>) -> command::Command {
     declare("q", Options { max_deliveries: Some(max), dead_letters, ..Default::default() })
 }
 
-fn drain(space: &mut Space, who: SessionKey) -> String {
+pub(crate) fn drain(space: &mut Space, who: SessionKey) -> String {
     let mut all = Vec::new();
     while let Ok(got) = space.take_and_accept(who, get("q", NOW)) {
         all.extend(texts(&Ok(got)));
@@ -32,7 +32,7 @@ fn drain(space: &mut Space, who: SessionKey) -> String {
     all.join(" ")
 }
 
-fn browse(space: &Space, who: SessionKey, queue: &str, shelf: Shelf) -> Vec<Browsed> {
+pub(crate) fn browse(space: &Space, who: SessionKey, queue: &str, shelf: Shelf) -> Vec<Browsed> {
     let query = Query::Browse { shelf, page_size: 2, after: None };
     let mut all = Vec::new();
     let mut next = Some(query);
@@ -52,16 +52,12 @@ fn browsed(space: &Space, who: SessionKey, queue: &str, shelf: Shelf) -> String 
     all.iter().map(|item| text_of(&item.payload)).collect::<Vec<_>>().join(" ")
 }
 
-fn join(timeout: bridge_core::Timeout) -> command::Command {
+pub(crate) fn join(timeout: bridge_core::Timeout) -> command::Command {
     on("q", Command::Join { timeout })
 }
 
 fn task_done(count: u64) -> command::Command {
     on("q", Command::TaskDone { count })
-}
-
-fn shutdown(immediate: bool) -> command::Command {
-    on("q", Command::Shutdown { immediate })
 }
 
 #[test]
@@ -423,78 +419,6 @@ fn a_lost_session_leaves_its_items_unfinished() {
     assert_eq!(space.queue(who, "q").unfinished, 1, "join waits like the standard library");
     space.ask(who, task_done(1)).unwrap();
     space.ask(who, join(NOW)).unwrap();
-}
-
-#[test]
-fn a_graceful_shutdown_lets_out_what_is_there() {
-    let mut space = Space::default();
-    let [who, other] = [space.open(Mode::Resumable), space.open(Mode::Resumable)];
-    space.ask(who, maxsize(2)).unwrap();
-    space.ask(who, put_many("q", &["a", "b"], NOW)).unwrap();
-    let blocked = space.wait(who, put("q", "c", FOREVER));
-    let answers = space.call(who, shutdown(false)).1;
-    assert!(short(&answers).contains(&(blocked, "SHUT_DOWN".to_owned())));
-    assert_eq!(reason(&space.ask(who, put("q", "d", FOREVER))), Reason::ShutDown);
-    assert_eq!(drain(&mut space, other), "a b");
-    assert_eq!(reason(&space.ask(other, get("q", FOREVER))), Reason::ShutDown);
-}
-
-#[test]
-fn a_get_ends_when_nothing_can_come_any_more() {
-    let mut space = Space::default();
-    let [who, other] = [space.open(Mode::Resumable), space.open(Mode::Resumable)];
-    space.ask(who, put("q", "a", NOW)).unwrap();
-    let leased = token(&space.take_and_accept(other, lease("q", NOW)));
-    space.ask(who, shutdown(false)).unwrap();
-    assert_eq!(reason(&space.ask(who, get("q", NOW))), Reason::Empty, "it may come back");
-    let waiting = space.wait(who, get("q", FOREVER));
-    let (_, answers) = space.ask_all(other, nack("q", leased, Reentry::Place, ""));
-    assert_eq!(short(&answers), [(waiting, "a".to_owned())]);
-    space.done(who, waiting);
-    assert_eq!(reason(&space.ask(who, get("q", NOW))), Reason::ShutDown);
-}
-
-#[test]
-fn a_lessee_that_itself_waits_here_holds_nobody_up() {
-    let mut space = Space::default();
-    let [who, other] = [space.open(Mode::Resumable), space.open(Mode::Resumable)];
-    space.ask(who, put("q", "a", NOW)).unwrap();
-    space.take_and_accept(other, lease("q", NOW)).unwrap();
-    let first = space.wait(who, get("q", FOREVER));
-    assert_eq!(space.ask_all(who, shutdown(false)).1, []);
-    let (second, answers) = space.call(other, get("q", FOREVER));
-    let expected = [(first, "SHUT_DOWN"), (second, "SHUT_DOWN")].map(|(op, text)| (op, text.to_owned()));
-    let mut told = short(&answers);
-    told.sort();
-    assert_eq!(told, expected);
-}
-
-#[test]
-fn after_a_graceful_shutdown_a_batch_takes_what_is_left() {
-    let mut space = Space::default();
-    let who = space.open(Mode::Resumable);
-    let batch = space.wait(who, get_many("q", 5, 3, 1000, FOREVER));
-    space.ask(who, put_many("q", &["a", "b"], NOW)).unwrap();
-    assert_eq!(short(&space.ask_all(who, shutdown(false)).1), [(batch, "a b".to_owned())]);
-}
-
-#[test]
-fn an_immediate_shutdown_drops_what_is_ready_and_buries_what_returns() {
-    let mut space = Space::default();
-    let who = space.open(Mode::Resumable);
-    space.ask(who, put_many("q", &["a", "b", "c"], NOW)).unwrap();
-    let (offered, _) = space.call(who, get("q", NOW));
-    let joining = space.wait(who, join(FOREVER));
-    space.ask(who, shutdown(true)).unwrap();
-    assert_eq!((space.queue(who, "q").ready, space.queue(who, "q").unfinished), (0, 1));
-    assert_eq!(reason(&space.ask(who, get("q", FOREVER))), Reason::ShutDown);
-    assert_eq!(short(&space.refuse(who, offered)), [(joining, "joined".to_owned())]);
-    assert_eq!(browse(&space, who, "q", Shelf::Dead)[0].dead_reason.as_deref(), Some("SHUT_DOWN"));
-
-    let mut space = Space::default();
-    let who = space.open(Mode::Resumable);
-    let waiting = space.wait(who, get("q", FOREVER));
-    assert!(short(&space.call(who, shutdown(true)).1).contains(&(waiting, "SHUT_DOWN".to_owned())));
 }
 
 #[test]

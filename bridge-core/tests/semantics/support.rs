@@ -44,6 +44,15 @@ impl Default for Space {
     }
 }
 
+impl Drop for Space {
+    /// The journal of every test replays to the same state.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.replay();
+        }
+    }
+}
+
 impl Space {
     pub(crate) fn with(limits: Limits) -> Self {
         let now = Time::from_micros(1_000_000_000);
@@ -195,7 +204,7 @@ impl Space {
     }
 
     /// Executes the journal once more: the same state must come out.
-    pub(crate) fn replay(&self) {
+    fn replay(&self) {
         let mut engine = Engine::new(self.first_token, self.limits.clone());
         let mut effects = Vec::new();
         for (now, input) in &self.journal {

@@ -62,6 +62,11 @@ impl Queue {
         Reply::Browsed { items, next }
     }
 
+    /// How many calls wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.takers.len() + self.putters.len() + self.joiners.len()
+    }
+
     pub(crate) fn waiters(&self) -> impl Iterator<Item = TicketKey> {
         self.takers.iter().chain(self.putters.iter()).chain(self.joiners.iter())
     }

@@ -45,14 +45,14 @@ impl Queue {
             Some(Shut::Immediately) => true,
             _ if self.out.is_empty() => true,
             _ => {
-                let mut waiting = self.waiting(world);
+                let mut waiting = self.who_waits(world);
                 waiting.insert(me);
                 self.awaited(&waiting).is_some_and(|awaited| awaited.is_none_or(|other| other == me))
             }
         }
     }
 
-    fn waiting(&self, world: &World) -> BTreeSet<Participant> {
+    fn who_waits(&self, world: &World) -> BTreeSet<Participant> {
         let tickets = self.takers.iter().filter_map(|key| world.tickets.get(key));
         tickets.map(|ticket| participant(&ticket.caller)).collect()
     }
@@ -81,7 +81,7 @@ impl Queue {
         if self.takers.is_empty() {
             return false;
         }
-        let Some(awaited) = self.awaited(&self.waiting(world)) else { return false };
+        let Some(awaited) = self.awaited(&self.who_waits(world)) else { return false };
         if self.ready.len() > 0 {
             // Batches that wanted more get what there is: no more will come.
             return awaited.is_none() && self.serve_last(me, world);

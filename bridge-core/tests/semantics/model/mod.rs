@@ -152,7 +152,6 @@ pub(super) fn run<N: Naive>(mode: Mode, naive: N, declare: Command, events: Vec<
         test.event(&event);
         test.naive.compare(&test.space, test.keys[0]);
     }
-    test.space.replay();
 }
 
 impl<N: Naive> Test<N> {
