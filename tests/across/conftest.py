@@ -14,14 +14,8 @@ sys.path.insert(0, str(HERE))
 from harness import ROOT, Server  # noqa: E402
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as one:
-        yield one
-
-
-def pytest_sessionstart() -> None:
-    """Generates the stubs: syncbridge.v1, as the proto package is called, below the wheel's package."""
+def generate_stubs() -> None:
+    """Makes syncbridge.v1, as the proto package is called, below the wheel's package of that name."""
     import syncbridge
     from grpc_tools import protoc
 
@@ -33,3 +27,12 @@ def pytest_sessionstart() -> None:
     if protoc.main(["protoc", *arguments, *files]) != 0:
         raise pytest.UsageError("protoc refused proto/")
     syncbridge.__path__.append(str(stubs / "syncbridge"))
+
+
+generate_stubs()  # before the tests are imported, which import it
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as one:
+        yield one
