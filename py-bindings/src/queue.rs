@@ -262,58 +262,36 @@ impl Queue {
 
     /// Takes and decodes. What comes out is not accepted yet.
     ///
-    /// Where the first item of a batch cannot be decoded it is made a dead letter, and the error says which. Where a
-    /// later one cannot, the items before it are taken and it is the next one's matter.
+    /// An item that cannot be decoded is made a dead letter, and the error says which; the others of its batch go back
+    /// to their places.
     fn take<'py>(&self, py: Python<'py>, mode: Mode, size: Size, timeout: Timeout) -> PyResult<Taken<'py>> {
         let who = self.bridge.who(py)?;
-        let mut readable: Option<u32> = None;
-        loop {
-            let again = readable.take();
-            let (size, timeout) = match again {
-                None => (size, timeout),
-                Some(max) => (Size { max, min: size.min.min(max), ..size }, Timeout::NOW),
-            };
-            let granted = match wait::outcome(py, self.bridge.local(), || {
-                self.client.take(who, mode, size, timeout)
-            })? {
-                Ok(granted) => granted,
-                Err(error) if error.reason == Reason::Empty && again.is_some() => continue,
-                Err(error) => return Err(errors::exception(py, &error)),
-            };
-            let mut values = Vec::with_capacity(granted.len());
-            let failure =
-                granted.iter().find_map(|delivery| match self.codec.decode(py, &delivery.payload) {
-                    Ok(value) => {
-                        values.push(value);
-                        None
-                    }
-                    Err(cause) => Some((delivery.id, cause)),
-                });
-            let Some((id, cause)) = failure else { return Ok((granted, values)) };
-            drop(granted);
-            if !cause.is_instance_of::<PyException>(py) {
-                return Err(cause);
+        let granted =
+            wait::outcome(py, self.bridge.local(), || self.client.take(who, mode, size, timeout))?
+                .map_err(|error| errors::exception(py, &error))?;
+        let mut values = Vec::with_capacity(granted.len());
+        for delivery in granted.iter() {
+            match self.codec.decode(py, &delivery.payload) {
+                Ok(value) => values.push(value),
+                Err(cause) if cause.is_instance_of::<PyException>(py) => {
+                    self.bury(py, delivery.token, &cause)?;
+                    return Err(errors::undecodable(py, delivery.id.0, cause));
+                }
+                Err(interrupt) => return Err(interrupt),
             }
-            if values.is_empty() {
-                self.bury(py, id, &cause)?;
-                return Err(errors::undecodable(py, id.0, cause));
-            }
-            readable = u32::try_from(values.len()).ok();
         }
+        Ok((granted, values))
     }
 
-    /// Makes item `id` a dead letter if it is still the next one out.
-    fn bury(&self, py: Python<'_>, id: ItemId, cause: &PyErr) -> PyResult<()> {
-        let (who, local) = (self.bridge.who(py)?, self.bridge.local());
-        let lease = || self.client.take(who, Mode::Lease, Size::ONE, Timeout::NOW);
-        let Ok(granted) = wait::outcome(py, local, lease)? else { return Ok(()) };
-        if granted[0].id != id {
-            return Ok(());
-        }
-        let token = granted[0].token;
+    /// Makes an item that is still on offer a dead letter. What a `mem:` call was granted at once is its caller's
+    /// already, and there is nothing left to reject.
+    fn bury(&self, py: Python<'_>, token: Token, cause: &PyErr) -> PyResult<()> {
+        let who = self.bridge.who(py)?;
         let reason = format!("{UNDECODABLE}: {cause}");
-        wait::accept(py, granted)?;
-        wait::value(py, local, || self.client.reject(who, vec![token], reason))
+        match wait::outcome(py, self.bridge.local(), || self.client.reject(who, vec![token], reason))? {
+            Err(error) if error.reason != Reason::Stale => Err(errors::exception(py, &error)),
+            _ => Ok(()),
+        }
     }
 
     fn browsed(&self, py: Python<'_>, item: &Browsed) -> PyResult<BrowsedItem> {

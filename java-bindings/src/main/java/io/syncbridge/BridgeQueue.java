@@ -198,7 +198,27 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
       return codec.decode(item.payload());
     } catch (CodecException e) {
       throw new CodecException(
-          "item " + item.id() + " of the queue " + name + " stays there: " + e.getMessage(), e);
+          "item " + item.id() + " of the queue " + name + " cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * Decodes what is on offer. What cannot be decoded becomes a dead letter; the rest of its batch
+   * goes back.
+   */
+  private E taken(FromNative.Item item) {
+    try {
+      return decode(item);
+    } catch (CodecException e) {
+      try {
+        reject("UNDECODABLE: " + e.getMessage(), item.token());
+      } catch (SyncBridgeException rejected) {
+        // On mem: what a call was granted at once is its caller's already.
+        if (rejected.reason() != SyncBridgeException.Reason.STALE) {
+          e.addSuppressed(rejected);
+        }
+      }
+      throw e;
     }
   }
 
@@ -224,20 +244,20 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
     long started =
         Native.queueTake(
             id, who(), false, max, min, linger == null ? 0 : Times.nanos(linger), nanos);
-    return call(started, items -> map(items, this::decode));
+    return call(started, items -> map(items, this::taken));
   }
 
   private Call<E> getting(long nanos) {
     return call(
         Native.queueTake(id, who(), false, 1, 1, 0, nanos),
-        items -> decode((FromNative.Item) ((Object[]) items)[0]));
+        items -> taken((FromNative.Item) ((Object[]) items)[0]));
   }
 
   private Call<List<Delivery<E>>> leasing(int max, int min, Duration linger, long nanos) {
     long started =
         Native.queueTake(
             id, who(), true, max, min, linger == null ? 0 : Times.nanos(linger), nanos);
-    return call(started, items -> map(items, item -> new Delivery<>(this, item, decode(item))));
+    return call(started, items -> map(items, item -> new Delivery<>(this, item, taken(item))));
   }
 
   private static <T> List<T> map(Object items, Function<FromNative.Item, T> read) {
@@ -316,7 +336,7 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
             started,
             items -> {
               FromNative.Item item = (FromNative.Item) ((Object[]) items)[0];
-              return new Delivery<>(this, item, decode(item));
+              return new Delivery<>(this, item, taken(item));
             }),
         true);
   }
