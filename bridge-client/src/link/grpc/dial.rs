@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use bridge_core::error::{Error, Reason};
@@ -12,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, ipproto, sockopt};
 
 use super::descriptor::Descriptor;
+use super::helper::spawn;
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +34,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// Connects within `at_most`, name resolution not included (the system bounds that).
+/// Connects within `at_most`.
 pub(super) fn dial(address: &Address, at_most: Duration) -> Result<Descriptor, Error> {
     let until = Instant::now() + at_most;
     let connected = match address {
@@ -80,13 +82,29 @@ fn dial_unix(path: &std::path::Path, until: Instant) -> io::Result<Descriptor> {
 
 fn dial_tcp(host: &str, port: u16, until: Instant) -> io::Result<Descriptor> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
-    for address in (host, port).to_socket_addrs()? {
+    for address in resolve(host, port, until)? {
         match dial_one(&address, until) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = error,
         }
     }
     Err(last)
+}
+
+/// The addresses of a host. The system's resolver cannot be told how long it may take, so a name is looked up by a
+/// thread that is left to itself when it takes longer.
+fn resolve(host: &str, port: u16, until: Instant) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![(address, port).into()]);
+    }
+    let (tell, told) = mpsc::channel();
+    let name = host.to_owned();
+    spawn("syncbridge-name", move || {
+        // Nobody may be waiting any more.
+        let _ = tell.send((name.as_str(), port).to_socket_addrs().map(Iterator::collect));
+    })?;
+    told.recv_timeout(until.saturating_duration_since(Instant::now()))
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 fn dial_one(address: &SocketAddr, until: Instant) -> io::Result<Descriptor> {

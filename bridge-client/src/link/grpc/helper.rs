@@ -107,7 +107,7 @@ pub(super) fn connect_once(connection: &Arc<Connection>, at_most: Duration) -> R
 }
 
 /// A thread that no signal reaches, not even before it runs.
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub(super) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let mut all = std::mem::MaybeUninit::uninit();
     let mut before = std::mem::MaybeUninit::uninit();
     // SAFETY: both sets are plain memory that these functions fill; a new thread inherits the mask of this one.
