@@ -222,12 +222,12 @@ def show(rows: list[dict[str, Any]], waiting: dict[str, Any], runs: int) -> None
     print(
         f"\n{runs} runs, interleaved; median (least to most); {ITEM_BYTES} bytes an item; {os.cpu_count()} cores\n"
     )
-    print(f"{'':38}{'':6}{'syncbridge':>32}{'redis':>32}{'times as good':>22}")
+    print(f"{'':38}{'':6}{'syncbridge':>42}{'redis':>42}{'times as good':>22}")
     for one in rows:
         cells = [cell(one[system], one["unit"]) for system in SYSTEMS]
         ratio = one["ratio"]
         times = f"{ratio['median']:.2f} ({ratio['least']:.2f} to {ratio['most']:.2f})"
-        print(f"{one['title']:38}{one['transport']:6}{cells[0]:>32}{cells[1]:>32}{times:>22}")
+        print(f"{one['title']:38}{one['transport']:6}{cells[0]:>42}{cells[1]:>42}{times:>22}")
     print()
     checks = [
         ("an idle session, without its connection", "bytes_per_session", 16 * 1024, "bytes"),
