@@ -33,6 +33,7 @@ mod clock;
 pub mod event;
 pub mod fork;
 mod link;
+mod lock;
 mod object;
 pub mod queue;
 pub mod semaphore;

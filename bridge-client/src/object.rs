@@ -1,11 +1,13 @@
 //! What a typed handle stands for: an object by name, with what its engine calls it at present.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bridge_core::command::{Command, Request, event, queue, semaphore};
 use bridge_core::ids::{Handle, Kind, Name, Target};
 use bridge_core::{Error, Reason};
-use parking_lot::Mutex;
+
+use crate::lock::lock;
 
 /// The options with which an object was declared, so that it can be declared again.
 #[derive(Clone, Debug)]
@@ -81,18 +83,18 @@ impl Object {
     }
 
     pub(crate) fn hold_permits(&self, permits: i64) {
-        self.permits.lock().held += permits.max(0);
+        lock(&self.permits).held += permits.max(0);
     }
 
     /// The session that held them is gone.
     pub(crate) fn lose_permits(&self) {
-        let mut own = self.permits.lock();
+        let mut own = lock(&self.permits);
         own.lost += std::mem::take(&mut own.held);
     }
 
     /// A bare release is about to be sent: whether it gives back what was held. Fails if that was lost.
     pub(crate) fn release_permits(&self, permits: i64) -> Result<bool, Error> {
-        let mut own = self.permits.lock();
+        let mut own = lock(&self.permits);
         if own.lost > 0 {
             own.lost = (own.lost - permits).max(0);
             return Err(self.stale());

@@ -26,7 +26,7 @@ use std::time::Duration;
 use bridge_core::command::{Command, semaphore};
 use bridge_core::ids::{Op, ParticipantId};
 use bridge_core::{Error, Outcome, Reason, Request, Time};
-use syncbridge_proto::v1 as pb;
+use syncbridge_proto::{PROTOCOL_VERSION, v1 as pb};
 
 pub use crate::link::{Answered, Settle, Slot, Submission};
 pub use crate::object::Object;
@@ -35,9 +35,6 @@ use outbox::Outbox;
 
 /// How long after its deadline a call that was not answered ends by itself.
 pub const GRACE: Duration = Duration::from_secs(1);
-
-/// The protocol version that this client speaks.
-pub const PROTOCOL_VERSION: u32 = 1;
 
 /// Slots to wake.
 #[derive(Debug, Default)]
@@ -119,7 +116,10 @@ impl Session {
 
     /// As [`Session::new`]; its first command has the number `first`.
     pub fn numbered_from(hello: pb::SessionSpec, first: Op) -> Self {
-        let ttl = hello.ttl.and_then(|ttl| Duration::try_from(ttl).ok()).unwrap_or(Duration::from_secs(15));
+        let ttl = hello
+            .ttl
+            .and_then(|ttl| bridge_core::wire::duration("ttl", ttl).ok())
+            .unwrap_or(Duration::from_secs(15));
         Session {
             serial: serial(&hello.id),
             hello: pb::SessionSpec { protocol_version: PROTOCOL_VERSION, ..hello },

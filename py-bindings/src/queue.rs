@@ -266,9 +266,8 @@ impl Queue {
     /// to their places.
     fn take<'py>(&self, py: Python<'py>, mode: Mode, size: Size, timeout: Timeout) -> PyResult<Taken<'py>> {
         let who = self.bridge.who(py)?;
-        let granted =
-            wait::outcome(py, self.bridge.local(), || self.client.take(who, mode, size, timeout))?
-                .map_err(|error| errors::exception(py, &error))?;
+        let granted = wait::outcome(py, self.bridge.local(), || self.client.take(who, mode, size, timeout))?
+            .map_err(|error| errors::exception(py, &error))?;
         let mut values = Vec::with_capacity(granted.len());
         for delivery in granted.iter() {
             match self.codec.decode(py, &delivery.payload) {

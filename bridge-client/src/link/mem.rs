@@ -6,19 +6,19 @@
 use std::collections::{BTreeMap, HashMap};
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use bridge_core::command::{Command, EndReason, Mode, SessionSpec};
 use bridge_core::ids::{Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey};
 use bridge_core::{Error, Reason, Request};
 use bridge_node::{Answer, Config, Frame, Namespace, Node, Outbox, SystemClock};
-use parking_lot::Mutex;
 
 use super::slot::futex;
 use super::{Answered, Link, Settle, Slot, Started, Submission};
 use crate::bridge::ConnectOptions;
 use crate::fork;
+use crate::lock::lock;
 
 /// The engines of this process by name, each in a node of its own that lives as long as somebody is connected. With the
 /// fork generation that made them: a child's are not its parent's.
@@ -58,7 +58,7 @@ pub(crate) fn connect(name: &Name, options: &ConnectOptions) -> Result<Arc<dyn L
 }
 
 fn node(generation: u64, name: &Name) -> Result<Arc<Node>, Error> {
-    let mut nodes = NODES.lock();
+    let mut nodes = lock(&NODES);
     let key = (generation, name.clone());
     if let Some(node) = nodes.get(&key).and_then(Weak::upgrade) {
         return Ok(node);
@@ -151,7 +151,7 @@ impl Link for Mem {
         if let Some(answer) = self.engine.namespace.direct(self.key, op, who, request) {
             return Started::Answered(answer.into());
         }
-        let mut calls = self.desk.calls.lock();
+        let mut calls = lock(&self.desk.calls);
         match calls.remove(&op) {
             Some(Parked::Early(answered)) => Started::Answered(answered),
             _ if self.desk.closed.load(Ordering::Acquire) => {
@@ -202,7 +202,7 @@ impl Link for Mem {
             return;
         }
         let op = slot.op();
-        let parked = match self.desk.calls.lock().get_mut(&op) {
+        let parked = match lock(&self.desk.calls).get_mut(&op) {
             Some(parked) => {
                 *parked = Parked::Abandoned;
                 true
@@ -262,7 +262,7 @@ impl Outbox for Desk {
         let mut filled = Vec::with_capacity(answers.len());
         let mut refused = Vec::new();
         {
-            let mut calls = self.calls.lock();
+            let mut calls = lock(&self.calls);
             for answer in answers.drain(..) {
                 let answered = Answered::from(answer);
                 let op = answered.op;
@@ -291,7 +291,7 @@ impl Outbox for Desk {
     fn end(&self, why: Error) {
         self.closed.store(true, Ordering::Release);
         let mut filled = Vec::new();
-        for (op, parked) in self.calls.lock().drain() {
+        for (op, parked) in lock(&self.calls).drain() {
             if let Parked::Waiting(slot) = parked {
                 slot.put(Answered { op, outcome: Err(why.clone()), offered: false });
                 filled.push(slot);

@@ -1,15 +1,14 @@
 //! Where the answer of one call lands, and where its caller waits.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
-
-use parking_lot::Mutex;
 
 use bridge_core::ids::Op;
 
 use super::Answered;
+use crate::lock::lock;
 
 /// Set while an answer is there.
 const READY: u32 = 1;
@@ -51,12 +50,12 @@ impl Slot {
 
     /// The number under which its call runs at present.
     pub fn op(&self) -> Op {
-        Op(self.cell.lock().op)
+        Op(lock(&self.cell).op)
     }
 
     /// The call runs under another number from now on.
     pub(crate) fn renumber(&self, op: Op) {
-        self.cell.lock().op = op.0;
+        lock(&self.cell).op = op.0;
     }
 
     /// Whether an answer is there.
@@ -66,14 +65,14 @@ impl Slot {
 
     /// Puts the answer without waking anybody: [`Slot::wake`] must follow.
     pub(crate) fn put(&self, answer: Answered) {
-        let mut cell = self.cell.lock();
+        let mut cell = lock(&self.cell);
         cell.answer = Some(answer);
         self.word.fetch_or(READY, Ordering::Release);
     }
 
     /// Takes the answer out.
     pub(crate) fn take(&self) -> Option<Answered> {
-        let mut cell = self.cell.lock();
+        let mut cell = lock(&self.cell);
         self.word.fetch_and(!READY, Ordering::Relaxed);
         cell.answer.take()
     }
@@ -81,7 +80,7 @@ impl Slot {
     /// Wakes whoever waits, if the answer is (still) there. Call it without holding any lock.
     pub(crate) fn wake(&self) {
         let (waker, on_ready) = {
-            let mut cell = self.cell.lock();
+            let mut cell = lock(&self.cell);
             if cell.answer.is_none() {
                 return;
             }
@@ -123,7 +122,7 @@ impl Slot {
 
     /// `f` is called once when the answer is there: at once, if it is.
     pub(crate) fn on_ready(&self, f: Box<dyn FnOnce() + Send>) {
-        let mut cell = self.cell.lock();
+        let mut cell = lock(&self.cell);
         if cell.answer.is_none() {
             cell.on_ready = Some(f);
             return;
@@ -134,7 +133,7 @@ impl Slot {
 
     /// `waker` is woken when the answer is there. False: it is there.
     pub(crate) fn set_waker(&self, waker: &Waker) -> bool {
-        let mut cell = self.cell.lock();
+        let mut cell = lock(&self.cell);
         if cell.answer.is_some() {
             return false;
         }
@@ -152,7 +151,6 @@ pub(crate) mod futex {
     /// Callers look again after every slice, so none needs to be longer than what every kernel can count.
     const SLICE_MAX: Duration = Duration::from_secs(24 * 3600);
 
-    #[cfg(target_os = "linux")]
     pub(crate) fn wait(word: &AtomicU32, seen: u32, slice: Duration) {
         use rustix::thread::futex;
         let slice = slice.min(SLICE_MAX);
@@ -162,29 +160,9 @@ pub(crate) mod futex {
         let _ = futex::wait(word, futex::Flags::PRIVATE, seen, Some(&slice));
     }
 
-    #[cfg(target_os = "linux")]
     pub(crate) fn wake(word: &AtomicU32) {
         use rustix::thread::futex;
         let _ = futex::wake(word, futex::Flags::PRIVATE, u32::MAX >> 1);
-    }
-
-    /// Elsewhere a short slice on a shared condition stands in.
-    #[cfg(not(target_os = "linux"))]
-    static SHARED: (parking_lot::Mutex<()>, parking_lot::Condvar) =
-        (parking_lot::Mutex::new(()), parking_lot::Condvar::new());
-
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn wait(word: &AtomicU32, seen: u32, slice: Duration) {
-        let mut guard = SHARED.0.lock();
-        if word.load(std::sync::atomic::Ordering::Acquire) == seen {
-            SHARED.1.wait_for(&mut guard, slice.min(Duration::from_millis(50)));
-        }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) fn wake(_word: &AtomicU32) {
-        let _guard = SHARED.0.lock();
-        SHARED.1.notify_all();
     }
 }
 

@@ -1,15 +1,14 @@
 //! What arrives: the welcome, answers, and what follows from a session that was lost.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use bridge_core::command::Command;
 use bridge_core::ids::{Handle, Op};
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, wire};
-use syncbridge_proto::v1 as pb;
+use syncbridge_proto::{PROTOCOL_VERSION, v1 as pb};
 
 use super::entry::{self, Fate, State};
-use super::{Completions, PROTOCOL_VERSION, Phase, Session, Verdict, fill};
+use super::{Completions, Phase, Session, Verdict, fill};
 use crate::link::Answered;
 use crate::object::Object;
 
@@ -71,7 +70,7 @@ impl Session {
                 ),
             ));
         }
-        if let Some(ttl) = welcome.ttl.and_then(|ttl| Duration::try_from(ttl).ok()) {
+        if let Some(ttl) = welcome.ttl.and_then(|ttl| wire::duration("ttl", ttl).ok()) {
             self.ttl = ttl;
         }
         self.phase = Phase::Attached;

@@ -10,9 +10,9 @@ use syncbridge_proto::v1::CloseRequest;
 
 use super::connection::{Connection, STALL, Turn};
 use super::dial::dial;
-use super::lock;
 use super::wire::Wire;
 use crate::clock;
+use crate::lock::lock;
 use crate::session::Completions;
 
 impl Connection {

@@ -21,12 +21,12 @@ use syncbridge_proto::v1::{AttachRequest, AttachResponse};
 
 use super::dial::Address;
 use super::lead::{Lead, Role};
-use super::lock;
 use super::poller::Poller;
 use super::timer::Timer;
 use super::wire::{Ends, Wire};
 use crate::clock;
 use crate::link::slot::Slot;
+use crate::lock::lock;
 use crate::session::{Completions, Session, Verdict};
 
 /// How soon the helper looks after something was posted that nobody may be waiting for.

@@ -10,8 +10,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawF
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, Once};
 
-use super::lock;
 use crate::fork;
+use crate::lock::lock;
 
 /// Every descriptor that is open now.
 static OPEN: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());

@@ -9,7 +9,7 @@ use std::task::{Context, Wake, Waker};
 
 use slab::Slab;
 
-use super::lock;
+use crate::lock::lock;
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 

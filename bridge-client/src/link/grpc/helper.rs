@@ -12,8 +12,8 @@ use bridge_core::error::{Error, Reason};
 
 use super::connection::{Connection, Turn};
 use super::dial::dial;
-use super::lock;
 use super::wire::Wire;
+use crate::lock::lock;
 
 /// How long one attempt to dial may take.
 const DIAL_AT_MOST: Duration = Duration::from_secs(5);

@@ -8,10 +8,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::lock;
 use super::poller::{EventFlags, Poller};
 use super::socket::Socket;
 use crate::link::slot::Slot;
+use crate::lock::lock;
 
 /// Leader, followers, and the helper's watch over the socket.
 #[derive(Debug)]

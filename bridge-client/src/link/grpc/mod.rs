@@ -18,12 +18,13 @@ mod socket;
 mod timer;
 mod wire;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bridge_core::error::{Error, Reason};
 use bridge_core::ids::{Op, ParticipantId};
+use bridge_core::wire::duration_field;
 use syncbridge_proto::v1 as pb;
 
 use super::slot::Slot;
@@ -31,15 +32,11 @@ use super::{Answered, Identity, Link, Settle, Started, Submission};
 use crate::bridge::ConnectOptions;
 use crate::clock;
 use crate::fork;
+use crate::lock::lock;
 use crate::session::Session;
 use crate::url::Url;
 use connection::Connection;
 use dial::Address;
-
-/// Locks. Nothing here is left half-done by a panic, and std's mutex can be used after a fork.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Op numbers of different processes differ in the bits from here up, so that a call which a child inherited from its
 /// parent is never taken for one of its own.
@@ -105,7 +102,7 @@ impl Recipe {
             id: super::random_u128()?.to_be_bytes().to_vec().into(),
             secret: super::random_u128()?.to_be_bytes().to_vec().into(),
             namespace: self.namespace.clone(),
-            ttl: self.options.session_ttl.try_into().ok(),
+            ttl: Some(duration_field(self.options.session_ttl)),
             label: identity.label.clone(),
             process: Some(process::identity(identity)),
             protocol_version: syncbridge_proto::PROTOCOL_VERSION,

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use hyper::rt::{Read, ReadBufCursor, Write};
 
 use super::descriptor::Descriptor;
-use super::lock;
+use crate::lock::lock;
 
 /// A connected, non-blocking stream socket and what is known about it.
 ///

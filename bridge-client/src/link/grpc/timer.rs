@@ -12,7 +12,7 @@ use rustix::time::{
 };
 
 use super::descriptor::Descriptor;
-use super::lock;
+use crate::lock::lock;
 
 const NEVER: u64 = u64::MAX;
 

@@ -21,9 +21,9 @@ use tonic_types::StatusExt;
 use super::descriptor::Descriptor;
 use super::dial::Address;
 use super::executor::Executor;
-use super::lock;
 use super::poller::{EventFlags, Poller};
 use super::socket::{Socket, Stream};
+use crate::lock::lock;
 use crate::session::Verdict;
 
 /// HTTP/2 windows, so that a large payload does not wait for window updates.

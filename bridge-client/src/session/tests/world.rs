@@ -11,11 +11,12 @@ use bridge_core::payload::ContentType;
 use bridge_core::{Error, Outcome, Payload, Request, Time, Timeout, wire};
 use bridge_node::{Answer, Clock, Config, Frame, Namespace, Node, Outbox};
 use bytes::Bytes;
-use parking_lot::Mutex;
 use prost::Message;
+use std::sync::Mutex;
 use syncbridge_proto::v1 as pb;
 
-use super::super::{Completions, PROTOCOL_VERSION, Session, Settle, Slot, Submission, Verdict};
+use super::super::{Completions, Session, Settle, Slot, Submission, Verdict};
+use crate::lock::lock;
 use crate::object::{Declaration, Object};
 
 pub(super) const TTL: Duration = Duration::from_secs(15);
@@ -44,11 +45,11 @@ struct Sent(Mutex<(Vec<Answer>, Option<Error>)>);
 
 impl Outbox for Sent {
     fn deliver(&self, answers: &mut Vec<Answer>) {
-        self.0.lock().0.append(answers);
+        lock(&self.0).0.append(answers);
     }
 
     fn end(&self, why: Error) {
-        self.0.lock().1 = Some(why);
+        lock(&self.0).1 = Some(why);
     }
 }
 
@@ -197,7 +198,7 @@ impl World {
             response.welcome = Some(pb::Welcome {
                 resumed: opened.resumed,
                 ttl: Some(wire::duration_field(TTL)),
-                protocol_version: PROTOCOL_VERSION,
+                protocol_version: syncbridge_proto::PROTOCOL_VERSION,
                 server_version: String::new(),
             });
         } else {
@@ -231,7 +232,7 @@ impl World {
     }
 
     fn answer(stream: &Stream, response: &mut pb::AttachResponse) {
-        let mut sent = stream.outbox.0.lock();
+        let mut sent = lock(&stream.outbox.0);
         response.answers = sent.0.drain(..).map(|answer| wire::answer(answer.op, answer.outcome)).collect();
         response.farewell = sent.1.take().map(pb::Error::from);
     }
