@@ -14,15 +14,21 @@ use crate::process::Watch;
 /// What the namespaces tell the ticker: when it must be up at the latest.
 #[derive(Default)]
 pub(crate) struct Alarm {
-    /// In microseconds; `u64::MAX`: nothing is due, or the ticker is at work and will look again.
-    at: AtomicU64,
+    /// Until when the ticker sleeps, in microseconds; `u64::MAX`: until it is woken, 0: it is awake.
+    until: AtomicU64,
+    /// The earliest that it was told of since it woke up.
+    earliest: AtomicU64,
     watch: Option<Arc<Watch>>,
 }
 
 impl Alarm {
     /// Without a watch (a system without epoll, or a simulation) nobody sleeps, and nobody is woken.
     pub(crate) fn new() -> Self {
-        Alarm { at: AtomicU64::new(u64::MAX), watch: Watch::new().ok() }
+        Alarm {
+            until: AtomicU64::new(u64::MAX),
+            earliest: AtomicU64::new(u64::MAX),
+            watch: Watch::new().ok(),
+        }
     }
 
     pub(crate) fn watch(&self) -> Option<&Arc<Watch>> {
@@ -32,10 +38,30 @@ impl Alarm {
     /// Something is due at `due`.
     pub(crate) fn at_most(&self, due: Option<Time>) {
         let Some(due) = due else { return };
-        if due.micros < self.at.load(Ordering::SeqCst)
-            && due.micros < self.at.fetch_min(due.micros, Ordering::SeqCst)
+        self.earliest.fetch_min(due.micros, Ordering::SeqCst);
+        if due.micros < self.until.load(Ordering::SeqCst)
+            && due.micros < self.until.fetch_min(due.micros, Ordering::SeqCst)
         {
             self.wake();
+        }
+    }
+
+    /// The ticker is awake and needs no waking: what it is told of from now on it sees before it sleeps.
+    fn awake(&self) {
+        self.until.store(0, Ordering::SeqCst);
+        self.earliest.store(u64::MAX, Ordering::SeqCst);
+    }
+
+    /// The ticker is about to sleep until `due`, or earlier if it was told so; answers with when.
+    fn asleep(&self, due: Option<Time>) -> Option<Time> {
+        let due = due.map_or(u64::MAX, |due| due.micros);
+        loop {
+            let until = due.min(self.earliest.load(Ordering::SeqCst));
+            self.until.store(until, Ordering::SeqCst);
+            // Whoever tells it something earlier from here on finds `until` and wakes it.
+            if self.earliest.load(Ordering::SeqCst) >= until {
+                return (until != u64::MAX).then(|| Time::from_micros(until));
+            }
         }
     }
 
@@ -83,15 +109,12 @@ fn run(node: &Weak<Node>, alarm: &Alarm, watch: &Watch, stop: &AtomicBool) {
     while !stop.load(Ordering::SeqCst) {
         let timeout = {
             let Some(node) = node.upgrade() else { return };
+            alarm.awake();
             for id in ended.drain(..) {
                 node.process_ended(id);
             }
-            alarm.at.store(u64::MAX, Ordering::SeqCst);
-            if let Some(due) = node.tick() {
-                alarm.at.fetch_min(due.micros, Ordering::SeqCst);
-            }
-            let at = alarm.at.load(Ordering::SeqCst);
-            (at != u64::MAX).then(|| Time::from_micros(at).since(node.now()) + Duration::from_micros(1))
+            let until = alarm.asleep(node.tick());
+            until.map(|until| until.since(node.now()) + Duration::from_micros(1))
         };
         watch.wait(timeout, &mut ended);
     }

@@ -2,12 +2,14 @@
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use bridge_core::Time;
 use bridge_core::command::Mode;
 use bridge_core::error::Reason;
 use bridge_core::time::Timeout;
-use bridge_node::{Config, Node, ProcessIdentity, SystemClock};
+use bridge_node::{Clock, Config, Node, ProcessIdentity, SystemClock};
 
 use crate::common::*;
 
@@ -29,6 +31,32 @@ fn a_wait_ends_in_time_although_nobody_comes() {
     inbox.wait(|answers, _| !answers.is_empty());
     assert!(started.elapsed() >= Duration::from_millis(50));
     assert!(inbox.one().outcome.is_ok());
+}
+
+/// The machine's clock, and how often somebody asked for the time.
+struct CountingClock {
+    clock: SystemClock,
+    asked: AtomicUsize,
+}
+
+impl Clock for CountingClock {
+    fn now(&self) -> Time {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.clock.now()
+    }
+}
+
+#[test]
+fn the_ticker_sleeps_while_nothing_is_due() {
+    let clock = Arc::new(CountingClock { clock: SystemClock::new(), asked: AtomicUsize::new(0) });
+    let node = Node::new(Config::default(), clock.clone());
+    node.start_ticker().unwrap();
+    let namespace = namespace(&node);
+    let (key, inbox) = attached(&namespace, 1);
+    namespace.frame(key, ask(1, wait_for_event(Timeout::After(Duration::from_secs(3_600)))));
+    namespace.frame(key, ask(2, wait_for_event(Timeout::After(Duration::from_millis(100)))));
+    inbox.wait(|answers, _| !answers.is_empty());
+    assert!(clock.asked.load(Ordering::Relaxed) < 50, "asked {} times", clock.asked.load(Ordering::Relaxed));
 }
 
 #[test]
