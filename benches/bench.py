@@ -170,7 +170,7 @@ def compare(runs: int, scale: float) -> tuple[list[dict[str, Any]], dict[str, An
     """The rows of the table, and what waiting costs the server."""
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        pid, ours = start_syncbridge(stack, work)
+        _, ours = start_syncbridge(stack, work)
         addresses = {"syncbridge": ours, "redis": start_redis(stack, work)}
         peers = {
             (system, transport): [Peer(stack, system, addresses[system][transport]) for _ in range(2)]
@@ -187,8 +187,7 @@ def compare(runs: int, scale: float) -> tuple[list[dict[str, Any]], dict[str, An
                         figure = MEASURES[name](one, two, max(200, int(task.count * scale)))
                         if run > 0:
                             figures.setdefault((name, transport, system), []).append(figure)
-        waiting = memory(pid, ours["tcp"])
-    return [row(name, transport, figures) for name in TASKS for transport in TRANSPORTS], waiting
+    return [row(name, transport, figures) for name in TASKS for transport in TRANSPORTS], memory()
 
 
 def row(name: str, transport: str, figures: dict[tuple[str, str, str], list[float]]) -> dict[str, Any]:
@@ -211,9 +210,13 @@ def spread(values: list[float]) -> dict[str, Any]:
     return {"median": statistics.median(values), "least": min(values), "most": max(values), "runs": values}
 
 
-def memory(pid: int, url: str) -> dict[str, Any]:
-    command = [str(BINARY.parent / "examples" / "memory"), url, str(pid)]
-    output = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+def memory() -> dict[str, Any]:
+    """On a server of its own, whose heap has no room left over from other work."""
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        pid, addresses = start_syncbridge(stack, work)
+        command = [str(BINARY.parent / "examples" / "memory"), addresses["tcp"], str(pid)]
+        output = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
     figures: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
     return figures
 
