@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use bridge_core::command::{event, queue, semaphore};
 use bridge_core::ids::{Name, ParticipantId};
-use bridge_core::{Error, Reason, Reply, Request};
+use bridge_core::{Error, Reason, Reply};
 
-use crate::call::{self, Call};
 use crate::event::Event;
 use crate::fork;
-use crate::link::{self, Link, Submission};
+use crate::link::{self, Link};
 use crate::object::{Declaration, Object};
 use crate::queue::Queue;
 use crate::semaphore::Semaphore;
 use crate::url::Url;
+use crate::usage::Usage;
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -121,30 +121,27 @@ impl Bridge {
         self.0.link.announce(who, label.to_owned());
     }
 
-    /// The queue of that name, created unless it exists; `None` makes a queue of its own, which goes with the session.
+    /// The queue of that name, created unless it exists; `None` makes a queue of its own, which goes with its
+    /// last handle: when no clone of it, no call and no grant is left, or with the session.
     /// `CONFIG_MISMATCH` where an option differs from what was declared before.
     pub fn queue(&self, name: Option<&str>, mut options: queue::Options) -> Result<Queue, Error> {
+        let anonymous = name.is_none();
         let name = self.name("queue", name, &mut options.ephemeral)?;
-        Ok(Queue {
-            object: self.declare(Object::new(name, Declaration::Queue(options)))?,
-            bridge: self.clone(),
-        })
+        Ok(Queue { usage: self.declare(name, Declaration::Queue(options), anonymous)? })
     }
 
     /// The event of that name, as [`Bridge::queue`].
     pub fn event(&self, name: Option<&str>, mut options: event::Options) -> Result<Event, Error> {
+        let anonymous = name.is_none();
         let name = self.name("event", name, &mut options.ephemeral)?;
-        Ok(Event {
-            object: self.declare(Object::new(name, Declaration::Event(options)))?,
-            bridge: self.clone(),
-        })
+        Ok(Event { usage: self.declare(name, Declaration::Event(options), anonymous)? })
     }
 
     /// The semaphore of that name, as [`Bridge::queue`].
     pub fn semaphore(&self, name: Option<&str>, mut options: semaphore::Options) -> Result<Semaphore, Error> {
+        let anonymous = name.is_none();
         let name = self.name("semaphore", name, &mut options.ephemeral)?;
-        let object = self.declare(Object::new(name, Declaration::Semaphore(options)))?;
-        Ok(Semaphore { object, bridge: self.clone() })
+        Ok(Semaphore { usage: self.declare(name, Declaration::Semaphore(options), anonymous)? })
     }
 
     /// Carries the connection for a slice; returns early when answers were delivered, or a signal arrives. For a
@@ -177,28 +174,12 @@ impl Bridge {
         self.0.link.close(at_most)
     }
 
-    /// Starts a call.
-    pub(crate) fn call<T>(
-        &self,
-        who: ParticipantId,
-        object: &Arc<Object>,
-        request: Request,
-        read: fn(Reply) -> Option<T>,
-    ) -> Call<T> {
-        if let Err(error) = self.check() {
-            return Call::failed(self.clone(), error, read);
-        }
-        let gives = call::gives(&request);
-        let started = self.0.link.start(Submission { who, object: object.clone(), request });
-        Call::new(self.clone(), started, gives, read)
-    }
-
     pub(crate) fn link(&self) -> &Arc<dyn Link> {
         &self.0.link
     }
 
     /// The engine of a `mem:` bridge stayed in the process that was forked; a served bridge starts anew by itself.
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         if self.0.local && self.0.forked() {
             return Err(Error::new(
                 Reason::Unavailable,
@@ -228,9 +209,10 @@ impl Bridge {
         }
     }
 
-    fn declare(&self, object: Object) -> Result<Arc<Object>, Error> {
-        let object = Arc::new(object);
-        let mut call = self.call(ParticipantId::default(), &object, object.declare(), |reply| match reply {
+    fn declare(&self, name: Name, declaration: Declaration, anonymous: bool) -> Result<Arc<Usage>, Error> {
+        let usage = Usage::new(self.clone(), Object::new(name, declaration), anonymous);
+        let object = &usage.object;
+        let mut call = usage.call(ParticipantId::default(), object.declare(), |reply| match reply {
             Reply::Queue(queue::Reply::Declared { handle, .. })
             | Reply::Event(event::Reply::Declared { handle, .. })
             | Reply::Semaphore(semaphore::Reply::Declared { handle, .. }) => Some(handle),
@@ -240,7 +222,7 @@ impl Bridge {
         loop {
             if let Some(result) = call.wait(end.since(crate::clock::now())) {
                 object.learn(result?.accept()?);
-                return Ok(object);
+                return Ok(usage);
             }
             if crate::clock::now() >= end {
                 return Err(Error::new(

@@ -10,9 +10,9 @@ use std::time::Duration;
 use bridge_core::ids::Op;
 use bridge_core::{Error, Reason, Reply, Request};
 
-use crate::bridge::Bridge;
 use crate::clock;
 use crate::link::{Answered, Settle, Slot, Started};
+use crate::usage::Usage;
 
 /// Reads the value of a call out of its reply.
 type Read<T> = fn(Reply) -> Option<T>;
@@ -21,7 +21,7 @@ type Read<T> = fn(Reply) -> Option<T>;
 /// granted then goes back. (In `mem:` a call that can be granted at once has ended when it is made.)
 #[must_use = "a dropped call is withdrawn"]
 pub struct Call<T> {
-    bridge: Bridge,
+    usage: Arc<Usage>,
     read: Read<T>,
     state: State,
     /// Whether what it does can be withdrawn without a trace, or is unknown without an answer.
@@ -36,16 +36,16 @@ enum State {
 }
 
 impl<T> Call<T> {
-    pub(crate) fn new(bridge: Bridge, started: Started, gives: bool, read: Read<T>) -> Self {
+    pub(crate) fn new(usage: Arc<Usage>, started: Started, gives: bool, read: Read<T>) -> Self {
         let state = match started {
             Started::Answered(answered) => State::Answered(answered),
             Started::Waiting(slot) => State::Waiting(slot),
         };
-        Call { bridge, read, state, gives }
+        Call { usage, read, state, gives }
     }
 
-    pub(crate) fn failed(bridge: Bridge, error: Error, read: Read<T>) -> Self {
-        Call { bridge, read, state: State::Failed(error), gives: false }
+    pub(crate) fn failed(usage: Arc<Usage>, error: Error, read: Read<T>) -> Self {
+        Call { usage, read, state: State::Failed(error), gives: false }
     }
 
     /// Waits at most `slice`, driving the connection if nobody does. `None`: not yet. A signal ends the slice early.
@@ -60,7 +60,7 @@ impl<T> Call<T> {
             if left.is_zero() {
                 return None;
             }
-            self.bridge.link().wait(slot, left);
+            self.usage.link().wait(slot, left);
             if !slot.is_ready() {
                 return None;
             }
@@ -96,7 +96,7 @@ impl<T> Call<T> {
             State::Failed(error) => return Some(Err(error)),
             State::Over => return None,
             State::Waiting(slot) => {
-                let claimed = if slot.is_ready() { self.bridge.link().claim(&slot) } else { None };
+                let claimed = if slot.is_ready() { self.usage.link().claim(&slot) } else { None };
                 let Some(answered) = claimed else {
                     self.state = State::Waiting(slot);
                     return None;
@@ -105,7 +105,7 @@ impl<T> Call<T> {
             }
         };
         let grant =
-            answered.offered.then(|| Grant { bridge: self.bridge.clone(), op: answered.op, accepted: false });
+            answered.offered.then(|| Grant { usage: self.usage.clone(), op: answered.op, accepted: false });
         Some(answered.outcome.and_then(|reply| match (self.read)(reply) {
             Some(value) => Ok(Granted { value, grant }),
             None => Err(Error::new(Reason::Internal, "the server's answer does not fit the request")),
@@ -117,7 +117,7 @@ impl<T> Call<T> {
     /// (what it is granted goes back), and what gives is `OUTCOME_UNKNOWN`.
     pub fn cancel(mut self, patience: Duration) -> Option<Result<Granted<T>, Error>> {
         if let State::Waiting(slot) = &self.state {
-            self.bridge.link().cancel(slot);
+            self.usage.link().cancel(slot);
         }
         let end = clock::now() + patience;
         loop {
@@ -140,10 +140,10 @@ impl<T> Call<T> {
 impl<T> Drop for Call<T> {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Waiting(slot) => self.bridge.link().abandon(&slot),
+            State::Waiting(slot) => self.usage.link().abandon(&slot),
             State::Answered(Answered { op, offered: true, .. }) => {
                 // A refusal never fails.
-                let _ = self.bridge.link().settle(op, Settle::Refuse);
+                let _ = self.usage.link().settle(op, Settle::Refuse);
             }
             _ => {}
         }
@@ -169,7 +169,7 @@ impl<T> Future for Call<T> {
 }
 
 struct Grant {
-    bridge: Bridge,
+    usage: Arc<Usage>,
     op: Op,
     accepted: bool,
 }
@@ -178,7 +178,7 @@ impl Drop for Grant {
     fn drop(&mut self) {
         if !self.accepted {
             // A refusal never fails.
-            let _ = self.bridge.link().settle(self.op, Settle::Refuse);
+            let _ = self.usage.link().settle(self.op, Settle::Refuse);
         }
     }
 }
@@ -202,7 +202,7 @@ impl<T> Granted<T> {
     /// or is not known to be alive (the process was stopped): then it has gone back.
     pub fn accept(self) -> Result<T, Error> {
         if let Some(mut grant) = self.grant {
-            grant.bridge.link().settle(grant.op, Settle::Accept)?;
+            grant.usage.link().settle(grant.op, Settle::Accept)?;
             grant.accepted = true;
         }
         Ok(self.value)
@@ -234,6 +234,6 @@ pub(crate) fn gives(request: &Request) -> bool {
             command,
             semaphore::Command::Declare(_) | semaphore::Command::Acquire(_) | semaphore::Command::Drain
         ),
-        Request::Command(Command::Cancel(_)) => false,
+        Request::Command(Command::Cancel(_) | Command::Discard(..)) => false,
     }
 }

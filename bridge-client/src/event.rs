@@ -11,13 +11,12 @@ pub use bridge_core::command::event::{Figures, Options, Version};
 
 use crate::bridge::Bridge;
 use crate::call::Call;
-use crate::object::Object;
+use crate::usage::Usage;
 
 /// An event. Cheap to clone; stays usable when the session is replaced.
 #[derive(Clone)]
 pub struct Event {
-    pub(crate) object: Arc<Object>,
-    pub(crate) bridge: Bridge,
+    pub(crate) usage: Arc<Usage>,
 }
 
 /// The end of a wait.
@@ -32,12 +31,12 @@ pub struct Waited {
 impl Event {
     /// Its name.
     pub fn name(&self) -> &str {
-        self.object.name().as_str()
+        self.usage.object.name().as_str()
     }
 
     /// Its bridge.
     pub fn bridge(&self) -> &Bridge {
-        &self.bridge
+        &self.usage.bridge
     }
 
     /// Sets it and wakes every waiter (one, and clears, where it resets itself).
@@ -66,15 +65,15 @@ impl Event {
 
     /// Its figures now.
     pub fn describe(&self, who: ParticipantId) -> Call<Figures> {
-        let request = Request::Query(command::Query::Event(self.object.target(), Query::Describe));
-        self.bridge.call(who, &self.object, request, |reply| match reply {
+        let request = Request::Query(command::Query::Event(self.usage.object.target(), Query::Describe));
+        self.usage.call(who, request, |reply| match reply {
             AnyReply::Event(Reply::Described(figures)) => Some(figures),
             _ => None,
         })
     }
 
     fn command<T>(&self, who: ParticipantId, command: Command, read: fn(AnyReply) -> Option<T>) -> Call<T> {
-        let request = Request::Command(command::Command::Event(self.object.target(), command));
-        self.bridge.call(who, &self.object, request, read)
+        let request = Request::Command(command::Command::Event(self.usage.object.target(), command));
+        self.usage.call(who, request, read)
     }
 }

@@ -39,6 +39,7 @@ pub mod queue;
 pub mod semaphore;
 pub mod session;
 mod url;
+mod usage;
 
 pub use bridge::{Bridge, ConnectOptions};
 pub use call::{Call, Granted};

@@ -116,6 +116,11 @@ impl Object {
         )
     }
 
+    /// The command that says that the session uses it no more.
+    pub(crate) fn discard(&self) -> Request {
+        Request::Command(Command::Discard(self.kind(), Target::Name(self.name.clone())))
+    }
+
     /// The command that creates it, or finds it.
     pub(crate) fn declare(&self) -> Request {
         let target = Target::Name(self.name.clone());

@@ -13,13 +13,12 @@ pub use bridge_core::command::queue::{
 
 use crate::bridge::Bridge;
 use crate::call::Call;
-use crate::object::Object;
+use crate::usage::Usage;
 
 /// A queue. Cheap to clone; stays usable when the session is replaced.
 #[derive(Clone)]
 pub struct Queue {
-    pub(crate) object: Arc<Object>,
-    pub(crate) bridge: Bridge,
+    pub(crate) usage: Arc<Usage>,
 }
 
 /// A page of items, without taking them.
@@ -44,12 +43,12 @@ macro_rules! read {
 impl Queue {
     /// Its name.
     pub fn name(&self) -> &str {
-        self.object.name().as_str()
+        self.usage.object.name().as_str()
     }
 
     /// Its bridge.
     pub fn bridge(&self) -> &Bridge {
-        &self.bridge
+        &self.usage.bridge
     }
 
     /// Puts an item; waits while the queue is full. `FULL`, `SHUT_DOWN`.
@@ -132,12 +131,12 @@ impl Queue {
     }
 
     fn command<T>(&self, who: ParticipantId, command: Command, read: fn(AnyReply) -> Option<T>) -> Call<T> {
-        let request = Request::Command(command::Command::Queue(self.object.target(), command));
-        self.bridge.call(who, &self.object, request, read)
+        let request = Request::Command(command::Command::Queue(self.usage.object.target(), command));
+        self.usage.call(who, request, read)
     }
 
     fn query<T>(&self, who: ParticipantId, query: Query, read: fn(AnyReply) -> Option<T>) -> Call<T> {
-        let request = Request::Query(command::Query::Queue(self.object.target(), query));
-        self.bridge.call(who, &self.object, request, read)
+        let request = Request::Query(command::Query::Queue(self.usage.object.target(), query));
+        self.usage.call(who, request, read)
     }
 }

@@ -11,13 +11,12 @@ pub use bridge_core::command::semaphore::{Acquire, Figures, Options, Ownership};
 
 use crate::bridge::Bridge;
 use crate::call::Call;
-use crate::object::Object;
+use crate::usage::Usage;
 
 /// A semaphore. Cheap to clone; stays usable when the session is replaced.
 #[derive(Clone)]
 pub struct Semaphore {
-    pub(crate) object: Arc<Object>,
-    pub(crate) bridge: Bridge,
+    pub(crate) usage: Arc<Usage>,
 }
 
 /// What a drain took.
@@ -32,12 +31,12 @@ pub struct Drained {
 impl Semaphore {
     /// Its name.
     pub fn name(&self) -> &str {
-        self.object.name().as_str()
+        self.usage.object.name().as_str()
     }
 
     /// Its bridge.
     pub fn bridge(&self) -> &Bridge {
-        &self.bridge
+        &self.usage.bridge
     }
 
     /// Takes permits, all or none; waits in line. `TIMED_OUT`.
@@ -83,15 +82,15 @@ impl Semaphore {
 
     /// Its figures now.
     pub fn describe(&self, who: ParticipantId) -> Call<Figures> {
-        let request = Request::Query(command::Query::Semaphore(self.object.target(), Query::Describe));
-        self.bridge.call(who, &self.object, request, |reply| match reply {
+        let request = Request::Query(command::Query::Semaphore(self.usage.object.target(), Query::Describe));
+        self.usage.call(who, request, |reply| match reply {
             AnyReply::Semaphore(Reply::Described(figures)) => Some(figures),
             _ => None,
         })
     }
 
     fn command<T>(&self, who: ParticipantId, command: Command, read: fn(AnyReply) -> Option<T>) -> Call<T> {
-        let request = Request::Command(command::Command::Semaphore(self.object.target(), command));
-        self.bridge.call(who, &self.object, request, read)
+        let request = Request::Command(command::Command::Semaphore(self.usage.object.target(), command));
+        self.usage.call(who, request, read)
     }
 }

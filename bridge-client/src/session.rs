@@ -264,6 +264,14 @@ impl Session {
         }
     }
 
+    /// The last handle of an object is gone: the session uses it no more. Nobody waits for the answer.
+    pub fn discard(&mut self, now: Time, object: &Object) {
+        if self.closed.is_none() {
+            self.enqueue_unattended(now, None, object.discard());
+            self.outbox.leave_soon(now);
+        }
+    }
+
     /// Gives a participant its label.
     pub fn announce(&mut self, who: ParticipantId, label: String) {
         let participant = pb::Participant { id: who.0, label };
@@ -310,8 +318,8 @@ impl Session {
             }
             _ => self.silent_since().map(|since| since + self.patience()),
         };
-        let accept = self.outbox.accept_due.filter(|_| self.is_attached());
-        [stream, accept, self.ends.first().map(|(end, _)| *end)].into_iter().flatten().min()
+        let due = self.outbox.due.filter(|_| self.is_attached());
+        [stream, due, self.ends.first().map(|(end, _)| *end)].into_iter().flatten().min()
     }
 
     /// Time has passed.
@@ -400,17 +408,17 @@ impl Session {
     }
 
     fn enqueue_cancel(&mut self, now: Time, op: Op) {
-        let cancel = self.take_op();
-        let request = Request::Command(Command::Cancel(op));
-        let mut entry = Entry::new(now, self.ttl, ParticipantId::default(), None, request, None);
-        entry.end = None;
-        self.enqueue(cancel, entry);
+        self.enqueue_unattended(now, None, Request::Command(Command::Cancel(op)));
     }
 
     fn enqueue_declare(&mut self, now: Time, object: &Arc<Object>) {
+        self.enqueue_unattended(now, Some(object.clone()), object.declare());
+    }
+
+    /// A command whose answer nobody waits for.
+    fn enqueue_unattended(&mut self, now: Time, object: Option<Arc<Object>>, request: Request) {
         let op = self.take_op();
-        let mut entry =
-            Entry::new(now, self.ttl, ParticipantId::default(), Some(object.clone()), object.declare(), None);
+        let mut entry = Entry::new(now, self.ttl, ParticipantId::default(), object, request, None);
         entry.end = None;
         self.enqueue(op, entry);
     }

@@ -10,7 +10,7 @@ pub mod semaphore;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::ids::{Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target};
+use crate::ids::{Kind, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target};
 use crate::limits::Limits;
 
 /// Something that the engine does for a caller.
@@ -25,6 +25,9 @@ pub enum Command {
     /// Withdraws an earlier command of the session. Answered with [`Reply::Cancelled`] after that command's
     /// own answer.
     Cancel(Op),
+    /// The session uses an object no more, as at its end: its waits there end, what it holds of it goes back, and an
+    /// ephemeral object that no other session uses is deleted. Creates nothing; an absent object is fine.
+    Discard(Kind, Target),
 }
 
 /// Something that the engine tells a caller. It changes nothing and creates nothing.
@@ -58,6 +61,8 @@ pub enum Reply {
     Semaphore(semaphore::Reply),
     /// True: the command ended as CANCELLED. False: it had ended otherwise, as its own answer says.
     Cancelled(bool),
+    /// The session does not use the object.
+    Discarded,
 }
 
 impl Reply {
@@ -73,7 +78,7 @@ impl Reply {
                     semaphore::Reply::Acquired(_) | semaphore::Reply::Drained { token: Some(_), .. }
                 )
             }
-            Reply::Cancelled(_) => false,
+            Reply::Cancelled(_) | Reply::Discarded => false,
         }
     }
 }

@@ -158,6 +158,7 @@ impl Engine {
                 run_on(&mut self.semaphores, &mut self.world, &caller, Kind::Semaphore, created, run);
             }
             Command::Cancel(target) => self.cancel(&caller, target),
+            Command::Discard(kind, target) => self.discard(&caller, kind, &target),
         }
     }
 
@@ -183,14 +184,18 @@ impl Engine {
         }
     }
 
+    /// The object that a command means, if it exists.
+    fn find(&self, kind: Kind, target: &Target) -> Result<Option<Handle>, Error> {
+        match kind {
+            Kind::Queue => self.queues.find(target),
+            Kind::Event => self.events.find(target),
+            Kind::Semaphore => self.semaphores.find(target),
+        }
+    }
+
     /// The object that a command means, and whether it was created for it.
     fn target(&mut self, kind: Kind, target: &Target) -> Result<(Handle, bool), Error> {
-        let found = match kind {
-            Kind::Queue => self.queues.find(target)?,
-            Kind::Event => self.events.find(target)?,
-            Kind::Semaphore => self.semaphores.find(target)?,
-        };
-        if let Some(handle) = found {
+        if let Some(handle) = self.find(kind, target)? {
             return Ok((handle, false));
         }
         let Target::Name(name) = target else { return Err(object_gone()) };

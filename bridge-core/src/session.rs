@@ -29,6 +29,12 @@ pub(crate) enum Entry {
     },
 }
 
+impl Entry {
+    pub(crate) fn offer(&self) -> Option<&Offer> {
+        if let Entry::Offered(offer) = self { Some(offer) } else { None }
+    }
+}
+
 /// A grant that has not been accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Offer {
@@ -94,6 +100,24 @@ impl Session {
     /// Whether a wait that came by `carrier` can be served now.
     pub(crate) fn is_present(&self, carrier: Carrier) -> bool {
         self.attached || carrier == Carrier::Call
+    }
+
+    /// Forgets what it was offered and holds of an object, and says what that was.
+    pub(crate) fn part_with(&mut self, object: Object) -> (Vec<Offer>, BTreeMap<Token, Object>) {
+        let (mut offers, mut holds) = (Vec::new(), BTreeMap::new());
+        self.ops.retain(|_, entry| {
+            let of_it = entry.offer().filter(|offer| offer.object == object);
+            offers.extend(of_it);
+            of_it.is_none()
+        });
+        self.holds.retain(|token, held| {
+            let of_it = *held == object;
+            if of_it {
+                holds.insert(*token, object);
+            }
+            !of_it
+        });
+        (offers, holds)
     }
 
     /// Remembers how `token` ended.

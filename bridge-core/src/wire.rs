@@ -17,7 +17,7 @@ use syncbridge_proto::v1 as pb;
 
 use crate::command::{Command, Outcome, Query, Reply, Request};
 use crate::error::{Error, Reason};
-use crate::ids::{Handle, Name, Op, OpRange, ParticipantId, Target};
+use crate::ids::{Handle, Kind, Name, Op, OpRange, ParticipantId, Target};
 use crate::time::Timeout;
 
 use pb::answer::Body as Answer;
@@ -102,6 +102,10 @@ impl From<OpRange> for pb::OpRange {
 fn request(body: Body) -> Result<Request, Error> {
     match body {
         Body::Cancel(message) => Ok(Request::Command(Command::Cancel(op(message.op)?))),
+        Body::Discard(message) => {
+            let target = target("name", &message.name, message.handle)?;
+            Ok(Request::Command(Command::Discard(kind(message.kind)?, target)))
+        }
         Body::QueueDeclare(message) => message.try_into(),
         Body::QueuePut(message) => message.try_into(),
         Body::QueuePutMany(message) => message.try_into(),
@@ -137,6 +141,10 @@ fn request(body: Body) -> Result<Request, Error> {
 fn body(request: &Request) -> Body {
     match request {
         Request::Command(Command::Cancel(op)) => Body::Cancel(pb::CancelRequest { op: op.0 }),
+        Request::Command(Command::Discard(kind, target)) => {
+            let (name, handle) = target_fields(target);
+            Body::Discard(pb::DiscardRequest { kind: pb::ObjectKind::from(*kind).into(), name, handle })
+        }
         Request::Command(Command::Queue(target, command)) => queue::command_body(target, command),
         Request::Command(Command::Event(target, command)) => event::command_body(target, command),
         Request::Command(Command::Semaphore(target, command)) => semaphore::command_body(target, command),
@@ -149,6 +157,7 @@ fn body(request: &Request) -> Body {
 fn reply_body(reply: Reply) -> Answer {
     match reply {
         Reply::Cancelled(cancelled) => Answer::Cancel(pb::CancelResponse { cancelled }),
+        Reply::Discarded => Answer::Discard(pb::DiscardResponse {}),
         Reply::Queue(reply) => queue::reply_body(reply),
         Reply::Event(reply) => event::reply_body(reply),
         Reply::Semaphore(reply) => semaphore::reply_body(reply),
@@ -159,6 +168,7 @@ fn reply(body: Answer) -> Outcome {
     match body {
         Answer::Error(error) => Err(error.into()),
         Answer::Cancel(message) => Ok(Reply::Cancelled(message.cancelled)),
+        Answer::Discard(pb::DiscardResponse {}) => Ok(Reply::Discarded),
         Answer::QueueDeclare(_)
         | Answer::QueuePut(_)
         | Answer::QueuePutMany(_)
@@ -213,6 +223,32 @@ macro_rules! responses {
     )*};
 }
 use responses;
+
+impl From<Kind> for pb::ObjectKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Queue => pb::ObjectKind::Queue,
+            Kind::Event => pb::ObjectKind::Event,
+            Kind::Semaphore => pb::ObjectKind::Semaphore,
+        }
+    }
+}
+
+/// Reads the kind of an object; `None` where it is not specified.
+pub fn kind_or_any(number: i32) -> Result<Option<Kind>, Error> {
+    match pb::ObjectKind::try_from(number) {
+        Ok(pb::ObjectKind::Unspecified) => Ok(None),
+        Ok(pb::ObjectKind::Queue) => Ok(Some(Kind::Queue)),
+        Ok(pb::ObjectKind::Event) => Ok(Some(Kind::Event)),
+        Ok(pb::ObjectKind::Semaphore) => Ok(Some(Kind::Semaphore)),
+        Err(_) => Err(Error::invalid("kind", format!("kind is {number}, which this server does not know"))),
+    }
+}
+
+fn kind(number: i32) -> Result<Kind, Error> {
+    kind_or_any(number)?
+        .ok_or_else(|| Error::invalid("kind", "kind is not specified; say which kind of object"))
+}
 
 fn target(field: &'static str, name: &str, handle: u64) -> Result<Target, Error> {
     match Handle::from_u64(handle) {

@@ -19,6 +19,7 @@ use super::{Answered, Link, Settle, Slot, Started, Submission};
 use crate::bridge::ConnectOptions;
 use crate::fork;
 use crate::lock::lock;
+use crate::object::Object;
 
 /// The engines of this process by name, each in a node of its own that lives as long as somebody is connected. With the
 /// fork generation that made them: a child's are not its parent's.
@@ -213,6 +214,18 @@ impl Link for Mem {
             self.withdraw(op);
         } else if slot.take().is_some_and(|answered| answered.offered) {
             let _ = self.settle(op, Settle::Refuse);
+        }
+    }
+
+    fn discard(&self, object: &Object) {
+        if !self.forked() && !self.desk.closed.load(Ordering::Acquire) {
+            // It cannot fail, unless the session is over: then the object has gone with it.
+            let _ = self.engine.namespace.direct(
+                self.key,
+                self.take_op(),
+                ParticipantId::default(),
+                object.discard(),
+            );
         }
     }
 

@@ -77,6 +77,9 @@ pub(crate) trait Link: Send + Sync {
     /// Nobody waits any more: withdraws the call, and refuses what it is granted.
     fn abandon(&self, slot: &Arc<Slot>);
 
+    /// The session uses the object no more: said with the next frame, which leaves within a few milliseconds.
+    fn discard(&self, object: &Object);
+
     /// Gives a participant its label.
     fn announce(&self, who: ParticipantId, label: String);
 

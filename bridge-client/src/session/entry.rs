@@ -30,7 +30,7 @@ pub(super) enum Fate {
     Move,
     /// It ends.
     End(Error),
-    /// Nobody wants to know.
+    /// It has been handed out, and settling it will tell that it is lost.
     Forget,
 }
 
@@ -160,7 +160,7 @@ impl Entry {
     }
 
     pub(super) fn in_new_session(&self) -> Fate {
-        if self.slot.is_none() || matches!(self.state, State::Claimed(_)) {
+        if matches!(self.state, State::Claimed(_)) {
             return Fate::Forget;
         }
         if self.cancelling {
@@ -203,7 +203,7 @@ fn target_mut(request: &mut Request) -> Option<&mut Target> {
         | Request::Query(Query::Queue(target, _) | Query::Event(target, _) | Query::Semaphore(target, _)) => {
             Some(target)
         }
-        Request::Command(Command::Cancel(_)) => None,
+        Request::Command(Command::Cancel(_) | Command::Discard(..)) => None,
     }
 }
 

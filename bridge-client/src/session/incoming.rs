@@ -87,6 +87,8 @@ impl Session {
     /// The session is a new one: whatever the earlier one held or did not answer is gone.
     fn on_replaced(&mut self, now: Time, completions: &mut Completions) {
         self.held_back.clear();
+        // What nobody waits for is over, and objects that only it was about are not declared again.
+        self.calls.retain(|_, entry| entry.slot.is_some());
         self.outbox.participants = self.participants.clone();
         self.objects.retain(|object| object.strong_count() > 0);
         let objects: Vec<_> = self.objects.iter().filter_map(Weak::upgrade).collect();

@@ -14,8 +14,8 @@ use bridge_core::Request;
 /// A frame takes no further command once it is this large.
 const FRAME_BYTES_SOFT: usize = 512 << 10;
 
-/// How long an accept waits for a frame to ride in.
-const ACCEPT_DELAY: Duration = Duration::from_millis(3);
+/// How long what nobody waits for waits for a frame to ride in.
+const DELAY: Duration = Duration::from_millis(3);
 
 /// Ops that wait to be acknowledged without hurry; beyond it a frame leaves for them.
 const DONE_LAZY_MAX: usize = 1_024;
@@ -38,8 +38,8 @@ pub(super) struct Outbox {
     pub(super) commands: VecDeque<Op>,
     done: Vec<u64>,
     refused: Vec<u64>,
-    /// When an accept must leave at the latest.
-    pub(super) accept_due: Option<Time>,
+    /// When a frame must leave for an accept or a discard at the latest.
+    pub(super) due: Option<Time>,
     /// Whatever there is leaves at once.
     pub(super) hurry: bool,
     /// The number of the last frame.
@@ -55,7 +55,12 @@ impl Outbox {
     /// A grant has reached its caller.
     pub(super) fn accept(&mut self, now: Time, op: Op) {
         self.done.push(op.0);
-        self.accept_due.get_or_insert(now + ACCEPT_DELAY);
+        self.leave_soon(now);
+    }
+
+    /// A frame leaves within a few milliseconds, if none does before.
+    pub(super) fn leave_soon(&mut self, now: Time) {
+        self.due.get_or_insert(now + DELAY);
     }
 
     /// An answer has arrived.
@@ -103,7 +108,7 @@ impl Outbox {
             self.done.clear();
             self.refused.clear();
             self.unconfirmed.clear();
-            self.accept_due = None;
+            self.due = None;
         }
     }
 
@@ -140,9 +145,14 @@ impl Outbox {
         calls: &mut BTreeMap<Op, Entry>,
     ) -> Option<pb::AttachRequest> {
         let mut heartbeat = now >= self.heartbeat_due(ttl) || (!alive && self.heartbeat_sent.is_none());
-        let accept = self.accept_due.is_some_and(|due| due <= now);
+        let due = self.due.is_some_and(|due| due <= now);
+        if due && !alive {
+            // It leaves as soon as the session is known to be alive again.
+            self.due = None;
+            self.hurry = true;
+        }
         let lazy = self.hurry || self.done.len() > DONE_LAZY_MAX;
-        let work = alive && (accept || lazy || !self.commands.is_empty() || !self.refused.is_empty());
+        let work = alive && (due || lazy || !self.commands.is_empty() || !self.refused.is_empty());
         if !heartbeat && !work {
             return None;
         }
@@ -154,7 +164,7 @@ impl Outbox {
             frame.done = ranges(&mut done);
             frame.refused = std::mem::take(&mut self.refused);
             frame.participants = std::mem::take(&mut self.participants);
-            self.accept_due = None;
+            self.due = None;
             heartbeat |= std::mem::take(&mut self.hurry);
         }
         if frame.commands.is_empty()

@@ -1,15 +1,15 @@
 //! What happens to whole sessions: open, attach, detach, end, restart; and how their ops are settled.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::command::{Carrier, Effect, EndReason, Mode, Opened, SessionSpec};
+use crate::command::{Carrier, Effect, EndReason, Mode, Opened, Reply, SessionSpec};
 use crate::engine::Engine;
 use crate::error::{Error, Reason};
-use crate::ids::{Kind, Op, OpRange, ParticipantId, SessionKey};
+use crate::ids::{Kind, Op, OpRange, ParticipantId, SessionKey, Target, Token};
 use crate::primitive::{Loss, conclude};
-use crate::session::{Entry, Session};
+use crate::session::{Entry, Offer};
 use crate::table::object_gone;
-use crate::wait::{Object, TicketKey};
+use crate::wait::{Caller, Object, TicketKey};
 use crate::world::{cancelled, session_expired};
 
 impl Engine {
@@ -150,7 +150,8 @@ impl Engine {
             .collect();
         let Some(session) = self.world.sessions.close(key) else { return };
         self.world.effects.push(Effect::Ended { session: key, reason });
-        self.give_back(&session, reason);
+        let offers = session.ops.values().filter_map(Entry::offer);
+        self.give_back(offers, &session.holds, reason);
         for object in &session.uses {
             self.with(*object, |primitive, _| primitive.session_over(serial));
         }
@@ -159,13 +160,40 @@ impl Engine {
         session.uses.iter().for_each(|object| self.abandon(*object));
     }
 
-    fn give_back(&mut self, session: &Session, reason: EndReason) {
+    /// What happens at a session's end, for one object of it: in the same order, by the same rules.
+    pub(super) fn discard(&mut self, caller: &Caller, kind: Kind, target: &Target) {
+        let found = self.find(kind, target).ok().flatten();
+        self.world.answer(caller, Ok(Reply::Discarded));
+        let (Some(handle), key) = (found, caller.session) else { return };
+        let object = Object { kind, handle };
+        let Some(session) = self.world.sessions.get_mut(key) else { return };
+        if !session.uses.remove(&object) {
+            return;
+        }
+        for (ticket, _) in self.waits(key) {
+            if self.world.tickets.get(ticket).is_some_and(|ticket| ticket.object == object) {
+                self.withdraw_ticket(ticket, cancelled());
+            }
+        }
+        let Some(session) = self.world.sessions.get_mut(key) else { return };
+        let (offers, holds) = session.part_with(object);
+        self.give_back(&offers, &holds, EndReason::Closed);
+        self.with(object, |primitive, _| primitive.session_over(caller.serial));
+        self.serve(object);
+        self.abandon(object);
+    }
+
+    fn give_back<'a>(
+        &mut self,
+        offers: impl IntoIterator<Item = &'a Offer>,
+        holds: &BTreeMap<Token, Object>,
+        reason: EndReason,
+    ) {
         let loss = match reason {
             EndReason::Closed => Loss::Closed,
             EndReason::Expired => Loss::Expired,
         };
-        for entry in session.ops.values() {
-            let Entry::Offered(offer) = entry else { continue };
+        for offer in offers {
             let me = offer.object.handle;
             // The caller of a unary call has its answer; closing is its acceptance.
             let accepted = loss == Loss::Closed && offer.carrier == Carrier::Call;
@@ -178,7 +206,7 @@ impl Engine {
                 }
             });
         }
-        for (token, object) in &session.holds {
+        for (token, object) in holds {
             self.with(*object, |primitive, world| primitive.lose(object.handle, *token, world));
         }
     }

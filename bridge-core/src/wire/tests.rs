@@ -82,6 +82,8 @@ fn requests() -> Vec<Request> {
     let mut all: Vec<Request> = Vec::new();
     let mut command = |command| all.push(Request::Command(command));
     command(Command::Cancel(Op(4)));
+    command(Command::Discard(Kind::Event, Target::Name(name("e"))));
+    command(Command::Discard(Kind::Semaphore, by_handle.clone()));
     command(Command::Queue(Target::Name(name("q")), Q::Declare(queue_options)));
     command(Command::Event(Target::Name(name("e")), event::Command::Declare(event_options)));
     let declare = semaphore::Command::Declare(semaphore_options);
@@ -145,6 +147,7 @@ fn every_outcome_survives_the_wire() {
     outcomes.push(Ok(Reply::Event(event::Reply::Waited { is_set: true, version: 3 })));
     outcomes.push(Ok(Reply::Semaphore(drained)));
     outcomes.push(Ok(Reply::Cancelled(true)));
+    outcomes.push(Ok(Reply::Discarded));
     outcomes.push(Err(error));
     for expected in outcomes {
         let bytes = prost::Message::encode_to_vec(&answer(Op(9), expected.clone()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bridge_core::command::queue::{self, Batch, Discipline, NewItem, Options, Reentry};
 use bridge_core::command::semaphore::{self, Acquire, Ownership};
 use bridge_core::command::{Call, Carrier, Command, EndReason, Input, Mode, event};
-use bridge_core::ids::{Handle, ItemId, Op, OpRange, ParticipantId, SessionKey, Target, Token};
+use bridge_core::ids::{Handle, ItemId, Kind, Op, OpRange, ParticipantId, SessionKey, Target, Token};
 use bridge_core::{Limits, Timeout};
 use proptest::prelude::*;
 
@@ -105,12 +105,17 @@ fn semaphore_command() -> impl Strategy<Value = semaphore::Command> {
     ]
 }
 
+fn any_kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![3 => Just(Kind::Queue), 1 => Just(Kind::Event), 1 => Just(Kind::Semaphore)]
+}
+
 fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         6 => (any_target(), queue_command()).prop_map(|(target, command)| Command::Queue(target, command)),
         2 => (any_target(), event_command()).prop_map(|(target, command)| Command::Event(target, command)),
         3 => (any_target(), semaphore_command()).prop_map(|(target, command)| Command::Semaphore(target, command)),
         1 => (0_u64..40).prop_map(|op| Command::Cancel(Op(op))),
+        1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Discard(kind, target)),
     ]
 }
 

@@ -53,7 +53,7 @@ impl AdminService for Service {
         request: Request<pb::ListObjectsRequest>,
     ) -> Result<Response<pb::ListObjectsResponse>, Status> {
         let request = request.into_inner();
-        let kind = kind(request.kind).map_err(status)?;
+        let kind = wire::kind_or_any(request.kind).map_err(status)?;
         let after = object_after(&request.page_token).map_err(status)?;
         let Some(namespace) = self.namespace(&request.namespace).map_err(status)? else {
             return Ok(Response::new(Default::default()));
@@ -77,7 +77,7 @@ impl AdminService for Service {
         request: Request<pb::DescribeObjectRequest>,
     ) -> Result<Response<pb::DescribeObjectResponse>, Status> {
         let request = request.into_inner();
-        let kind = kind(request.kind).map_err(status)?;
+        let kind = wire::kind_or_any(request.kind).map_err(status)?;
         let kind = kind.ok_or_else(|| status(Error::invalid("kind", "say which kind of object it is")))?;
         let name = Name::parse("name", &request.name).map_err(status)?;
         let namespace = self.namespace(&request.namespace).map_err(status)?;
@@ -127,24 +127,6 @@ fn page_size(asked: u32) -> u32 {
     if asked == 0 { PAGE_SIZE } else { asked }
 }
 
-fn kind(number: i32) -> Result<Option<Kind>, Error> {
-    match pb::ObjectKind::try_from(number) {
-        Ok(pb::ObjectKind::Unspecified) => Ok(None),
-        Ok(pb::ObjectKind::Queue) => Ok(Some(Kind::Queue)),
-        Ok(pb::ObjectKind::Event) => Ok(Some(Kind::Event)),
-        Ok(pb::ObjectKind::Semaphore) => Ok(Some(Kind::Semaphore)),
-        Err(_) => Err(Error::invalid("kind", format!("kind is {number}, which this server does not know"))),
-    }
-}
-
-fn kind_number(kind: Kind) -> i32 {
-    match kind {
-        Kind::Queue => pb::ObjectKind::Queue.into(),
-        Kind::Event => pb::ObjectKind::Event.into(),
-        Kind::Semaphore => pb::ObjectKind::Semaphore.into(),
-    }
-}
-
 fn bad_token(token: &str) -> Error {
     Error::invalid(
         "page_token",
@@ -173,7 +155,7 @@ fn session_after(token: &str) -> Result<Option<SessionId>, Error> {
 
 fn summary(object: view::ObjectSummary) -> pb::ObjectSummary {
     pb::ObjectSummary {
-        kind: kind_number(object.kind),
+        kind: pb::ObjectKind::from(object.kind).into(),
         name: object.name.to_string(),
         holders: object.holders,
         waiters: object.waiters,

@@ -33,6 +33,7 @@ use crate::bridge::ConnectOptions;
 use crate::clock;
 use crate::fork;
 use crate::lock::lock;
+use crate::object::Object;
 use crate::session::Session;
 use crate::url::Url;
 use connection::Connection;
@@ -239,6 +240,18 @@ impl Link for GrpcLink {
         if let Some(connection) = self.of(slot.op()) {
             connection.post(|session, _| session.abandon(clock::now(), slot));
             connection.look_soon();
+        }
+    }
+
+    fn discard(&self, object: &Object) {
+        if let Ok(connection) = self.connection() {
+            let due = connection.with_session(|session| {
+                session.discard(clock::now(), object);
+                session.next_deadline()
+            });
+            if let Some(due) = due {
+                connection.timer.at_latest(due);
+            }
         }
     }
 
