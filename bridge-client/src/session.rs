@@ -186,14 +186,14 @@ impl Session {
             // The session that granted it is gone.
             None => None,
             Some(entry) if alive => {
-                entry.state = State::Claimed(answered.outcome.clone());
+                entry.claimed(&answered.outcome);
                 if let Some(end) = entry.end {
                     self.ends.remove(&(end, op));
                 }
                 Some(answered)
             }
             Some(entry) => {
-                entry.state = State::Offered(answered.outcome);
+                entry.state = State::Offered(Some(answered.outcome));
                 if entry.end.is_none() && entry.deadline.is_some() {
                     entry.end = Some(now + GRACE);
                     self.ends.insert((now + GRACE, op));
@@ -249,7 +249,7 @@ impl Session {
             State::Queued if !entry.left => {
                 self.calls.remove(&op);
             }
-            State::Offered(_) | State::Claimed(_) => {
+            State::Offered(_) | State::Claimed { .. } => {
                 self.calls.remove(&op);
                 self.outbox.refuse(op);
             }
@@ -355,7 +355,7 @@ impl Session {
     /// Ends it for this client: every call ends with `error`, and so do later ones.
     pub fn fail(&mut self, error: Error, completions: &mut Completions) {
         for (op, entry) in std::mem::take(&mut self.calls) {
-            if let State::Claimed(_) = entry.state {
+            if let State::Claimed { .. } = entry.state {
                 continue;
             }
             let error = if entry.left && entry.gives() { entry.unknown() } else { error.clone() };
@@ -435,8 +435,7 @@ impl Session {
     fn on_end(&mut self, now: Time, op: Op, completions: &mut Completions) {
         let Some(entry) = self.calls.get_mut(&op) else { return };
         entry.end = None;
-        let offered = matches!(entry.state, State::Offered(_));
-        if offered && !self.held_back.contains(&op) {
+        if let State::Offered(None) = entry.state {
             // It is in its slot, for its caller to take.
             return;
         }

@@ -18,10 +18,10 @@ pub(super) enum State {
     Queued,
     /// Left in the frame of that number, and not answered.
     Sent(u64),
-    /// Granted, and not handed out: in its slot, or held back.
-    Offered(Outcome),
-    /// Handed out, and not settled.
-    Claimed(Outcome),
+    /// Granted, and not handed out. `None`: it is in its slot; else it is held back.
+    Offered(Option<Outcome>),
+    /// Handed out, and not settled: so many bare permits are its caller's if he accepts.
+    Claimed { permits: i64 },
 }
 
 /// What becomes of a call when its session has been replaced.
@@ -160,7 +160,7 @@ impl Entry {
     }
 
     pub(super) fn in_new_session(&self) -> Fate {
-        if matches!(self.state, State::Claimed(_)) {
+        if matches!(self.state, State::Claimed { .. }) {
             return Fate::Forget;
         }
         if self.cancelling {
@@ -175,18 +175,25 @@ impl Entry {
         }
     }
 
-    /// Counts the bare permits of an accepted grant.
-    pub(super) fn count_permits(&self) {
-        let (State::Claimed(Ok(Reply::Semaphore(reply))), Some(object)) = (&self.state, &self.object) else {
-            return;
-        };
-        match (reply, &self.request) {
+    /// Its grant has been handed out.
+    pub(super) fn claimed(&mut self, outcome: &Outcome) {
+        let permits = match (outcome, &self.request) {
             (
-                semaphore::Reply::Acquired(_),
+                Ok(Reply::Semaphore(semaphore::Reply::Acquired(_))),
                 Request::Command(Command::Semaphore(_, semaphore::Command::Acquire(acquire))),
-            ) if !acquire.by_token => object.hold_permits(i64::from(acquire.permits)),
-            (semaphore::Reply::Drained { drained, .. }, _) => object.hold_permits(*drained),
-            _ => {}
+            ) if !acquire.by_token => i64::from(acquire.permits),
+            (Ok(Reply::Semaphore(semaphore::Reply::Drained { drained, .. })), _) => *drained,
+            _ => 0,
+        };
+        self.state = State::Claimed { permits };
+    }
+
+    /// Its grant has been accepted.
+    pub(super) fn count_permits(&self) {
+        if let (State::Claimed { permits }, Some(object)) = (&self.state, &self.object)
+            && *permits > 0
+        {
+            object.hold_permits(*permits);
         }
     }
 }

@@ -102,7 +102,7 @@ impl Session {
         }
         for (op, mut entry) in old {
             let fate = entry.in_new_session();
-            if let (Some(slot), State::Offered(_)) = (&entry.slot, &entry.state) {
+            if let (Some(slot), State::Offered(None)) = (&entry.slot, &entry.state) {
                 slot.take();
             }
             match fate {
@@ -137,14 +137,14 @@ impl Session {
             // Settled before: that is on its way, or the server would not have told it again.
             return;
         };
-        if matches!(entry.state, State::Offered(_) | State::Claimed(_)) {
+        if matches!(entry.state, State::Offered(_) | State::Claimed { .. }) {
             return;
         }
         if let Ok(reply) = &outcome
             && reply.is_grant()
         {
             if entry.slot.is_some() {
-                entry.state = State::Offered(outcome);
+                entry.state = State::Offered(Some(outcome));
                 self.held_back.push(op);
             } else {
                 self.calls.remove(&op);
@@ -224,9 +224,11 @@ impl Session {
             return;
         }
         for op in std::mem::take(&mut self.held_back) {
-            let Some(entry) = self.calls.get(&op) else { continue };
-            if let (State::Offered(outcome), Some(slot)) = (&entry.state, &entry.slot) {
-                slot.put(Answered { op, outcome: outcome.clone(), offered: true });
+            let Some(entry) = self.calls.get_mut(&op) else { continue };
+            if let (State::Offered(held), Some(slot)) = (&mut entry.state, &entry.slot)
+                && let Some(outcome) = held.take()
+            {
+                slot.put(Answered { op, outcome, offered: true });
                 completions.0.push(slot.clone());
             }
         }

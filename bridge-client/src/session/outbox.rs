@@ -131,7 +131,7 @@ impl Outbox {
                     entry.state = State::Queued;
                     self.commands.push_back(*op);
                 }
-                State::Offered(_) | State::Claimed(_) => {}
+                State::Offered(_) | State::Claimed { .. } => {}
             }
         }
     }
