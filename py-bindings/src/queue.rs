@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::bridge::Bridge;
 use crate::delivery::{Batch, Delivery};
-use crate::value::{self, Codec, Releasing};
+use crate::value::{self, Codec, ReleasesLast, Releasing};
 use crate::{errors, wait};
 
 /// Why an item is dead that no reader of a kind could decode.
@@ -25,6 +25,7 @@ pub(crate) struct Queue {
     pub(crate) bridge: Bridge,
     codec: Codec,
     priority: bool,
+    _releases: ReleasesLast,
 }
 
 /// A queue in figures.
@@ -90,6 +91,7 @@ impl Queue {
             bridge: bridge.clone(),
             codec: Codec { local: bridge.local(), custom: codec },
             priority: discipline == Discipline::Priority,
+            _releases: ReleasesLast,
         })
     }
 

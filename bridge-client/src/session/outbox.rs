@@ -73,11 +73,12 @@ impl Outbox {
         self.refused.push(op.0);
     }
 
-    /// Whether the server has executed all of it.
+    /// Whether the server has executed all of it. That it need not store answers any longer it may learn later.
     pub(super) fn is_empty(&self) -> bool {
         self.participants.is_empty()
             && self.commands.is_empty()
-            && self.done.is_empty()
+            && self.due.is_none()
+            && !self.hurry
             && self.refused.is_empty()
             && self.unconfirmed.is_empty()
     }

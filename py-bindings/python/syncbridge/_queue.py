@@ -43,7 +43,8 @@ class _BaseQueue(Handle, Generic[T]):
 class Queue(_BaseQueue[T]):
     """A FIFO queue, as ``queue.Queue``.
 
-    With a ``name`` it is shared by everyone who uses that name; without one it is this process's own. An option that
+    With a ``name`` it is shared by everyone who uses that name; without one it is this process's own
+    and goes with its last reference. An option that
     is not given is no opinion; the first one given counts.
 
     ``maxsize``: how many waiting items it holds; 0 is unbounded. ``max_deliveries``: after how many leases without an

@@ -49,6 +49,15 @@ impl Drop for Releasing<'_> {
     }
 }
 
+/// Releases what was set aside when it is dropped: the last field of what may be the last to hold items.
+pub(crate) struct ReleasesLast;
+
+impl Drop for ReleasesLast {
+    fn drop(&mut self) {
+        let _ = Python::try_attach(release);
+    }
+}
+
 fn release(_attached: Python<'_>) {
     if ANY.swap(false, Ordering::Acquire) {
         let released = std::mem::take(&mut *SET_ASIDE.lock().unwrap_or_else(PoisonError::into_inner));

@@ -24,7 +24,7 @@ use crate::errors;
 use local::Local;
 
 pub(crate) use key::{element_key, explicit_key};
-pub(crate) use local::Releasing;
+pub(crate) use local::{ReleasesLast, Releasing};
 pub(crate) use types::Imported;
 
 /// Levels of nesting that are written and read; part of the format.

@@ -1,18 +1,21 @@
 //! What a session promises, rule by rule.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_core::command::{queue, semaphore};
-use bridge_core::{Reason, Reply, Timeout};
+use bridge_core::command::{Command, queue, semaphore};
+use bridge_core::ids::{Name, ParticipantId};
+use bridge_core::{Reason, Reply, Request, Timeout};
 
-use super::super::{Completions, GRACE, Settle, Verdict};
+use super::super::{Completions, GRACE, Settle, Submission, Verdict};
 use super::world::{TTL, World, number};
+use crate::object::{Declaration, Object};
 
 const SECOND: Duration = Duration::from_secs(1);
 const GET: queue::Mode = queue::Mode::Get;
 
 fn available(world: &mut World, client: usize) -> i64 {
-    use bridge_core::{Query, Request};
+    use bridge_core::Query;
     let target = world.clients[client].semaphore.target();
     let query = Request::Query(Query::Semaphore(target, semaphore::Query::Describe));
     let slot = world.submit(client, super::world::Which::Semaphore, query);
@@ -344,4 +347,98 @@ fn a_failed_session_ends_every_call() {
     assert_eq!(reason(world.accept(0, &put)), Reason::OutcomeUnknown);
     let later = world.take(0, GET, Timeout::Never);
     assert_eq!(reason(world.accept(0, &later)), Reason::Unavailable);
+}
+
+/// An ephemeral queue that a client has declared.
+fn declared(world: &mut World) -> Arc<Object> {
+    let options = queue::Options { ephemeral: Some(true), ..Default::default() };
+    let name = Name::parse("queue", "anonymous").unwrap();
+    let object = Arc::new(Object::new(name, Declaration::Queue(options)));
+    let (now, request) = (world.now(), object.declare());
+    let who = ParticipantId(0);
+    let submission = Submission { who, object: object.clone(), request };
+    let slot = world.clients[0].session.submit(now, submission);
+    world.exchange(0);
+    world.accept(0, &slot).unwrap().unwrap();
+    object
+}
+
+fn exists(world: &World, object: &Object) -> bool {
+    world.namespace.read(|engine, now| engine.object(now, object.kind(), object.name()).is_some())
+}
+
+#[test]
+fn a_discard_leaves_within_milliseconds() {
+    let mut world = World::ready(1);
+    let object = declared(&mut world);
+    let now = world.now();
+    let session = &mut world.clients[0].session;
+    session.discard(now, &object);
+    let due = session.next_deadline().unwrap();
+    assert!(due.since(now) <= Duration::from_millis(5));
+    world.advance(due.since(now));
+    world.exchange(0);
+    assert!(!exists(&world, &object));
+}
+
+#[test]
+fn a_flush_does_not_wait_for_what_only_acknowledges_answers() {
+    let mut world = World::ready(1);
+    let object = declared(&mut world);
+    let now = world.now();
+    let session = &mut world.clients[0].session;
+    session.discard(now, &object);
+    session.flush();
+    assert!(!session.is_flushed());
+    world.exchange(0);
+    assert!(world.clients[0].session.is_flushed());
+    assert!(!exists(&world, &object));
+}
+
+#[test]
+fn a_discard_survives_a_lost_stream() {
+    let mut world = World::ready(1);
+    let object = declared(&mut world);
+    let now = world.now();
+    world.clients[0].session.discard(now, &object);
+    world.send(0);
+    world.cut(0);
+    world.connect(0);
+    world.exchange(0);
+    assert!(!exists(&world, &object));
+}
+
+#[test]
+fn what_was_discarded_is_not_declared_in_a_new_session() {
+    let mut world = World::ready(1);
+    let object = declared(&mut world);
+    let (now, target) = (world.now(), object.target());
+    let take = queue::Command::Take { mode: GET, batch: queue::Batch::ONE, timeout: Timeout::Never };
+    let request = Request::Command(Command::Queue(target, take));
+    let submission = Submission { who: ParticipantId(0), object, request };
+    let session = &mut world.clients[0].session;
+    let object = submission.object.name().clone();
+    let discarded = Object::new(object, Declaration::Queue(Default::default()));
+    let slot = session.submit(now, submission);
+    world.send(0);
+    let session = &mut world.clients[0].session;
+    session.abandon(now, &slot);
+    session.discard(now, &discarded);
+    world.restart();
+    world.connect(0);
+    world.exchange(0);
+    assert!(!exists(&world, &discarded));
+}
+
+#[test]
+fn a_discard_that_cannot_leave_keeps_nobody_busy() {
+    let mut world = World::ready(1);
+    let object = declared(&mut world);
+    world.advance_without(0, TTL - SECOND);
+    let now = world.now();
+    let session = &mut world.clients[0].session;
+    session.discard(now, &object);
+    let due = session.next_deadline().unwrap().max(now + Duration::from_millis(5));
+    assert!(session.next_frame(due).unwrap().commands.is_empty(), "only a heartbeat leaves");
+    assert!(session.next_deadline().unwrap() > due + SECOND);
 }

@@ -70,12 +70,12 @@ public final class Bridge implements AutoCloseable {
     return new BridgeQueue<>(connection, requireName(name), codec, options);
   }
 
-  /** A queue of its own, of any values, which goes with the session. */
+  /** A queue of its own, of any values, which goes when it is garbage, or with the session. */
   public BridgeQueue<Object> queue() {
     return queue(Codec.values(), QueueOptions.DEFAULT);
   }
 
-  /** A queue of its own, which goes with the session. */
+  /** A queue of its own, which goes when it is garbage, or with the session. */
   public <E> BridgeQueue<E> queue(Codec<E> codec, QueueOptions options) {
     return new BridgeQueue<>(connection, null, codec, options);
   }
@@ -94,7 +94,7 @@ public final class Bridge implements AutoCloseable {
     return new BridgeEvent(connection, requireName(name), autoReset);
   }
 
-  /** An event of its own, which goes with the session. */
+  /** An event of its own, which goes when it is garbage, or with the session. */
   public BridgeEvent event() {
     return new BridgeEvent(connection, null, null);
   }
@@ -114,7 +114,7 @@ public final class Bridge implements AutoCloseable {
     return new BridgeSemaphore(connection, requireName(name), options);
   }
 
-  /** A semaphore of its own, which goes with the session. */
+  /** A semaphore of its own, which goes when it is garbage, or with the session. */
   public BridgeSemaphore semaphore(int permits) {
     return new BridgeSemaphore(connection, null, SemaphoreOptions.DEFAULT.withPermits(permits));
   }
