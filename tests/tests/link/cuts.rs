@@ -84,7 +84,7 @@ fn cut_again_and_again() {
     for every in [31, 47] {
         let proxy = Proxy::start(&served.tcp, Cut::Every(every));
         let bridge = connect_through(&proxy);
-        for run in 0..5 {
+        for run in 0..8 {
             everything(&bridge, &direct, &format!("{every} {run}"));
         }
         assert!(proxy.cuts() > 3, "{} cuts", proxy.cuts());
