@@ -20,6 +20,7 @@ from syncbridge.v1 import (
     admin_service_pb2_grpc as admin_grpc,
     event_service_pb2 as event,
     event_service_pb2_grpc as event_grpc,
+    object_pb2 as objects,
     payload_pb2 as payload,
     queue_service_pb2 as queue,
     queue_service_pb2_grpc as queue_grpc,
@@ -125,7 +126,7 @@ def test_closing_a_session_gives_back_what_it_held(api: Any) -> None:
 
     holder = api.admin.DescribeObject(
         admin.DescribeObjectRequest(
-            namespace="default", kind=admin.ObjectKind.OBJECT_KIND_SEMAPHORE, name="gpu"
+            namespace="default", kind=objects.ObjectKind.OBJECT_KIND_SEMAPHORE, name="gpu"
         )
     ).holders[0]
     assert (holder.count, holder.participant.session_id) == (2, spec.id.hex())
