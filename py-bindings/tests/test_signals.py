@@ -18,6 +18,7 @@ PROGRAM = """
     import os, signal, sys, threading, time, traceback
     import syncbridge
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     bridge = syncbridge.connect(sys.argv[1])
     full = bridge.queue("full", maxsize=1)
     full.put("first")
@@ -89,6 +90,7 @@ def test_ctrl_c_ends_connecting() -> None:
         import os, signal, sys, threading, time
         import syncbridge
 
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         sent = []
 
         def interrupt():
