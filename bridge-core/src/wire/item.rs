@@ -11,8 +11,8 @@ use crate::error::Error;
 use crate::ids::{ItemId, Token};
 use crate::payload::{Body, ContentType, Payload};
 
-/// Up to here a value is copied out of its frame when it is read, so that a small one that stays does not keep
-/// a whole frame.
+/// Up to here a value is copied out of its frame when it is put, so that a small one that stays does not keep a whole
+/// frame. What is taken is decoded at once, as a rule, and is not copied.
 const COPY_BYTES_MAX: usize = 16 << 10;
 
 pub(super) fn detached(bytes: Bytes) -> Bytes {
@@ -23,7 +23,7 @@ impl From<pb::Payload> for Payload {
     fn from(message: pb::Payload) -> Self {
         let headers = message.headers;
         Payload {
-            body: Body::Bytes(detached(message.data)),
+            body: Body::Bytes(message.data),
             content_type: ContentType::parse(&message.content_type),
             headers: (!headers.is_empty())
                 .then(|| headers.into_iter().map(|header| (header.name, header.value)).collect::<Arc<[_]>>()),
@@ -55,6 +55,7 @@ pub(super) fn new_item(field: &'static str, item: Option<pb::NewItem>) -> Result
             format!("{field} has no payload; an empty payload must be given as such"),
         ));
     };
+    let payload = pb::Payload { data: detached(payload.data), ..payload };
     Ok(NewItem { payload: payload.into(), key: detached(key) })
 }
 
