@@ -47,6 +47,8 @@ pub struct Limits {
     pub session_ttl_min: Duration,
     /// After how many deaths of sessions to which it was offered an item is a dead letter (CONSUMER_CRASHED).
     pub crashed_offers_max: u32,
+    /// Consumers that an item's history names; later ones are not added.
+    pub consumers_per_item_max: u32,
 }
 
 impl Default for Limits {
@@ -69,6 +71,7 @@ impl Default for Limits {
             session_ttl_max: Duration::from_secs(24 * 3600),
             session_ttl_min: Duration::from_secs(1),
             crashed_offers_max: 16,
+            consumers_per_item_max: 16,
         }
     }
 }

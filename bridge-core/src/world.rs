@@ -190,6 +190,17 @@ impl World {
         self.items.insert(Item::new(new, bytes, self.now))
     }
 
+    /// Notes in an item's history that this session had it and did not ack it.
+    pub(crate) fn note_consumer(&mut self, item: usize, session: SessionKey) {
+        let Some(spec) = self.sessions.get(session).map(|session| &session.spec) else { return };
+        let consumer = self.cut(format!("{}@{}:{}", spec.label, spec.host, spec.pid));
+        let max = self.limits.consumers_per_item_max as usize;
+        let consumers = &mut self.items[item].history_mut().consumers;
+        if consumers.len() < max && !consumers.contains(&consumer) {
+            consumers.push(consumer);
+        }
+    }
+
     /// Forgets an item.
     pub(crate) fn drop_item(&mut self, item: usize) -> Option<Item> {
         let item = self.items.try_remove(item)?;

@@ -151,6 +151,11 @@ pub struct LimitOptions {
     #[arg(long, env = "SYNCBRIDGE_CRASHED_OFFERS_MAX", value_name = "N")]
     #[arg(default_value_t = Limits::default().crashed_offers_max)]
     pub crashed_offers_max: u32,
+
+    /// Consumers that an item's history names.
+    #[arg(long, env = "SYNCBRIDGE_CONSUMERS_PER_ITEM_MAX", value_name = "N")]
+    #[arg(default_value_t = Limits::default().consumers_per_item_max)]
+    pub consumers_per_item_max: u32,
 }
 
 /// A number of seconds that a [`Duration`] can hold.
@@ -215,6 +220,7 @@ impl LimitOptions {
             session_ttl_max: duration(self.session_ttl_seconds_max),
             session_ttl_min: duration(self.session_ttl_seconds_min),
             crashed_offers_max: self.crashed_offers_max,
+            consumers_per_item_max: self.consumers_per_item_max,
         }
     }
 

@@ -56,6 +56,7 @@ pub(crate) struct BrowsedItem {
     content_type: String,
     dead_reason: Option<String>,
     last_error: Option<String>,
+    consumers: Vec<String>,
 }
 
 #[pymethods]
@@ -309,6 +310,7 @@ impl Queue {
             content_type: item.payload.content_type.as_str().to_owned(),
             dead_reason: item.dead_reason.clone(),
             last_error: item.last_error.clone(),
+            consumers: item.consumers.clone(),
         })
     }
 

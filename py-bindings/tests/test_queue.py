@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import time
 from collections.abc import Callable
@@ -184,6 +185,8 @@ def test_settled_by_hand_inside_the_block(bridge: Bridge) -> None:
     assert jobs.empty()
     (dead,) = jobs.dead_letters()
     assert (dead.value, dead.attempts, dead.dead_reason) == ("a", 1, "REJECTED: no good")
+    (consumer,) = dead.consumers
+    assert consumer.endswith(f":{os.getpid()}")
 
 
 def test_a_batch_of_leases(bridge: Bridge) -> None:

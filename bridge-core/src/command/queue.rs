@@ -200,6 +200,9 @@ pub struct Browsed {
     pub dead_reason: Option<String>,
     /// The last error that a consumer gave.
     pub last_error: Option<String>,
+    /// The sessions that had it without an ack or died while it was offered to them: "label@host:pid", the first
+    /// ones first.
+    pub consumers: Vec<String>,
 }
 
 /// A queue in figures.

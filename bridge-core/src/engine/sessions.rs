@@ -148,10 +148,12 @@ impl Engine {
             .into_iter()
             .filter_map(|(ticket, _)| self.withdraw_ticket(ticket, session_expired()))
             .collect();
-        let Some(session) = self.world.sessions.close(key) else { return };
         self.world.effects.push(Effect::Ended { session: key, reason });
-        let offers = session.ops.values().filter_map(Entry::offer);
-        self.give_back(offers, &session.holds, reason);
+        let Some(session) = self.world.sessions.get_mut(key) else { return };
+        // What goes back is told from whom, so the session is still there for that.
+        let (ops, holds) = (std::mem::take(&mut session.ops), std::mem::take(&mut session.holds));
+        self.give_back(ops.values().filter_map(Entry::offer), &holds, reason);
+        let Some(session) = self.world.sessions.close(key) else { return };
         for object in &session.uses {
             self.with(*object, |primitive, _| primitive.session_over(serial));
         }

@@ -299,7 +299,7 @@ impl Primitive for Queue {
 
     fn lose(&mut self, me: Handle, token: Token, world: &mut World) {
         if let Some(out) = self.take_out(token) {
-            self.delivery_failed(me, world, out.item, None);
+            self.delivery_failed(me, world, out.item, out.caller.session, None);
         }
     }
 

@@ -105,6 +105,7 @@ impl From<Browsed> for pb::BrowsedItem {
             age: Some(duration_field(item.age)),
             dead_reason: item.dead_reason.unwrap_or_default(),
             last_error: item.last_error.unwrap_or_default(),
+            consumers: item.consumers,
         }
     }
 }
@@ -120,5 +121,6 @@ pub(super) fn browsed(message: pb::BrowsedItem) -> Result<Browsed, Error> {
         age: duration("age", message.age.unwrap_or_default())?,
         dead_reason: given(message.dead_reason),
         last_error: given(message.last_error),
+        consumers: message.consumers,
     })
 }

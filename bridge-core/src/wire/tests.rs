@@ -124,6 +124,7 @@ fn every_outcome_survives_the_wire() {
         age: Duration::from_secs(2),
         dead_reason: Some("max_deliveries".into()),
         last_error: None,
+        consumers: vec!["resizer@host:4711".into()],
     };
     let cursor = queue::Cursor { key: Bytes::from_static(b"\x01z"), arrival: i64::MIN };
     let queue_replies = [

@@ -151,6 +151,7 @@ fn input() -> impl Strategy<Value = Input> {
             waits_max: small,
             stored_answers_per_session_max: small,
             crashed_offers_max: small,
+            consumers_per_item_max: small,
             ..Limits::default()
         })),
     ]

@@ -263,7 +263,39 @@ fn an_item_that_kills_its_consumers_is_dead() {
         space.call(victim, get("q", NOW));
         space.expire(victim);
     }
-    assert_eq!(browse(&space, owner, "q", Shelf::Dead)[0].dead_reason.as_deref(), Some("CONSUMER_CRASHED"));
+    let dead = browse(&space, owner, "q", Shelf::Dead).remove(0);
+    assert_eq!(dead.dead_reason.as_deref(), Some("CONSUMER_CRASHED"));
+    assert_eq!(dead.consumers, ["s2@host:1", "s3@host:1", "s4@host:1"]);
+}
+
+#[test]
+fn a_dead_letter_names_the_consumers_that_had_it() {
+    let mut space = Space::with(Limits { consumers_per_item_max: 3, ..Limits::default() });
+    let owner = space.open(Mode::Resumable);
+    space.ask(owner, deliveries_max(6, Some("graves"))).unwrap();
+    space.ask(owner, put("q", "a", NOW)).unwrap();
+    let refused = space.open(Mode::Resumable);
+    let (op, _) = space.call(refused, get("q", NOW));
+    space.input(Input::Refuse(refused, op));
+    let nacks = space.open(Mode::Resumable);
+    for _ in 0..2 {
+        let taken = space.take_and_accept(nacks, lease("q", NOW));
+        space.ask(nacks, nack("q", token(&taken), Reentry::Place, "")).unwrap();
+    }
+    for _ in 0..2 {
+        let dies = space.open(Mode::Resumable);
+        space.take_and_accept(dies, lease("q", NOW)).unwrap();
+        space.expire(dies);
+    }
+    let one_too_many = space.open(Mode::Resumable);
+    let taken = space.take_and_accept(one_too_many, lease("q", NOW));
+    assert_eq!(browse(&space, owner, "graves", Shelf::Ready), []);
+    space.ask(one_too_many, reject("q", token(&taken), "")).unwrap();
+    let [letter] = &browse(&space, owner, "graves", Shelf::Ready)[..] else { panic!("no letter") };
+    assert_eq!(
+        (letter.attempts, &letter.consumers[..]),
+        (5, &["s3", "s4", "s5"].map(|s| format!("{s}@host:1"))[..])
+    );
 }
 
 #[test]

@@ -136,6 +136,13 @@ pub fn dead_letters(url: &str) {
         good(queue.nack(ME, vec![token], Reentry::Place, "again".into()));
     }
     assert_eq!(try_get(&queue), Err(Reason::Empty));
+    let letters = good(dead.browse(ME, Shelf::Ready, 10, None)).items;
+    let pid = format!(":{}", std::process::id());
+    for (letter, attempts) in letters.iter().zip([1, 2]) {
+        assert_eq!(letter.attempts, attempts);
+        let [consumer] = &letter.consumers[..] else { panic!("one consumer: {:?}", letter.consumers) };
+        assert!(consumer.contains('@') && consumer.ends_with(&pid), "{consumer}");
+    }
     assert_eq!([get(&dead), get(&dead)], ["rejected", "worn out"]);
 }
 

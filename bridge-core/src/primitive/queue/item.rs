@@ -43,6 +43,8 @@ pub(crate) struct History {
     pub(crate) earlier_attempts: u32,
     pub(crate) dead_reason: Option<String>,
     pub(crate) last_error: Option<String>,
+    /// Who had it without an ack, in this queue and before; distinct, the first ones first.
+    pub(crate) consumers: Vec<String>,
 }
 
 impl Item {
@@ -76,6 +78,7 @@ impl Item {
             age: now.since(self.enqueued_at),
             dead_reason: history.and_then(|history| history.dead_reason.clone()),
             last_error: history.and_then(|history| history.last_error.clone()),
+            consumers: history.map_or_else(Vec::new, |history| history.consumers.clone()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::command::queue::{Mode, Reentry, Reply};
 use crate::command::{Mode as SessionMode, Reply as AnyReply};
 use crate::error::{Error, Reason};
-use crate::ids::{Handle, Token};
+use crate::ids::{Handle, SessionKey, Token};
 use crate::primitive::queue::Queue;
 use crate::primitive::queue::item::Arrival;
 use crate::primitive::{Primitive, Step, done};
@@ -40,7 +40,7 @@ impl Queue {
                 Reentry::Back => world.items[item].arrival = world.number() as Arrival,
                 Reentry::Front => world.items[item].arrival = self.front_arrival(world),
             }
-            self.delivery_failed(me, world, item, error.clone());
+            self.delivery_failed(me, world, item, caller.session, error.clone());
         }
         done(AnyReply::Queue(Reply::Nacked))
     }
@@ -70,6 +70,7 @@ impl Queue {
         for token in tokens {
             if let Some(item) = self.settle(me, world, caller, *token, Verdict::Rejected) {
                 world.items[item].attempts += 1;
+                world.note_consumer(item, caller.session);
                 self.bury(me, world, item, why.clone());
             }
         }
@@ -149,8 +150,10 @@ impl Queue {
         me: Handle,
         world: &mut World,
         item: usize,
+        consumer: SessionKey,
         error: Option<String>,
     ) {
+        world.note_consumer(item, consumer);
         let failed = &mut world.items[item];
         failed.attempts += 1;
         if error.is_some() {

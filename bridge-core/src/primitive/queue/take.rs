@@ -197,8 +197,9 @@ impl Queue {
         }
         let Some(out) = self.take_out(token) else { return };
         let crashes_max = world.limits.crashed_offers_max;
-        let item = &mut world.items[out.item];
         if loss == Loss::Expired {
+            world.note_consumer(out.item, out.caller.session);
+            let item = &mut world.items[out.item];
             item.crashes += 1;
             if item.crashes >= crashes_max {
                 return self.bury(me, world, out.item, "CONSUMER_CRASHED".into());
