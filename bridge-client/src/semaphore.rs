@@ -7,7 +7,7 @@ use bridge_core::command::semaphore::{Command, Query, Reply};
 use bridge_core::command::{self, Request};
 use bridge_core::ids::{ParticipantId, Token};
 
-pub use bridge_core::command::semaphore::{Acquire, Figures, Options, Ownership};
+pub use bridge_core::command::semaphore::{Acquire, Figures, Holder, Options, Ownership};
 
 use crate::bridge::Bridge;
 use crate::call::Call;
@@ -82,11 +82,23 @@ impl Semaphore {
 
     /// Its figures now.
     pub fn describe(&self, who: ParticipantId) -> Call<Figures> {
-        let request = Request::Query(command::Query::Semaphore(self.usage.object.target(), Query::Describe));
-        self.usage.call(who, request, |reply| match reply {
+        self.query(who, Query::Describe, |reply| match reply {
             AnyReply::Semaphore(Reply::Described(figures)) => Some(figures),
             _ => None,
         })
+    }
+
+    /// Who holds permits, the oldest grants first, at most a page.
+    pub fn holders(&self, who: ParticipantId) -> Call<Vec<Holder>> {
+        self.query(who, Query::Holders, |reply| match reply {
+            AnyReply::Semaphore(Reply::Holders(holders)) => Some(holders),
+            _ => None,
+        })
+    }
+
+    fn query<T>(&self, who: ParticipantId, query: Query, read: fn(AnyReply) -> Option<T>) -> Call<T> {
+        let request = Request::Query(command::Query::Semaphore(self.usage.object.target(), query));
+        self.usage.call(who, request, read)
     }
 
     fn command<T>(&self, who: ParticipantId, command: Command, read: fn(AnyReply) -> Option<T>) -> Call<T> {

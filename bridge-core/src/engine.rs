@@ -82,7 +82,9 @@ impl Engine {
             }
             Query::Semaphore(target, query) => {
                 let found = self.semaphores.find(target)?.and_then(|handle| self.semaphores.get(handle));
-                Ok(found.map_or_else(|| Semaphore::default().query(query), |s| s.state.query(query)))
+                let world = &self.world;
+                let absent = || Semaphore::default().query(world, now, query);
+                Ok(found.map_or_else(absent, |found| found.state.query(world, now, query)))
             }
         }
     }

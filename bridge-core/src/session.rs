@@ -92,6 +92,11 @@ impl Session {
         }
     }
 
+    /// Which program it is, in one line for people.
+    pub(crate) fn title(&self) -> String {
+        format!("{}@{}:{}", self.spec.label, self.spec.host, self.spec.pid)
+    }
+
     /// Offers and answers kept.
     pub(crate) fn stored(&self) -> usize {
         self.ops.len() - self.waits

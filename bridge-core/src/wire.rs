@@ -135,6 +135,7 @@ fn request(body: Body) -> Result<Request, Error> {
         Body::SemaphoreReduce(message) => message.try_into(),
         Body::SemaphoreSetLimit(message) => message.try_into(),
         Body::SemaphoreDescribe(message) => message.try_into(),
+        Body::SemaphoreListHolders(message) => message.try_into(),
     }
 }
 
@@ -197,7 +198,8 @@ fn reply(body: Answer) -> Outcome {
         | Answer::SemaphoreDrain(_)
         | Answer::SemaphoreReduce(_)
         | Answer::SemaphoreSetLimit(_)
-        | Answer::SemaphoreDescribe(_) => semaphore::reply(body).map(Reply::Semaphore),
+        | Answer::SemaphoreDescribe(_)
+        | Answer::SemaphoreListHolders(_) => semaphore::reply(body).map(Reply::Semaphore),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::ids::{Handle, Name, Op, SessionKey, Token};
 use crate::limits::Limits;
 use crate::payload::Payload;
 use crate::primitive::queue::Item;
-use crate::session::{Entry, Offer, Sessions};
+use crate::session::{Entry, Offer, Session, Sessions};
 use crate::time::{Time, Timeout};
 use crate::timer::{Due, Timers};
 use crate::wait::{Caller, Object, Ticket, TicketKey, Tickets, Want};
@@ -192,8 +192,8 @@ impl World {
 
     /// Notes in an item's history that this session had it and did not ack it.
     pub(crate) fn note_consumer(&mut self, item: usize, session: SessionKey) {
-        let Some(spec) = self.sessions.get(session).map(|session| &session.spec) else { return };
-        let consumer = self.cut(format!("{}@{}:{}", spec.label, spec.host, spec.pid));
+        let Some(consumer) = self.sessions.get(session).map(Session::title) else { return };
+        let consumer = self.cut(consumer);
         let max = self.limits.consumers_per_item_max as usize;
         let consumers = &mut self.items[item].history_mut().consumers;
         if consumers.len() < max && !consumers.contains(&consumer) {

@@ -18,6 +18,7 @@ struct Factories {
     exception: JStaticMethodID,
     item: JStaticMethodID,
     page: JStaticMethodID,
+    holder: JStaticMethodID,
 }
 
 static FACTORIES: OnceLock<Factories> = OnceLock::new();
@@ -48,8 +49,13 @@ unsafe extern "system" fn JNI_OnLoad(vm: *mut jni::sys::JavaVM, _: *mut c_void) 
             jni_str!("page"),
             jni_sig!("([Ljava/lang/Object;[BJ)Ljava/lang/Object;"),
         )?;
+        let holder = env.get_static_method_id(
+            &class,
+            jni_str!("holder"),
+            jni_sig!("(JJJJLjava/lang/String;Ljava/lang/String;)Ljava/lang/Object;"),
+        )?;
         let class = env.new_global_ref(class)?;
-        let _ = FACTORIES.set(Factories { class, exception, item, page });
+        let _ = FACTORIES.set(Factories { class, exception, item, page, holder });
         Ok(())
     });
     // An exception that is pending makes System.load fail and says why.
@@ -132,6 +138,20 @@ pub(crate) fn page<'local>(
     let arrival = next.map_or(0, |(_, arrival)| arrival);
     let arguments = [jvalue { l: items.as_raw() }, jvalue { l: key.as_raw() }, jvalue { j: arrival }];
     Ok(make(env, factories().page, &arguments)?)
+}
+
+/// `FromNative.holder`: token, permits, whether by token, nanoseconds; participant and session.
+pub(crate) fn holder<'local>(
+    env: &mut Env<'local>,
+    numbers: [jlong; 4],
+    participant: &str,
+    session: &str,
+) -> Result<JObject<'local>, Failure> {
+    let (participant, session) = (env.new_string(participant)?, env.new_string(session)?);
+    let [token, permits, by_token, held_for] = numbers.map(|number| jvalue { j: number });
+    let texts = [jvalue { l: participant.as_raw() }, jvalue { l: session.as_raw() }];
+    let arguments = [token, permits, by_token, held_for, texts[0], texts[1]];
+    Ok(make(env, factories().holder, &arguments)?)
 }
 
 /// A `long[]`.

@@ -42,7 +42,7 @@ fn count<T: TryFrom<jint>>(field: &'static str, value: jint) -> Result<T, Failur
         .map_err(|_| Error::invalid(field, format!("{field} is {value}; give a positive number")).into())
 }
 
-fn nanos(duration: Duration) -> u64 {
+pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(i64::MAX as u64)
 }
 
@@ -82,7 +82,8 @@ fn browsed<'local>(env: &mut Env<'local>, browsed: &Browsed) -> Result<JObject<'
     jvm::item(env, &item)
 }
 
-fn array<'local, T>(
+/// An `Object[]`.
+pub(crate) fn array<'local, T>(
     env: &mut Env<'local>,
     items: &[T],
     make: for<'frame> fn(&mut Env<'frame>, &T) -> Result<JObject<'frame>, Failure>,

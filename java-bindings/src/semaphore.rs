@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, LazyLock};
 
-use bridge_client::semaphore::{Acquire, Options, Ownership, Semaphore};
+use bridge_client::semaphore::{Acquire, Holder, Options, Ownership, Semaphore};
 use bridge_client::{Error, Token};
-use jni::EnvUnowned;
-use jni::objects::{JClass, JString};
+use jni::objects::{JClass, JObject, JString};
 use jni::sys::{jboolean, jint, jlong};
+use jni::{Env, EnvUnowned};
 
 use crate::errors::{Failure, native};
-use crate::queue::{option, timeout, who};
+use crate::queue::{array, nanos, option, timeout, who};
 use crate::table::Table;
 use crate::{bridge, call, jvm};
 
@@ -21,6 +21,13 @@ const NO_LIMIT: jlong = jlong::MIN;
 fn permits(count: jint) -> Result<u32, Failure> {
     u32::try_from(count)
         .map_err(|_| Error::invalid("permits", format!("permits is {count}; give a positive number")).into())
+}
+
+fn holder<'local>(env: &mut Env<'local>, holder: &Holder) -> Result<JObject<'local>, Failure> {
+    let held_for = nanos(holder.held_for).cast_signed();
+    let (token, permits) = (holder.token.0.cast_signed(), holder.permits.cast_signed());
+    let numbers = [token, permits, holder.by_token.into(), held_for];
+    jvm::holder(env, numbers, &holder.participant, &holder.session)
 }
 
 #[unsafe(no_mangle)]
@@ -158,6 +165,21 @@ extern "system" fn Java_io_syncbridge_Native_semaphoreDescribe<'local>(
     native(env, |_| {
         Ok(call::add(SEMAPHORES.get(semaphore)?.describe(who(participant)), |env, f| {
             jvm::longs(env, &[f.available, f.limit, f.signals, f.held, f.waiting.cast_signed()])
+        }))
+    })
+}
+
+/// `FromNative.holder`s.
+#[unsafe(no_mangle)]
+extern "system" fn Java_io_syncbridge_Native_semaphoreHolders<'local>(
+    env: EnvUnowned<'local>,
+    _: JClass<'local>,
+    semaphore: jlong,
+    participant: jint,
+) -> jlong {
+    native(env, |_| {
+        Ok(call::add(SEMAPHORES.get(semaphore)?.holders(who(participant)), |env, holders| {
+            Ok(array(env, holders, holder)?.into())
         }))
     })
 }

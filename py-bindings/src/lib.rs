@@ -30,7 +30,7 @@ mod _syncbridge {
     #[pymodule_export]
     use crate::queue::{BrowsedItem, Queue, QueueFigures};
     #[pymodule_export]
-    use crate::semaphore::{Permit, Semaphore, SemaphoreFigures};
+    use crate::semaphore::{Permit, PermitHolder, Semaphore, SemaphoreFigures};
     #[pymodule_export]
     use crate::server::{Server, cli};
     use crate::value;

@@ -28,6 +28,17 @@ pub(crate) struct SemaphoreFigures {
     bounded: bool,
 }
 
+/// What one acquire was granted and has not given back.
+#[pyclass(frozen, get_all, module = "syncbridge._syncbridge")]
+pub(crate) struct PermitHolder {
+    token: u64,
+    permits: u64,
+    by_token: bool,
+    held_for: f64,
+    participant: String,
+    session: String,
+}
+
 #[pymethods]
 impl Semaphore {
     #[new]
@@ -117,6 +128,21 @@ impl Semaphore {
             waiting: figures.waiting,
             bounded: figures.options.bounded.unwrap_or(false),
         })
+    }
+
+    /// The oldest grants first, at most a page.
+    fn holders(&self, py: Python<'_>) -> PyResult<Vec<PermitHolder>> {
+        let who = self.bridge.who(py)?;
+        let holders = wait::value(py, self.bridge.local(), || self.client.holders(who))?;
+        let holders = holders.into_iter().map(|holder| PermitHolder {
+            token: holder.token.0,
+            permits: holder.permits,
+            by_token: holder.by_token,
+            held_for: holder.held_for.as_secs_f64(),
+            participant: holder.participant,
+            session: holder.session,
+        });
+        Ok(holders.collect())
     }
 }
 

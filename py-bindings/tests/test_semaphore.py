@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -104,3 +105,14 @@ def test_what_a_session_held_goes_back_with_it(bridge: Bridge, another: Another)
     assert unowned.semaphore("signals", 1, ownership="none").acquire()
     unowned.close()
     assert bridge.semaphore("signals").available() == 0
+
+
+def test_holders_say_who_has_what(bridge: Bridge) -> None:
+    door = bridge.semaphore("watched", 3)
+    assert door.holders() == []
+    with door.acquire_permit(2) as permit:
+        (holder,) = door.holders()
+        assert (holder.token, holder.permits, holder.by_token) == (permit.token, 2, True)
+        assert holder.session.endswith(f":{os.getpid()}")
+        assert holder.held_for >= 0
+    assert door.holders() == []

@@ -1,5 +1,7 @@
 //! What can be asked of a semaphore, and what it answers.
 
+use std::time::Duration;
+
 use crate::ids::{Handle, Token};
 use crate::time::Timeout;
 
@@ -64,6 +66,25 @@ pub enum Command {
 #[allow(missing_docs)]
 pub enum Query {
     Describe,
+    /// Who holds permits.
+    Holders,
+}
+
+/// What one acquire was granted and has not given back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Holder {
+    /// The fencing token of the grant.
+    pub token: Token,
+    /// How many permits are held under it.
+    pub permits: u64,
+    /// Returned by the token only.
+    pub by_token: bool,
+    /// Since it was granted.
+    pub held_for: Duration,
+    /// The thread or task, for people.
+    pub participant: String,
+    /// Its session, for people: "label@host:pid".
+    pub session: String,
 }
 
 /// A semaphore in figures: available = limit + signals − held.
@@ -97,4 +118,6 @@ pub enum Reply {
     Reduced,
     LimitSet,
     Described(Figures),
+    /// The oldest grants first, at most a page.
+    Holders(Vec<Holder>),
 }

@@ -11,13 +11,13 @@ mod bare;
 use std::collections::BTreeMap;
 
 use crate::command::Reply as AnyReply;
-use crate::command::semaphore::{Acquire, Command, Figures, Options, Ownership, Query, Reply};
+use crate::command::semaphore::{Acquire, Command, Figures, Holder, Options, Ownership, Query, Reply};
 use crate::command::{Carrier, Mode};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Kind, Token};
 use crate::limits::PERMITS_MAX;
 use crate::primitive::{Loss, Primitive, Step, check_option, conclude, done};
-use crate::session::{Offer, Serial, Verdict};
+use crate::session::{Offer, Serial, Session, Verdict};
 use crate::time::{Time, Timeout};
 use crate::wait::{Caller, Line, Object, Ticket, TicketKey, Want};
 use crate::world::{World, session_required};
@@ -322,10 +322,28 @@ impl Semaphore {
         Ok(())
     }
 
-    pub(crate) fn query(&self, query: &Query) -> AnyReply {
-        match query {
-            Query::Describe => AnyReply::Semaphore(Reply::Described(self.figures())),
-        }
+    pub(crate) fn query(&self, world: &World, now: Time, query: &Query) -> AnyReply {
+        AnyReply::Semaphore(match query {
+            Query::Describe => Reply::Described(self.figures()),
+            Query::Holders => Reply::Holders(self.holders(world, world.now.max(now))),
+        })
+    }
+
+    fn holders(&self, world: &World, now: Time) -> Vec<Holder> {
+        let held = self.grants().filter(|(_, grant)| grant.held > 0);
+        let holders = held.take(world.limits.page_max as usize).map(|(token, grant)| {
+            let session = world.sessions.get(grant.caller.session);
+            let label = session.and_then(|session| session.labels.get(&grant.caller.participant));
+            Holder {
+                token,
+                permits: grant.held.unsigned_abs(),
+                by_token: grant.by_token,
+                held_for: now.since(grant.since),
+                participant: label.map_or_else(String::new, ToString::to_string),
+                session: session.map_or_else(String::new, Session::title),
+            }
+        });
+        holders.collect()
     }
 
     pub(crate) fn figures(&self) -> Figures {

@@ -4,8 +4,10 @@ use pb::answer::Body as Answer;
 use pb::command::Body;
 use syncbridge_proto::v1 as pb;
 
-use super::{named, responses, target, target_fields, timeout, timeout_field, unexpected};
-use crate::command::semaphore::{Acquire, Command, Figures, Options, Ownership, Query, Reply};
+use super::{
+    duration, duration_field, named, responses, target, target_fields, timeout, timeout_field, unexpected,
+};
+use crate::command::semaphore::{Acquire, Command, Figures, Holder, Options, Ownership, Query, Reply};
 use crate::command::{self, Request};
 use crate::error::Error;
 use crate::ids::{Handle, Target, Token};
@@ -119,6 +121,39 @@ impl TryFrom<pb::SemaphoreServiceDescribeRequest> for Request {
     }
 }
 
+impl TryFrom<pb::SemaphoreServiceListHoldersRequest> for Request {
+    type Error = Error;
+
+    fn try_from(message: pb::SemaphoreServiceListHoldersRequest) -> Result<Self, Error> {
+        let target = target("semaphore", &message.semaphore, message.handle)?;
+        Ok(Request::Query(command::Query::Semaphore(target, Query::Holders)))
+    }
+}
+
+impl From<Holder> for pb::PermitHolder {
+    fn from(holder: Holder) -> Self {
+        pb::PermitHolder {
+            token: holder.token.0,
+            permits: holder.permits,
+            by_token: holder.by_token,
+            held_for: Some(duration_field(holder.held_for)),
+            participant: holder.participant,
+            session: holder.session,
+        }
+    }
+}
+
+fn holder(message: pb::PermitHolder) -> Result<Holder, Error> {
+    Ok(Holder {
+        token: Token(message.token),
+        permits: message.permits,
+        by_token: message.by_token,
+        held_for: duration("held_for", message.held_for.unwrap_or_default())?,
+        participant: message.participant,
+        session: message.session,
+    })
+}
+
 responses! {
     SemaphoreDeclare => SemaphoreServiceDeclareResponse,
     SemaphoreAcquire => SemaphoreServiceAcquireResponse,
@@ -127,6 +162,7 @@ responses! {
     SemaphoreReduce => SemaphoreServiceReduceResponse,
     SemaphoreSetLimit => SemaphoreServiceSetLimitResponse,
     SemaphoreDescribe => SemaphoreServiceDescribeResponse,
+    SemaphoreListHolders => SemaphoreServiceListHoldersResponse,
 }
 
 pub(super) fn command_body(target: &Target, command: &Command) -> Body {
@@ -160,6 +196,9 @@ pub(super) fn query_body(target: &Target, query: &Query) -> Body {
     let (semaphore, handle) = target_fields(target);
     match query {
         Query::Describe => Body::SemaphoreDescribe(pb::SemaphoreServiceDescribeRequest { semaphore, handle }),
+        Query::Holders => {
+            Body::SemaphoreListHolders(pb::SemaphoreServiceListHoldersRequest { semaphore, handle })
+        }
     }
 }
 
@@ -187,6 +226,10 @@ pub(super) fn reply_body(reply: Reply) -> Answer {
             held: figures.held,
             waiting: figures.waiting,
         }),
+        Reply::Holders(holders) => {
+            let holders = holders.into_iter().map(pb::PermitHolder::from).collect();
+            Answer::SemaphoreListHolders(pb::SemaphoreServiceListHoldersResponse { holders })
+        }
     }
 }
 
@@ -212,6 +255,9 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
             held: message.held,
             waiting: message.waiting,
         }),
+        Answer::SemaphoreListHolders(message) => {
+            Reply::Holders(message.holders.into_iter().map(holder).collect::<Result<_, _>>()?)
+        }
         other => return Err(unexpected(&other)),
     })
 }

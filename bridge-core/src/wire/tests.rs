@@ -95,7 +95,9 @@ fn requests() -> Vec<Request> {
         all.push(Request::Query(Query::Queue(by_handle.clone(), query)));
     }
     all.push(Request::Query(Query::Event(by_handle.clone(), event::Query::Describe)));
-    all.push(Request::Query(Query::Semaphore(by_handle, semaphore::Query::Describe)));
+    for query in [semaphore::Query::Describe, semaphore::Query::Holders] {
+        all.push(Request::Query(Query::Semaphore(by_handle.clone(), query)));
+    }
     all
 }
 
@@ -147,6 +149,15 @@ fn every_outcome_survives_the_wire() {
     let mut outcomes: Vec<Outcome> = queue_replies.into_iter().map(|reply| Ok(Reply::Queue(reply))).collect();
     outcomes.push(Ok(Reply::Event(event::Reply::Waited { is_set: true, version: 3 })));
     outcomes.push(Ok(Reply::Semaphore(drained)));
+    let holder = semaphore::Holder {
+        token: Token(5),
+        permits: 2,
+        by_token: true,
+        held_for: Duration::from_secs(3),
+        participant: "worker".into(),
+        session: "resizer@host:4711".into(),
+    };
+    outcomes.push(Ok(Reply::Semaphore(semaphore::Reply::Holders(vec![holder]))));
     outcomes.push(Ok(Reply::Cancelled(true)));
     outcomes.push(Ok(Reply::Discarded));
     outcomes.push(Err(error));

@@ -1,9 +1,13 @@
 //! Semantics 3: Semaphore. available = limit + signals − held.
 
-use bridge_core::command::semaphore::{Acquire, Command, Options, Ownership, Reply as Answered};
-use bridge_core::command::{self, Carrier, Input, Mode, Reply};
-use bridge_core::ids::SessionKey;
-use bridge_core::{Outcome, Reason};
+use std::time::Duration;
+
+use bridge_core::command::semaphore::{
+    Acquire, Command, Holder, Options, Ownership, Query as Asked, Reply as Answered,
+};
+use bridge_core::command::{self, Carrier, Input, Mode, Query, Reply};
+use bridge_core::ids::{ParticipantId, SessionKey};
+use bridge_core::{Limits, Outcome, Reason};
 
 use crate::support::*;
 
@@ -245,4 +249,35 @@ fn an_offer_to_a_detached_session_is_kept_and_another_is_served_from_the_rest() 
     let again = space.answers(Input::Attach(who));
     assert_eq!(again.last(), first.first());
     assert_eq!(short(&space.refuse(who, op)), [(waiting, "acquired".to_owned())]);
+}
+
+#[test]
+fn holders_say_who_holds_what_since_when() {
+    let mut space = Space::with(Limits { page_max: 2, ..Limits::default() });
+    let [who, other] = [space.open(Mode::Resumable), space.open(Mode::Resumable)];
+    space.input(Input::Label(who, ParticipantId(0), "worker".into()));
+    let holders = |space: &Space| match space.query(who, Query::Semaphore(target("s"), Asked::Holders)) {
+        Ok(Reply::Semaphore(Answered::Holders(holders))) => holders,
+        other => panic!("not holders: {other:?}"),
+    };
+    assert_eq!(holders(&space), [], "reading creates nothing");
+    space.ask(who, permits("s", 5)).unwrap();
+    let first = token(&space.take_and_accept(who, acquire("s", 2, NOW)));
+    space.pass_seconds(3);
+    let second = token(&space.take_and_accept(other, by_token(1)));
+    let expected = |token, permits, by_token, seconds, participant: &str, session: &str| Holder {
+        token,
+        permits,
+        by_token,
+        held_for: Duration::from_secs(seconds),
+        participant: participant.into(),
+        session: session.into(),
+    };
+    let both =
+        [expected(first, 2, false, 3, "worker", "s1@host:1"), expected(second, 1, true, 0, "", "s2@host:1")];
+    assert_eq!(holders(&space), both);
+    space.take_and_accept(who, acquire("s", 1, NOW)).unwrap();
+    assert_eq!(holders(&space).len(), 2, "at most a page");
+    space.expire(other);
+    assert_eq!(holders(&space).iter().map(|holder| holder.permits).collect::<Vec<_>>(), [2, 1]);
 }

@@ -11,5 +11,6 @@ unary_service! {
         reduce(SemaphoreServiceReduceRequest) -> SemaphoreServiceReduceResponse;
         set_limit(SemaphoreServiceSetLimitRequest) -> SemaphoreServiceSetLimitResponse;
         describe(SemaphoreServiceDescribeRequest) -> SemaphoreServiceDescribeResponse;
+        list_holders(SemaphoreServiceListHoldersRequest) -> SemaphoreServiceListHoldersResponse;
     }
 }

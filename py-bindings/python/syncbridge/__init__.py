@@ -16,7 +16,16 @@ from ._event import Event
 from ._queue import LifoQueue, PriorityQueue, Queue, SimpleQueue
 from ._semaphore import BoundedSemaphore, Semaphore
 from ._server import Server
-from ._syncbridge import Batch, BrowsedItem, Delivery, Permit, QueueFigures, SemaphoreFigures, __version__
+from ._syncbridge import (
+    Batch,
+    BrowsedItem,
+    Delivery,
+    Permit,
+    PermitHolder,
+    QueueFigures,
+    SemaphoreFigures,
+    __version__,
+)
 from .exceptions import ShutDown, SyncBridgeError
 
 __all__ = [
@@ -31,6 +40,7 @@ __all__ = [
     "Full",
     "LifoQueue",
     "Permit",
+    "PermitHolder",
     "PriorityQueue",
     "Queue",
     "QueueFigures",

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import _syncbridge
 from ._bridge import Bridge, Handle, default_bridge
-from ._syncbridge import Permit, SemaphoreFigures
+from ._syncbridge import Permit, PermitHolder, SemaphoreFigures
 from .exceptions import WaitTimeout
 
 
@@ -83,6 +83,10 @@ class Semaphore(Handle):
     def describe(self) -> SemaphoreFigures:
         """Its figures now."""
         return self._native.describe()
+
+    def holders(self) -> list[PermitHolder]:
+        """Who holds permits, the oldest grants first; at most a page (1000)."""
+        return self._native.holders()
 
 
 class BoundedSemaphore(Semaphore):

@@ -33,7 +33,7 @@ macro_rules! conformance {
         $crate::conformance!(@ $url, queue: fifo lifo priority full admitted empty join lease dead_letters batch
             put_many browse remove purge shutdown options anonymous many_threads);
         $crate::conformance!(@ $url, event: wakes_all times_out pulse auto_reset);
-        $crate::conformance!(@ $url, semaphore: in_line many_permits stale bounded signals drains limit);
+        $crate::conformance!(@ $url, semaphore: in_line many_permits stale bounded signals drains limit holders);
         $crate::conformance!(@ $url, anonymous: last_handle every_kind call_under_way other_session closed many);
         $crate::conformance!(@ $url, calls: dropped_wait dropped_grant cancelled cancel_says_how_it_ended on_ready
             future close_gives_back close_ends_waits races put_races crowd);

@@ -101,3 +101,15 @@ pub fn limit(url: &str) {
     good(semaphore.reduce(ME, 1));
     assert_eq!(good(semaphore.describe(ME)).available, -1);
 }
+
+/// Who holds how many permits.
+pub fn holders(url: &str) {
+    let semaphore = semaphore(url, 3);
+    assert_eq!(good(semaphore.holders(ME)), []);
+    let token = good(semaphore.acquire(ME, Acquire { by_token: true, ..want(2, Timeout::NOW) }));
+    let [holder] = &good(semaphore.holders(ME))[..] else { panic!("one holder") };
+    assert_eq!((holder.token, holder.permits, holder.by_token), (token, 2, true));
+    assert!(holder.session.ends_with(&format!(":{}", std::process::id())), "{}", holder.session);
+    good(semaphore.release(ME, 2, Some(token)));
+    assert_eq!(good(semaphore.holders(ME)), []);
+}

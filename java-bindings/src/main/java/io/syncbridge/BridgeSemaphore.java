@@ -1,6 +1,8 @@
 package io.syncbridge;
 
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
@@ -218,6 +220,17 @@ public final class BridgeSemaphore {
   /** True: first come, first served. */
   public boolean isFair() {
     return true;
+  }
+
+  /** Who holds permits, the oldest grants first; at most a page (1000). */
+  public List<PermitHolder> holders() {
+    Call<List<PermitHolder>> call =
+        new Call<>(
+            connection,
+            Native.semaphoreHolders(id, who()),
+            value -> Arrays.stream((Object[]) value).map(PermitHolder.class::cast).toList());
+    call.awaitUninterruptibly();
+    return call.take();
   }
 
   /** available, limit, signals, held, waiting. */

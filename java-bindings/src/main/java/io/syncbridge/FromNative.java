@@ -2,6 +2,7 @@ package io.syncbridge;
 
 import java.lang.ref.Cleaner;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -69,6 +70,12 @@ final class FromNative {
     }
     CLEANER.register(body, () -> Native.bufferRelease(buffer));
     return ((ByteBuffer) body).asReadOnlyBuffer();
+  }
+
+  static Object holder(
+      long token, long permits, long byToken, long nanos, String participant, String session) {
+    return new PermitHolder(
+        token, permits, byToken != 0, Duration.ofNanos(nanos), participant, session);
   }
 
   static Object page(Object[] items, byte[] nextKey, long nextArrival) {

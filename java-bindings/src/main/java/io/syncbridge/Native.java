@@ -186,4 +186,6 @@ final class Native {
   static native long semaphoreSetLimit(long semaphore, int who, long limit);
 
   static native long semaphoreDescribe(long semaphore, int who);
+
+  static native long semaphoreHolders(long semaphore, int who);
 }

@@ -108,6 +108,23 @@ class EventAndSemaphoreTest {
 
   @ParameterizedTest
   @EnumSource
+  void holdersSayWhoHasWhat(Placement placement) throws Exception {
+    try (Bridge bridge = placement.connect()) {
+      BridgeSemaphore semaphore = bridge.semaphore("s", 3);
+      assertEquals(List.of(), semaphore.holders());
+      try (Permit permit = semaphore.acquirePermit(2)) {
+        PermitHolder holder = semaphore.holders().get(0);
+        assertEquals(permit.token(), holder.token());
+        assertEquals(2, holder.permits());
+        assertTrue(holder.byToken());
+        assertTrue(holder.session().endsWith(":" + ProcessHandle.current().pid()));
+      }
+      assertEquals(List.of(), semaphore.holders());
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
   void permitsGoBackWithTheSession(Placement placement) throws Exception {
     String url = placement.freshUrl();
     try (Bridge stays = Bridge.connect(url)) {
