@@ -64,9 +64,9 @@ def test_killed_consumers_lose_nothing(server: Server, how: str) -> None:
         eventually(lambda: (listen(), len(seen) == 1000)[1], within=20)
     assert sorted(seen) == list(range(1000))
     for number, takers in seen.items():
-        for early in takers[:-1]:
-            assert early in killed, f"{number} came twice although {early} lived"
-            assert last[early] == number, f"{number} came twice; {early} had gone on to {last[early]}"
+        # Which of them was told first says nothing about who had it first.
+        kept = [taker for taker in takers if taker not in killed or last[taker] != number]
+        assert len(kept) <= 1, f"{number} came to {takers}, of whom {kept} lived or had gone on"
     assert items.qsize() == 0
 
 
