@@ -1,6 +1,10 @@
-"""consumer.py URL get|lease: takes items for ever and says each one as soon as it has it. Made to be killed."""
+"""consumer.py URL get|lease: takes items for ever and says each one, and when, as soon as it has it.
+
+Made to be killed, so a line is said at once: the item, and the machine's monotonic clock.
+"""
 
 import sys
+import time
 
 import syncbridge
 
@@ -10,10 +14,10 @@ def main(url: str, how: str) -> None:
     print("ready", flush=True)
     while True:
         if how == "get":
-            print(items.get(), flush=True)
+            print(f"{items.get()} {time.monotonic_ns()}", flush=True)
         else:
             with items.lease() as job:
-                print(job.value, flush=True)
+                print(f"{job.value} {time.monotonic_ns()}", flush=True)
 
 
 main(*sys.argv[1:])
