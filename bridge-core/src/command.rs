@@ -41,6 +41,29 @@ pub enum Query {
     Semaphore(Target, semaphore::Query),
 }
 
+impl Command {
+    /// Which object it is for, if it is for one.
+    pub fn target(&self) -> Option<(Kind, &Target)> {
+        match self {
+            Command::Queue(target, _) => Some((Kind::Queue, target)),
+            Command::Event(target, _) => Some((Kind::Event, target)),
+            Command::Semaphore(target, _) => Some((Kind::Semaphore, target)),
+            Command::Cancel(_) | Command::Discard(..) => None,
+        }
+    }
+}
+
+impl Query {
+    /// What it asks about.
+    pub fn target(&self) -> (Kind, &Target) {
+        match self {
+            Query::Queue(target, _) => (Kind::Queue, target),
+            Query::Event(target, _) => (Kind::Event, target),
+            Query::Semaphore(target, _) => (Kind::Semaphore, target),
+        }
+    }
+}
+
 /// What a caller may send.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {

@@ -10,23 +10,21 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::ids::{Handle, Kind, Op, SessionId, SessionKey, Target};
 use crate::limits::Limits;
+use crate::objects::{Objects, State, object_gone};
+use crate::primitive::Primitive;
 use crate::primitive::event::Event;
 use crate::primitive::queue::Queue;
 use crate::primitive::semaphore::Semaphore;
-use crate::primitive::{Primitive, Step};
 use crate::session::Entry;
-use crate::table::{Table, object_gone};
 use crate::time::Time;
 use crate::timer::Due;
-use crate::wait::{Caller, Object, TicketKey};
+use crate::wait::{Caller, TicketKey};
 use crate::world::{Fallen, World, cancelled, session_expired};
 
 /// The state of one namespace.
 pub struct Engine {
     pub(crate) world: World,
-    pub(crate) queues: Table<Queue>,
-    pub(crate) events: Table<Event>,
-    pub(crate) semaphores: Table<Semaphore>,
+    pub(crate) objects: Objects,
     /// Calls executed so far.
     pub(crate) commands: u64,
 }
@@ -34,13 +32,7 @@ pub struct Engine {
 impl Engine {
     /// An empty namespace. `first_token` seeds tokens and must exceed every token given out before.
     pub fn new(first_token: u64, limits: Limits) -> Self {
-        Engine {
-            world: World::new(first_token, limits),
-            queues: Table::default(),
-            events: Table::default(),
-            semaphores: Table::default(),
-            commands: 0,
-        }
+        Engine { world: World::new(first_token, limits), objects: Objects::default(), commands: 0 }
     }
 
     /// Executes one input at `now` and appends what must happen outside. Total: it never panics. What is due
@@ -71,21 +63,18 @@ impl Engine {
         if self.world.sessions.get(caller).is_none() {
             return Err(session_expired());
         }
-        match query {
-            Query::Queue(target, query) => match self.queues.find(target)? {
-                Some(handle) => self.queue(handle)?.query(&self.world, now, query),
-                None => Queue::default().query(&self.world, now, query),
-            },
-            Query::Event(target, query) => {
-                let found = self.events.find(target)?.and_then(|handle| self.events.get(handle));
-                Ok(found.map_or_else(|| Event::default().query(query), |event| event.state.query(query)))
+        let (kind, target) = query.target();
+        let found = self.objects.find(kind, target)?.and_then(|handle| self.objects.get(handle));
+        let (state, world) = (found.map(|named| &named.state), &self.world);
+        match (state, query) {
+            (Some(State::Queue(queue)), Query::Queue(_, query)) => queue.query(world, now, query),
+            (_, Query::Queue(_, query)) => Queue::default().query(world, now, query),
+            (Some(State::Event(event)), Query::Event(_, query)) => Ok(event.query(query)),
+            (_, Query::Event(_, query)) => Ok(Event::default().query(query)),
+            (Some(State::Semaphore(semaphore)), Query::Semaphore(_, query)) => {
+                Ok(semaphore.query(world, now, query))
             }
-            Query::Semaphore(target, query) => {
-                let found = self.semaphores.find(target)?.and_then(|handle| self.semaphores.get(handle));
-                let world = &self.world;
-                let absent = || Semaphore::default().query(world, now, query);
-                Ok(found.map_or_else(absent, |found| found.state.query(world, now, query)))
-            }
+            (_, Query::Semaphore(_, query)) => Ok(Semaphore::default().query(world, now, query)),
         }
     }
 
@@ -103,19 +92,15 @@ impl Engine {
     pub fn state_hash(&self) -> u64 {
         let mut digest = Digest::default();
         self.world.hash(&mut digest);
-        (&self.queues, &self.events, &self.semaphores, self.commands).hash(&mut digest);
+        (&self.objects, self.commands).hash(&mut digest);
         digest.finish()
-    }
-
-    fn queue(&self, handle: Handle) -> Result<&Queue, Error> {
-        self.queues.get(handle).map(|named| &named.state).ok_or_else(object_gone)
     }
 
     fn fire_due(&mut self) {
         while let Some((due, key)) = self.world.timers.pop(self.world.now) {
             let Some(object) = self.world.tickets.get(key).map(|ticket| ticket.object) else { continue };
             if due == Due::Deadline {
-                self.with(object, |primitive, world| primitive.expire(object.handle, key, world));
+                self.with(object, |primitive, world| primitive.expire(object, key, world));
             }
             self.serve(object);
         }
@@ -147,74 +132,71 @@ impl Engine {
             }
         }
         match command {
-            Command::Queue(target, command) => self.call_queue(&caller, target, command),
-            Command::Event(target, command) => {
-                let created = self.target(Kind::Event, &target);
-                let run =
-                    |event: &mut Event, me, world: &mut World| event.command(me, world, &caller, command);
-                run_on(&mut self.events, &mut self.world, &caller, Kind::Event, created, run);
-            }
-            Command::Semaphore(target, command) => {
-                let created = self.target(Kind::Semaphore, &target);
-                let run = |s: &mut Semaphore, me, world: &mut World| s.command(me, world, &caller, command);
-                run_on(&mut self.semaphores, &mut self.world, &caller, Kind::Semaphore, created, run);
-            }
             Command::Cancel(target) => self.cancel(&caller, target),
             Command::Discard(kind, target) => self.discard(&caller, kind, &target),
+            command => self.run(&caller, command),
         }
     }
 
-    fn call_queue(&mut self, caller: &Caller, target: Target, command: queue::Command) {
-        let found = self.target(Kind::Queue, &target);
-        if let (queue::Command::Declare(options), Ok((handle, _))) = (&command, &found) {
-            let name = self.queues.get(*handle).map(|named| &named.name);
-            if options.dead_letters.is_some() && options.dead_letters.as_ref() == name {
-                let message =
-                    "a queue cannot be its own dead-letter queue; name another, or none to keep them here";
-                let outcome = Err(Error::invalid("dead_letters", message));
-                self.undo(&found);
-                return self.world.answer(caller, outcome);
+    /// Runs a command on its object, answers it, and hands on what it freed. What a failed command created is
+    /// gone again: nothing was changed.
+    fn run(&mut self, caller: &Caller, command: Command) {
+        let Some((kind, target)) = command.target() else { return };
+        let (handle, created) = match self.target(kind, target) {
+            Ok(found) => found,
+            Err(error) => return self.world.answer(caller, Err(error)),
+        };
+        let world = &mut self.world;
+        let Some(named) = self.objects.get_mut(handle) else {
+            return world.answer(caller, Err(object_gone()));
+        };
+        let step = match (&mut named.state, command) {
+            (State::Queue(_), Command::Queue(_, queue::Command::Declare(options)))
+                if options.dead_letters.as_ref() == Some(&named.name) =>
+            {
+                Err(own_dead_letters())
             }
+            (State::Queue(queue), Command::Queue(_, command)) => {
+                queue.command(handle, world, caller, command)
+            }
+            (State::Event(event), Command::Event(_, command)) => {
+                event.command(handle, world, caller, command)
+            }
+            (State::Semaphore(semaphore), Command::Semaphore(_, command)) => {
+                semaphore.command(handle, world, caller, command)
+            }
+            _ => Err(object_gone()),
+        };
+        match step {
+            Err(error) => {
+                if created {
+                    self.objects.remove(handle);
+                }
+                return self.world.answer(caller, Err(error));
+            }
+            Ok(Some(reply)) => {
+                let is_put = matches!(reply, Reply::Queue(queue::Reply::Put(_) | queue::Reply::PutMany(_)));
+                world.answer_put(caller, Ok(reply), is_put.then_some(handle));
+            }
+            Ok(None) => {}
         }
-        let run = |queue: &mut Queue, me, world: &mut World| queue.command(me, world, caller, command);
-        run_on(&mut self.queues, &mut self.world, caller, Kind::Queue, found, run);
-    }
-
-    fn undo(&mut self, found: &Result<(Handle, bool), Error>) {
-        if let Ok((handle, true)) = found {
-            self.queues.remove(*handle);
+        if world.note_use(caller, handle) {
+            named.users += 1;
         }
-    }
-
-    /// The object that a command means, if it exists.
-    fn find(&self, kind: Kind, target: &Target) -> Result<Option<Handle>, Error> {
-        match kind {
-            Kind::Queue => self.queues.find(target),
-            Kind::Event => self.events.find(target),
-            Kind::Semaphore => self.semaphores.find(target),
-        }
+        named.state.primitive_mut().serve(handle, world);
     }
 
     /// The object that a command means, and whether it was created for it.
     fn target(&mut self, kind: Kind, target: &Target) -> Result<(Handle, bool), Error> {
-        if let Some(handle) = self.find(kind, target)? {
+        if let Some(handle) = self.objects.find(kind, target)? {
             return Ok((handle, false));
         }
         let Target::Name(name) = target else { return Err(object_gone()) };
         let max = self.world.limits.objects_max;
-        if self.objects() >= max as usize {
+        if self.objects.len() >= max as usize {
             return Err(Error::limit("objects_max", max.into()));
         }
-        let handle = match kind {
-            Kind::Queue => self.queues.create(name),
-            Kind::Event => self.events.create(name),
-            Kind::Semaphore => self.semaphores.create(name),
-        };
-        Ok((handle, true))
-    }
-
-    pub(crate) fn objects(&self) -> usize {
-        self.queues.len() + self.events.len() + self.semaphores.len()
+        Ok((self.objects.create(kind, name), true))
     }
 
     /// An op that is known arrives again.
@@ -269,11 +251,11 @@ impl Engine {
                 };
                 let ids = ids.to_vec();
                 let handle = *handle;
-                let withdrawn = self.queues.get_mut(handle);
-                if withdrawn.is_some_and(|named| named.state.withdraw(&mut self.world, &ids)) {
+                let queue = self.objects.queue_mut(handle);
+                if queue.is_some_and(|queue| queue.withdraw(&mut self.world, &ids)) {
                     let of_put = Caller { op: target, ..*caller };
                     self.world.answer(&of_put, Err(cancelled()));
-                    freed = Some(Object { kind: Kind::Queue, handle });
+                    freed = Some(handle);
                 }
             }
             _ => {}
@@ -285,7 +267,7 @@ impl Engine {
     }
 
     /// Ends a waiting ticket with an error and says at which object.
-    fn withdraw_ticket(&mut self, key: TicketKey, error: Error) -> Option<Object> {
+    fn withdraw_ticket(&mut self, key: TicketKey, error: Error) -> Option<Handle> {
         let ticket = self.world.tickets.get(key)?;
         let object = ticket.object;
         let (primitive, world) = self.parts(object)?;
@@ -297,7 +279,7 @@ impl Engine {
     }
 
     /// The ticket steps aside or comes back; says where, if that changed anything.
-    fn change_sides(&mut self, key: TicketKey, away: bool) -> Option<Object> {
+    fn change_sides(&mut self, key: TicketKey, away: bool) -> Option<Handle> {
         let ticket = self.world.tickets.get_mut(key).filter(|ticket| ticket.away != away)?;
         ticket.away = away;
         let object = ticket.object;
@@ -310,13 +292,13 @@ impl Engine {
         while !self.world.fallen.is_empty() {
             for Fallen { from, to, item } in std::mem::take(&mut self.world.fallen) {
                 let found = self.target(Kind::Queue, &Target::Name(to)).ok().map(|(handle, _)| handle);
-                if let Some((handle, named)) =
-                    found.and_then(|h| self.queues.get_mut(h).map(|named| (h, named)))
+                if let Some((handle, queue)) =
+                    found.and_then(|handle| self.objects.queue_mut(handle).map(|queue| (handle, queue)))
                 {
-                    named.state.receive(&mut self.world, item);
-                    named.state.serve(handle, &mut self.world);
-                } else if let Some(named) = self.queues.get_mut(from) {
-                    named.state.keep_dead(&mut self.world, item);
+                    queue.receive(&mut self.world, item);
+                    queue.serve(handle, &mut self.world);
+                } else if let Some(queue) = self.objects.queue_mut(from) {
+                    queue.keep_dead(&mut self.world, item);
                 } else {
                     self.world.drop_item(item);
                 }
@@ -324,64 +306,27 @@ impl Engine {
         }
     }
 
-    fn serve(&mut self, object: Object) {
-        self.with(object, |primitive, world| primitive.serve(object.handle, world));
+    fn serve(&mut self, object: Handle) {
+        self.with(object, |primitive, world| primitive.serve(object, world));
     }
 
-    fn with(&mut self, object: Object, f: impl FnOnce(&mut dyn Primitive, &mut World)) {
+    fn with(&mut self, object: Handle, f: impl FnOnce(&mut dyn Primitive, &mut World)) {
         if let Some((primitive, world)) = self.parts(object) {
             f(primitive, world);
         }
     }
 
-    fn parts(&mut self, object: Object) -> Option<(&mut dyn Primitive, &mut World)> {
-        let primitive: &mut dyn Primitive = match object.kind {
-            Kind::Queue => &mut self.queues.get_mut(object.handle)?.state,
-            Kind::Event => &mut self.events.get_mut(object.handle)?.state,
-            Kind::Semaphore => &mut self.semaphores.get_mut(object.handle)?.state,
-        };
+    fn parts(&mut self, object: Handle) -> Option<(&mut dyn Primitive, &mut World)> {
+        let primitive = self.objects.get_mut(object)?.state.primitive_mut();
         Some((primitive, &mut self.world))
     }
 
-    fn primitive(&self, object: Object) -> Option<&dyn Primitive> {
-        Some(match object.kind {
-            Kind::Queue => &self.queues.get(object.handle)?.state,
-            Kind::Event => &self.events.get(object.handle)?.state,
-            Kind::Semaphore => &self.semaphores.get(object.handle)?.state,
-        })
+    fn primitive(&self, object: Handle) -> Option<&dyn Primitive> {
+        Some(self.objects.get(object)?.state.primitive())
     }
 }
 
-/// Runs a command on an object of its table, answers it, and hands on what it freed. What a failed command
-/// created is gone again: nothing was changed.
-fn run_on<T: Primitive + Default>(
-    table: &mut Table<T>,
-    world: &mut World,
-    caller: &Caller,
-    kind: Kind,
-    found: Result<(Handle, bool), Error>,
-    run: impl FnOnce(&mut T, Handle, &mut World) -> Step,
-) {
-    let (handle, created) = match found {
-        Ok(found) => found,
-        Err(error) => return world.answer(caller, Err(error)),
-    };
-    let Some(named) = table.get_mut(handle) else { return world.answer(caller, Err(object_gone())) };
-    match run(&mut named.state, handle, world) {
-        Err(error) => {
-            if created {
-                table.remove(handle);
-            }
-            return world.answer(caller, Err(error));
-        }
-        Ok(Some(reply)) => {
-            let is_put = matches!(reply, Reply::Queue(queue::Reply::Put(_) | queue::Reply::PutMany(_)));
-            world.answer_put(caller, Ok(reply), is_put.then_some(handle));
-        }
-        Ok(None) => {}
-    }
-    if world.note_use(caller, Object { kind, handle }) {
-        named.users += 1;
-    }
-    named.state.serve(handle, world);
+fn own_dead_letters() -> Error {
+    let message = "a queue cannot be its own dead-letter queue; name another, or none to keep them here";
+    Error::invalid("dead_letters", message)
 }

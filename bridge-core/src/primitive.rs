@@ -8,7 +8,8 @@ use crate::command::{Outcome, Reply};
 use crate::error::Error;
 use crate::ids::{Handle, Token};
 use crate::session::{Offer, Serial};
-use crate::wait::{Ticket, TicketKey};
+use crate::time::Time;
+use crate::wait::{Caller, Ticket, TicketKey};
 use crate::world::World;
 
 /// Why a grant or a hold ends without its holder's word.
@@ -57,6 +58,39 @@ pub(crate) trait Primitive {
 
     /// Whether it goes with the last session that uses it.
     fn is_ephemeral(&self) -> bool;
+
+    /// Who waits, in order within each line.
+    fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_>;
+
+    /// What is granted and not given back, oldest first.
+    fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_>;
+
+    /// How it stands, for operators.
+    fn standing(&self) -> Standing;
+
+    /// Panics where an invariant of its module does not hold; for tests.
+    fn check(&self, world: &World);
+}
+
+/// A grant that is offered or held.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Granted {
+    pub(crate) caller: Caller,
+    pub(crate) token: Token,
+    /// Permits, or 1 for an item.
+    pub(crate) count: u64,
+    pub(crate) since: Time,
+    pub(crate) accepted: bool,
+    /// The item, if it is one.
+    pub(crate) item: Option<usize>,
+}
+
+/// An object in figures and words.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) grants: u64,
+    pub(crate) waiting: u64,
+    pub(crate) words: String,
 }
 
 /// How the execution of a command went: `None` where it waits, or has been answered with a grant.

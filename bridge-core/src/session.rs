@@ -9,7 +9,7 @@ use crate::command::{Carrier, Mode, Outcome, SessionSpec};
 use crate::ids::{Handle, Op, ParticipantId, SessionId, SessionKey, Token};
 use crate::slots::Slots;
 use crate::time::Time;
-use crate::wait::{Object, TicketKey};
+use crate::wait::TicketKey;
 
 /// Sessions in the order in which they were opened; never used twice.
 pub(crate) type Serial = u64;
@@ -38,7 +38,7 @@ impl Entry {
 /// A grant that has not been accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Offer {
-    pub(crate) object: Object,
+    pub(crate) object: Handle,
     /// The grant's token; a batch has `count` consecutive ones.
     pub(crate) first: Token,
     pub(crate) count: u32,
@@ -71,9 +71,9 @@ pub(crate) struct Session {
     /// How many of `ops` wait.
     pub(crate) waits: usize,
     /// Accepted leases and permits.
-    pub(crate) holds: BTreeMap<Token, Object>,
+    pub(crate) holds: BTreeMap<Token, Handle>,
     pub(crate) labels: BTreeMap<ParticipantId, Box<str>>,
-    pub(crate) uses: BTreeSet<Object>,
+    pub(crate) uses: BTreeSet<Handle>,
     settled: VecDeque<(Token, Token, Verdict)>,
 }
 
@@ -108,7 +108,7 @@ impl Session {
     }
 
     /// Forgets what it was offered and holds of an object, and says what that was.
-    pub(crate) fn part_with(&mut self, object: Object) -> (Vec<Offer>, BTreeMap<Token, Object>) {
+    pub(crate) fn part_with(&mut self, object: Handle) -> (Vec<Offer>, BTreeMap<Token, Handle>) {
         let (mut offers, mut holds) = (Vec::new(), BTreeMap::new());
         self.ops.retain(|_, entry| {
             let of_it = entry.offer().filter(|offer| offer.object == object);

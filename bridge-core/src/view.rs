@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::command::semaphore;
 use crate::engine::Engine;
 use crate::ids::{ItemId, Kind, Name, Op, ParticipantId, SessionId, SessionKey, Target, Token};
+use crate::objects::Named;
+use crate::primitive::Standing;
 use crate::session::Entry;
 use crate::time::Time;
 use crate::wait::{Caller, Ticket, TicketKey, Want};
@@ -112,7 +113,7 @@ impl Engine {
     /// The namespace in figures.
     pub fn status(&self) -> Status {
         Status {
-            objects: self.objects() as u64,
+            objects: self.objects.len() as u64,
             sessions: self.world.sessions.len() as u64,
             waits: self.world.tickets.len() as u64,
             items: self.world.items.len() as u64,
@@ -128,61 +129,27 @@ impl Engine {
         after: Option<&(Kind, Name)>,
         page_size: u32,
     ) -> Vec<ObjectSummary> {
-        let from = |of: Kind| match after {
-            Some((kind, name)) if *kind == of => Some(name),
-            _ => None,
-        };
-        let wanted =
-            |of: Kind| kind.is_none_or(|kind| kind == of) && after.is_none_or(|(kind, _)| *kind <= of);
-        let limit = |of: Kind| if wanted(of) { usize::MAX } else { 0 };
-        let queues = self.queues.after(from(Kind::Queue)).take(limit(Kind::Queue));
-        let queues = queues.map(|(_, named)| (Kind::Queue, &named.name));
-        let events = self.events.after(from(Kind::Event)).take(limit(Kind::Event));
-        let events = events.map(|(_, named)| (Kind::Event, &named.name));
-        let semaphores = self.semaphores.after(from(Kind::Semaphore)).take(limit(Kind::Semaphore));
-        let semaphores = semaphores.map(|(_, named)| (Kind::Semaphore, &named.name));
-        let page =
-            queues.chain(events).chain(semaphores).take(page_size.min(self.world.limits.page_max) as usize);
-        page.filter_map(|(kind, name)| self.summary(kind, name)).collect()
+        let page = self.objects.page(kind, after).take(page_size.min(self.world.limits.page_max) as usize);
+        page.map(summary).collect()
     }
 
     /// One object, as of `now`.
     pub fn object(&self, now: Time, kind: Kind, name: &Name) -> Option<ObjectView> {
-        let summary = self.summary(kind, name)?;
+        let handle = self.objects.find(kind, &Target::Name(name.clone())).ok()??;
+        let named = self.objects.get(handle)?;
         let page = self.world.limits.page_max as usize;
         let now = self.world.now.max(now);
-        let target = Target::Name(name.clone());
-        let (holders, waiters) = match kind {
-            Kind::Queue => {
-                let queue = &self.queues.get(self.queues.find(&target).ok()??)?.state;
-                let holders = queue.outs().take(page).map(|(token, out)| Holder {
-                    who: self.who(&out.caller),
-                    token,
-                    count: 1,
-                    held_for: now.since(out.since),
-                    offered: !out.accepted,
-                    item: self.world.items.get(out.item).map(|item| item.id),
-                });
-                (holders.collect(), self.waiters(now, queue.waiters().take(page)))
-            }
-            Kind::Event => {
-                let event = &self.events.get(self.events.find(&target).ok()??)?.state;
-                (Vec::new(), self.waiters(now, event.waiters().take(page)))
-            }
-            Kind::Semaphore => {
-                let semaphore = &self.semaphores.get(self.semaphores.find(&target).ok()??)?.state;
-                let holders = semaphore.grants().take(page).map(|(token, grant)| Holder {
-                    who: self.who(&grant.caller),
-                    token,
-                    count: grant.held.unsigned_abs(),
-                    held_for: now.since(grant.since),
-                    offered: !grant.accepted,
-                    item: None,
-                });
-                (holders.collect(), self.waiters(now, semaphore.waiters().take(page)))
-            }
-        };
-        Some(ObjectView { summary, holders, waiters })
+        let primitive = named.state.primitive();
+        let holders = primitive.grants().take(page).map(|grant| Holder {
+            who: self.who(&grant.caller),
+            token: grant.token,
+            count: grant.count,
+            held_for: now.since(grant.since),
+            offered: !grant.accepted,
+            item: grant.item.and_then(|item| self.world.items.get(item)).map(|item| item.id),
+        });
+        let waiters = self.waiters(now, primitive.waiters().take(page));
+        Some(ObjectView { summary: summary(named), holders: holders.collect(), waiters })
     }
 
     /// Sessions by id, from the one after `after`.
@@ -212,39 +179,6 @@ impl Engine {
         summaries.collect()
     }
 
-    fn summary(&self, kind: Kind, name: &Name) -> Option<ObjectSummary> {
-        let target = Target::Name(name.clone());
-        let (holders, waiters, state) = match kind {
-            Kind::Queue => {
-                let queue = &self.queues.get(self.queues.find(&target).ok()??)?.state;
-                let figures = queue.figures();
-                let state = format!(
-                    "ready={} offered={} leased={} dead={} unfinished={}{}",
-                    figures.ready,
-                    figures.offered,
-                    figures.leased,
-                    figures.dead,
-                    figures.unfinished,
-                    if figures.shut_down { " shut down" } else { "" }
-                );
-                let waiting = queue.waiting() as u64;
-                (figures.offered + figures.leased, waiting, state)
-            }
-            Kind::Event => {
-                let figures = self.events.get(self.events.find(&target).ok()??)?.state.figures();
-                let state = if figures.is_set { "set" } else { "clear" };
-                (0, figures.waiting, format!("{state} version={}", figures.version))
-            }
-            Kind::Semaphore => {
-                let semaphore = &self.semaphores.get(self.semaphores.find(&target).ok()??)?.state;
-                let semaphore::Figures { available, limit, signals, held, waiting, .. } = semaphore.figures();
-                let state = format!("available={available} limit={limit} signals={signals} held={held}");
-                (semaphore.granted() as u64, waiting, state)
-            }
-        };
-        Some(ObjectSummary { kind, name: name.clone(), holders, waiters, state })
-    }
-
     fn who(&self, caller: &Caller) -> Participant {
         let session = self.world.sessions.get(caller.session);
         let label = session.and_then(|session| session.labels.get(&caller.participant));
@@ -267,6 +201,11 @@ impl Engine {
         });
         waiters.collect()
     }
+}
+
+fn summary(named: &Named) -> ObjectSummary {
+    let Standing { grants: holders, waiting: waiters, words: state } = named.state.primitive().standing();
+    ObjectSummary { kind: named.state.kind(), name: named.name.clone(), holders, waiters, state }
 }
 
 fn wants(ticket: &Ticket) -> String {

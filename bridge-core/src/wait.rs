@@ -10,7 +10,7 @@ use slab::Slab;
 
 use crate::command::queue::{Batch, Mode as TakeMode};
 use crate::command::{Carrier, Mode};
-use crate::ids::{Handle, Kind, Op, ParticipantId, SessionKey};
+use crate::ids::{Handle, Op, ParticipantId, SessionKey};
 use crate::session::Serial;
 use crate::time::Time;
 
@@ -19,13 +19,6 @@ pub(crate) type Place = u64;
 
 /// Where a ticket is kept.
 pub(crate) type TicketKey = usize;
-
-/// Which object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Object {
-    pub(crate) kind: Kind,
-    pub(crate) handle: Handle,
-}
 
 /// Who asks, and how the answer must be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,7 +66,7 @@ pub(crate) enum Want {
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) struct Ticket {
     pub(crate) caller: Caller,
-    pub(crate) object: Object,
+    pub(crate) object: Handle,
     pub(crate) want: Want,
     pub(crate) place: Place,
     pub(crate) since: Time,

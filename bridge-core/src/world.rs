@@ -14,7 +14,7 @@ use crate::primitive::queue::Item;
 use crate::session::{Entry, Offer, Session, Sessions};
 use crate::time::{Time, Timeout};
 use crate::timer::{Due, Timers};
-use crate::wait::{Caller, Object, Ticket, TicketKey, Tickets, Want};
+use crate::wait::{Caller, Ticket, TicketKey, Tickets, Want};
 
 /// An item on its way to the dead letters of another queue.
 #[derive(Debug, Hash)]
@@ -88,7 +88,7 @@ impl World {
     }
 
     /// Answers a call with a grant that must be accepted.
-    pub(crate) fn offer(&mut self, caller: &Caller, object: Object, first: Token, count: u32, reply: Reply) {
+    pub(crate) fn offer(&mut self, caller: &Caller, object: Handle, first: Token, count: u32, reply: Reply) {
         let offer = Offer { object, first, count, carrier: caller.carrier, since: self.now };
         if let Some(session) = self.sessions.get_mut(caller.session) {
             session.ops.insert(caller.op, Entry::Offered(offer));
@@ -110,7 +110,7 @@ impl World {
     pub(crate) fn park(
         &mut self,
         caller: &Caller,
-        object: Object,
+        object: Handle,
         want: Want,
         timeout: Timeout,
     ) -> Result<TicketKey, Error> {
@@ -178,7 +178,7 @@ impl World {
     }
 
     /// The caller's session uses the object: true if that is new. The node's own session stands for nobody.
-    pub(crate) fn note_use(&mut self, caller: &Caller, object: Object) -> bool {
+    pub(crate) fn note_use(&mut self, caller: &Caller, object: Handle) -> bool {
         let session = self.sessions.get_mut(caller.session);
         caller.mode != Mode::Sessionless && session.is_some_and(|session| session.uses.insert(object))
     }

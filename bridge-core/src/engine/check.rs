@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::engine::Engine;
-use crate::ids::Kind;
+use crate::ids::{Handle, SessionKey, Token};
+use crate::objects::{Named, State};
 use crate::session::Entry;
 use crate::timer::Due;
-use crate::wait::{Object, Want};
+use crate::wait::Want;
 
 impl Engine {
     /// Panics where an invariant does not hold. Costs time in proportion to the whole state.
@@ -15,9 +16,7 @@ impl Engine {
         self.check_sessions();
         self.check_tickets();
         self.check_items();
-        self.queues.after(None).for_each(|(_, named)| named.state.check(&self.world));
-        self.events.after(None).for_each(|(_, named)| named.state.check());
-        self.semaphores.after(None).for_each(|(_, named)| named.state.check(&self.world));
+        self.objects.iter().for_each(|(_, named)| named.state.primitive().check(&self.world));
         assert!(self.world.fallen.is_empty(), "a dead letter was not delivered");
         assert!(self.world.effects.is_empty(), "effects stay behind");
     }
@@ -54,19 +53,17 @@ impl Engine {
             users.extend(session.uses.iter().copied());
         }
         users.sort_unstable();
-        for (kind, handle, counted) in self.user_counts() {
-            let object = Object { kind, handle };
+        for (object, named) in self.objects.iter() {
             let of_it = users.partition_point(|other| *other <= object);
             let before = users.partition_point(|other| *other < object);
-            assert_eq!(counted as usize, of_it - before, "users of an object");
-        }
-        for (handle, named) in self.events.after(None) {
-            let object = Object { kind: Kind::Event, handle };
-            for pulse in named.state.pulses() {
-                assert!(
-                    granted.iter().any(|(of, token, ..)| (*of, *token) == (object, pulse)),
-                    "a lost pulse"
-                );
+            assert_eq!(named.users as usize, of_it - before, "users of an object");
+            if let State::Event(event) = &named.state {
+                for pulse in event.pulses() {
+                    assert!(
+                        granted.iter().any(|(of, token, ..)| (*of, *token) == (object, pulse)),
+                        "a lost pulse"
+                    );
+                }
             }
         }
         for grant in self.grants() {
@@ -74,36 +71,19 @@ impl Engine {
         }
     }
 
-    fn user_counts(&self) -> Vec<(Kind, crate::ids::Handle, u32)> {
-        let queues = self.queues.after(None).map(|(handle, named)| (Kind::Queue, handle, named.users));
-        let events = self.events.after(None).map(|(handle, named)| (Kind::Event, handle, named.users));
-        let semaphores =
-            self.semaphores.after(None).map(|(handle, named)| (Kind::Semaphore, handle, named.users));
-        queues.chain(events).chain(semaphores).collect()
-    }
-
-    fn grants(&self) -> Vec<(Object, crate::ids::Token, crate::ids::SessionKey, bool)> {
-        let mut grants = Vec::new();
-        for (handle, named) in self.queues.after(None) {
-            let object = Object { kind: Kind::Queue, handle };
-            grants.extend(
-                named.state.outs().map(|(token, out)| (object, token, out.caller.session, out.accepted)),
-            );
-        }
-        for (handle, named) in self.semaphores.after(None) {
-            let object = Object { kind: Kind::Semaphore, handle };
-            grants
-                .extend(named.state.grants().map(|(token, g)| (object, token, g.caller.session, g.accepted)));
-        }
-        grants
+    fn grants(&self) -> impl Iterator<Item = (Handle, Token, SessionKey, bool)> {
+        let of_object = |(object, named): (Handle, &'_ Named)| {
+            let grants = named.state.primitive().grants();
+            let grants = grants.map(|g| (object, g.token, g.caller.session, g.accepted));
+            grants.collect::<Vec<_>>()
+        };
+        self.objects.iter().flat_map(of_object)
     }
 
     /// Every ticket stands in exactly one line, and its timers are set.
     fn check_tickets(&self) {
         let mut in_line: Vec<usize> = Vec::new();
-        self.queues.after(None).for_each(|(_, named)| in_line.extend(named.state.waiters()));
-        self.events.after(None).for_each(|(_, named)| in_line.extend(named.state.waiters()));
-        self.semaphores.after(None).for_each(|(_, named)| in_line.extend(named.state.waiters()));
+        self.objects.iter().for_each(|(_, named)| in_line.extend(named.state.primitive().waiters()));
         in_line.sort_unstable();
         assert!(
             in_line.iter().copied().eq(self.world.tickets.iter().map(|(key, _)| key)),
@@ -130,7 +110,11 @@ impl Engine {
     /// Every item is in exactly one place.
     fn check_items(&self) {
         let mut places: Vec<usize> = Vec::new();
-        self.queues.after(None).for_each(|(_, named)| places.extend(named.state.item_keys()));
+        for (_, named) in self.objects.iter() {
+            if let State::Queue(queue) = &named.state {
+                places.extend(queue.item_keys());
+            }
+        }
         for (_, ticket) in &self.world.tickets {
             if let Want::Put { items, .. } = &ticket.want {
                 places.extend(items);

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::command::{Carrier, Effect, EndReason, Mode, Opened, Reply, SessionSpec};
 use crate::engine::Engine;
 use crate::error::{Error, Reason};
-use crate::ids::{Kind, Op, OpRange, ParticipantId, SessionKey, Target, Token};
+use crate::ids::{Handle, Kind, Op, OpRange, ParticipantId, SessionKey, Target, Token};
+use crate::objects::object_gone;
 use crate::primitive::{Loss, conclude};
 use crate::session::{Entry, Offer};
-use crate::table::object_gone;
-use crate::wait::{Caller, Object, TicketKey};
+use crate::wait::{Caller, TicketKey};
 use crate::world::{cancelled, session_expired};
 
 impl Engine {
@@ -112,8 +112,8 @@ impl Engine {
                 let offer = *offer;
                 session.ops.remove(&op);
                 self.with(offer.object, |primitive, world| {
-                    primitive.accept(offer.object.handle, &offer, world);
-                    primitive.serve(offer.object.handle, world);
+                    primitive.accept(offer.object, &offer, world);
+                    primitive.serve(offer.object, world);
                 });
             }
             Some(Entry::Answered { .. }) => drop(session.ops.remove(&op)),
@@ -128,8 +128,8 @@ impl Engine {
                 let offer = *offer;
                 session.ops.remove(&op);
                 self.with(offer.object, |primitive, world| {
-                    primitive.refuse(offer.object.handle, &offer, Loss::Refused, world);
-                    primitive.serve(offer.object.handle, world);
+                    primitive.refuse(offer.object, &offer, Loss::Refused, world);
+                    primitive.serve(offer.object, world);
                 });
             }
             Some(Entry::Answered { .. }) => drop(session.ops.remove(&op)),
@@ -164,10 +164,9 @@ impl Engine {
 
     /// What happens at a session's end, for one object of it: in the same order, by the same rules.
     pub(super) fn discard(&mut self, caller: &Caller, kind: Kind, target: &Target) {
-        let found = self.find(kind, target).ok().flatten();
+        let found = self.objects.find(kind, target).ok().flatten();
         self.world.answer(caller, Ok(Reply::Discarded));
-        let (Some(handle), key) = (found, caller.session) else { return };
-        let object = Object { kind, handle };
+        let (Some(object), key) = (found, caller.session) else { return };
         let Some(session) = self.world.sessions.get_mut(key) else { return };
         if !session.uses.remove(&object) {
             return;
@@ -188,7 +187,7 @@ impl Engine {
     fn give_back<'a>(
         &mut self,
         offers: impl IntoIterator<Item = &'a Offer>,
-        holds: &BTreeMap<Token, Object>,
+        holds: &BTreeMap<Token, Handle>,
         reason: EndReason,
     ) {
         let loss = match reason {
@@ -196,7 +195,7 @@ impl Engine {
             EndReason::Expired => Loss::Expired,
         };
         for offer in offers {
-            let me = offer.object.handle;
+            let me = offer.object;
             // The caller of a unary call has its answer; closing is its acceptance.
             let accepted = loss == Loss::Closed && offer.carrier == Carrier::Call;
             self.with(offer.object, |primitive, world| {
@@ -209,21 +208,15 @@ impl Engine {
             });
         }
         for (token, object) in holds {
-            self.with(*object, |primitive, world| primitive.lose(object.handle, *token, world));
+            self.with(*object, |primitive, world| primitive.lose(*object, *token, world));
         }
     }
 
     /// A session uses the object no more.
-    fn abandon(&mut self, object: Object) {
-        let handle = object.handle;
-        let users = match object.kind {
-            Kind::Queue => self.queues.get_mut(handle).map(|named| &mut named.users),
-            Kind::Event => self.events.get_mut(handle).map(|named| &mut named.users),
-            Kind::Semaphore => self.semaphores.get_mut(handle).map(|named| &mut named.users),
-        };
-        let Some(users) = users else { return };
-        *users -= 1;
-        if *users > 0 || !self.primitive(object).is_some_and(|primitive| primitive.is_ephemeral()) {
+    fn abandon(&mut self, object: Handle) {
+        let Some(named) = self.objects.get_mut(object) else { return };
+        named.users -= 1;
+        if named.users > 0 || !named.state.primitive().is_ephemeral() {
             return;
         }
         let Some((primitive, world)) = self.parts(object) else { return };
@@ -231,11 +224,7 @@ impl Engine {
             world.drop_put(key);
             conclude(world, key, Err(object_gone()));
         }
-        match object.kind {
-            Kind::Queue => drop(self.queues.remove(handle)),
-            Kind::Event => drop(self.events.remove(handle)),
-            Kind::Semaphore => drop(self.semaphores.remove(handle)),
-        }
+        self.objects.remove(object);
     }
 
     /// After a restart nobody is connected: sessions are detached, open unary calls are gone, and so are the

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 
 use crate::command::Reply as AnyReply;
 use crate::command::event::{Command, Figures, Options, Query, Reply, Version};
-use crate::ids::{Handle, Kind, Token};
-use crate::primitive::{Loss, Primitive, Step, check_option, conclude, done};
+use crate::ids::{Handle, Token};
+use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
 use crate::session::{Offer, Serial};
 use crate::time::Timeout;
-use crate::wait::{Caller, Line, Object, Ticket, TicketKey, Want};
+use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
 use crate::world::World;
 
 /// The state of an event.
@@ -86,7 +86,7 @@ impl Event {
         if timeout == Timeout::NOW {
             return done(self.waited(false));
         }
-        let object = Object { kind: Kind::Event, handle: me };
+        let object = me;
         let key = world.park(caller, object, Want::Event, timeout)?;
         self.waiters.enter(key, &world.tickets[key]);
         Ok(None)
@@ -105,7 +105,7 @@ impl Event {
         }
         let token = Token(world.number());
         self.pulses.insert(token, self.version);
-        world.offer(caller, Object { kind: Kind::Event, handle: me }, token, 1, reply);
+        world.offer(caller, me, token, 1, reply);
     }
 
     pub(crate) fn query(&self, query: &Query) -> AnyReply {
@@ -123,22 +123,9 @@ impl Event {
         }
     }
 
-    pub(crate) fn waiters(&self) -> impl Iterator<Item = TicketKey> {
-        self.waiters.iter()
-    }
-
     /// Pulses that have not been accepted, oldest first.
     pub(crate) fn pulses(&self) -> impl Iterator<Item = Token> {
         self.pulses.keys().copied()
-    }
-
-    /// See the module's invariant.
-    pub(crate) fn check(&self) {
-        if self.is_set {
-            assert!(self.waiters.nobody_present(), "a set event has a waiter that could be served");
-            assert!(self.resets_itself() || self.waiters.is_empty(), "a set event has waiters");
-        }
-        assert!(self.pulses.is_empty() || self.resets_itself(), "pulses without auto_reset");
     }
 }
 
@@ -203,5 +190,26 @@ impl Primitive for Event {
 
     fn is_ephemeral(&self) -> bool {
         self.declared.ephemeral.unwrap_or(false)
+    }
+    fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_> {
+        Box::new(self.waiters.iter())
+    }
+
+    fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_> {
+        Box::new(std::iter::empty())
+    }
+
+    fn standing(&self) -> Standing {
+        let state = if self.is_set { "set" } else { "clear" };
+        let words = format!("{state} version={}", self.version);
+        Standing { grants: 0, waiting: self.waiters.len() as u64, words }
+    }
+
+    fn check(&self, _world: &World) {
+        if self.is_set {
+            assert!(self.waiters.nobody_present(), "a set event has a waiter that could be served");
+            assert!(self.resets_itself() || self.waiters.is_empty(), "a set event has waiters");
+        }
+        assert!(self.pulses.is_empty() || self.resets_itself(), "pulses without auto_reset");
     }
 }

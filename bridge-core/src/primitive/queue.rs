@@ -20,13 +20,13 @@ mod takers;
 use std::collections::BTreeMap;
 
 use crate::command::Reply as AnyReply;
-use crate::command::queue::{Command, Discipline, Mode, Options, Reply};
+use crate::command::queue::{Command, Discipline, Figures, Mode, Options, Reply};
 use crate::error::{Error, Reason};
-use crate::ids::{Handle, Kind, Token};
-use crate::primitive::{Loss, Primitive, Step, check_option, conclude, done};
+use crate::ids::{Handle, Token};
+use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
 use crate::session::{Offer, Serial};
 use crate::time::{Time, Timeout};
-use crate::wait::{Caller, Line, Object, Ticket, TicketKey, Want};
+use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
 use crate::world::World;
 
 pub(crate) use item::Item;
@@ -134,10 +134,6 @@ impl Queue {
         self.declared.maxsize.unwrap_or(0)
     }
 
-    fn object(me: Handle) -> Object {
-        Object { kind: Kind::Queue, handle: me }
-    }
-
     /// Items put and not done.
     fn unfinished(&self) -> u64 {
         self.put_and_not_gone() - self.done_early
@@ -196,7 +192,7 @@ impl Queue {
         if timeout == Timeout::NOW {
             return Err(self.not_joined());
         }
-        let key = world.park(caller, Self::object(me), Want::Join, timeout)?;
+        let key = world.park(caller, me, Want::Join, timeout)?;
         self.joiners.enter(key, &world.tickets[key]);
         Ok(None)
     }
@@ -323,5 +319,33 @@ impl Primitive for Queue {
 
     fn is_ephemeral(&self) -> bool {
         self.declared.ephemeral.unwrap_or(false)
+    }
+    fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_> {
+        Box::new(self.takers.iter().chain(self.putters.iter()).chain(self.joiners.iter()))
+    }
+
+    fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_> {
+        Box::new(self.out.iter().map(|(token, out)| Granted {
+            caller: out.caller,
+            token: *token,
+            count: 1,
+            since: out.since,
+            accepted: out.accepted,
+            item: Some(out.item),
+        }))
+    }
+
+    fn standing(&self) -> Standing {
+        let Figures { ready, offered, leased, dead, unfinished, shut_down, .. } = self.figures();
+        let shut_down = if shut_down { " shut down" } else { "" };
+        let words = format!(
+            "ready={ready} offered={offered} leased={leased} dead={dead} unfinished={unfinished}{shut_down}"
+        );
+        let waiting = self.takers.len() + self.putters.len() + self.joiners.len();
+        Standing { grants: offered + leased, waiting: waiting as u64, words }
+    }
+
+    fn check(&self, world: &World) {
+        self.check_queue(world);
     }
 }

@@ -14,12 +14,12 @@ use crate::command::Reply as AnyReply;
 use crate::command::semaphore::{Acquire, Command, Figures, Holder, Options, Ownership, Query, Reply};
 use crate::command::{Carrier, Mode};
 use crate::error::{Error, Reason};
-use crate::ids::{Handle, Kind, Token};
+use crate::ids::{Handle, Token};
 use crate::limits::PERMITS_MAX;
-use crate::primitive::{Loss, Primitive, Step, check_option, conclude, done};
+use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
 use crate::session::{Offer, Serial, Session, Verdict};
 use crate::time::{Time, Timeout};
-use crate::wait::{Caller, Line, Object, Ticket, TicketKey, Want};
+use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
 use crate::world::{World, session_required};
 
 use bare::Bare;
@@ -165,7 +165,7 @@ impl Semaphore {
             return Err(self.timed_out());
         }
         let want = Want::Acquire { permits: acquire.permits, by_token: acquire.by_token };
-        let object = Object { kind: Kind::Semaphore, handle: me };
+        let object = me;
         let key = world.park(caller, object, want, acquire.timeout)?;
         self.line.enter(key, &world.tickets[key]);
         Ok(None)
@@ -198,7 +198,7 @@ impl Semaphore {
             self.bare.insert(token, &grant);
         }
         self.grants.insert(token, grant);
-        let object = Object { kind: Kind::Semaphore, handle: me };
+        let object = me;
         if is_final {
             self.accept_grant(object, token, world);
             world.answer(caller, Ok(reply));
@@ -207,7 +207,7 @@ impl Semaphore {
         }
     }
 
-    fn accept_grant(&mut self, object: Object, token: Token, world: &mut World) {
+    fn accept_grant(&mut self, object: Handle, token: Token, world: &mut World) {
         let Some(grant) = self.grants.get_mut(&token) else { return };
         if grant.held == 0 && !grant.by_token {
             self.grants.remove(&token);
@@ -288,7 +288,7 @@ impl Semaphore {
         let session = world.sessions.get_mut(holder.session);
         if grant.held > 0 {
             if let Some(session) = session {
-                session.holds.insert(token, Object { kind: Kind::Semaphore, handle: me });
+                session.holds.insert(token, me);
             }
             self.held += grant.held;
             self.bare.insert(token, &grant);
@@ -330,12 +330,12 @@ impl Semaphore {
     }
 
     fn holders(&self, world: &World, now: Time) -> Vec<Holder> {
-        let held = self.grants().filter(|(_, grant)| grant.held > 0);
+        let held = self.grants.iter().filter(|(_, grant)| grant.held > 0);
         let holders = held.take(world.limits.page_max as usize).map(|(token, grant)| {
             let session = world.sessions.get(grant.caller.session);
             let label = session.and_then(|session| session.labels.get(&grant.caller.participant));
             Holder {
-                token,
+                token: *token,
                 permits: grant.held.unsigned_abs(),
                 by_token: grant.by_token,
                 held_for: now.since(grant.since),
@@ -354,33 +354,6 @@ impl Semaphore {
             signals: self.signals,
             held: self.held,
             waiting: self.line.len() as u64,
-        }
-    }
-
-    pub(crate) fn waiters(&self) -> impl Iterator<Item = TicketKey> {
-        self.line.iter()
-    }
-
-    /// How many grants are not given back.
-    pub(crate) fn granted(&self) -> usize {
-        self.grants.len()
-    }
-
-    /// What is granted and not given back, oldest first.
-    pub(crate) fn grants(&self) -> impl Iterator<Item = (Token, &Grant)> {
-        self.grants.iter().map(|(token, grant)| (*token, grant))
-    }
-
-    /// See the module's invariants.
-    pub(crate) fn check(&self, world: &World) {
-        let held: i64 = self.grants.values().map(|grant| grant.held).sum();
-        assert_eq!(self.held, held, "held is not the sum over the grants");
-        let bare: Vec<_> = self.grants.iter().filter(|(_, grant)| grant.is_bare()).collect();
-        self.bare.check(&bare);
-        if let Some(Want::Acquire { permits, .. }) =
-            self.line.first().map(|(_, key)| &world.tickets[key].want)
-        {
-            assert!(i64::from(*permits) > self.available(), "the first in line could be served");
         }
     }
 }
@@ -423,7 +396,7 @@ impl Primitive for Semaphore {
     }
 
     fn accept(&mut self, me: Handle, offer: &Offer, world: &mut World) {
-        self.accept_grant(Object { kind: Kind::Semaphore, handle: me }, offer.first, world);
+        self.accept_grant(me, offer.first, world);
     }
 
     fn refuse(&mut self, _me: Handle, offer: &Offer, _loss: Loss, _world: &mut World) {
@@ -448,6 +421,39 @@ impl Primitive for Semaphore {
 
     fn is_ephemeral(&self) -> bool {
         self.declared.ephemeral.unwrap_or(false)
+    }
+
+    fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_> {
+        Box::new(self.line.iter())
+    }
+
+    fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_> {
+        Box::new(self.grants.iter().map(|(token, grant)| Granted {
+            caller: grant.caller,
+            token: *token,
+            count: grant.held.unsigned_abs(),
+            since: grant.since,
+            accepted: grant.accepted,
+            item: None,
+        }))
+    }
+
+    fn standing(&self) -> Standing {
+        let Figures { available, limit, signals, held, waiting, .. } = self.figures();
+        let words = format!("available={available} limit={limit} signals={signals} held={held}");
+        Standing { grants: self.grants.len() as u64, waiting, words }
+    }
+
+    fn check(&self, world: &World) {
+        let held: i64 = self.grants.values().map(|grant| grant.held).sum();
+        assert_eq!(self.held, held, "held is not the sum over the grants");
+        let bare: Vec<_> = self.grants.iter().filter(|(_, grant)| grant.is_bare()).collect();
+        self.bare.check(&bare);
+        if let Some(Want::Acquire { permits, .. }) =
+            self.line.first().map(|(_, key)| &world.tickets[key].want)
+        {
+            assert!(i64::from(*permits) > self.available(), "the first in line could be served");
+        }
     }
 }
 

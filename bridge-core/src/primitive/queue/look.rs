@@ -3,8 +3,7 @@
 use crate::command::Reply as AnyReply;
 use crate::command::queue::{Cursor, Figures, Query, Reply, Shelf};
 use crate::error::Error;
-use crate::ids::Token;
-use crate::primitive::queue::{Out, Queue};
+use crate::primitive::queue::Queue;
 use crate::time::Time;
 use crate::wait::{TicketKey, Want};
 use crate::world::World;
@@ -62,20 +61,6 @@ impl Queue {
         Reply::Browsed { items, next }
     }
 
-    /// How many calls wait.
-    pub(crate) fn waiting(&self) -> usize {
-        self.takers.len() + self.putters.len() + self.joiners.len()
-    }
-
-    pub(crate) fn waiters(&self) -> impl Iterator<Item = TicketKey> {
-        self.takers.iter().chain(self.putters.iter()).chain(self.joiners.iter())
-    }
-
-    /// What is OFFERED or LEASED, oldest first.
-    pub(crate) fn outs(&self) -> impl Iterator<Item = (Token, &Out)> {
-        self.out.iter().map(|(token, out)| (*token, out))
-    }
-
     /// Every item that is in this queue.
     pub(crate) fn item_keys(&self) -> impl Iterator<Item = usize> {
         let out = self.out.values().map(|out| out.item);
@@ -83,7 +68,7 @@ impl Queue {
     }
 
     /// See the module's invariants.
-    pub(crate) fn check(&self, world: &World) {
+    pub(super) fn check_queue(&self, world: &World) {
         self.ready.check();
         assert_eq!(self.leased, self.out.values().filter(|out| out.accepted).count(), "leased");
         assert_eq!(self.gotten_total, self.gotten.values().sum::<u64>(), "gotten_total");

@@ -71,7 +71,7 @@ impl Queue {
         }
         world.check_waits(caller)?;
         let items = items.into_iter().map(|item| world.keep_item(item)).collect();
-        let key = world.park(caller, Self::object(me), Want::Put { items, many }, timeout)?;
+        let key = world.park(caller, me, Want::Put { items, many }, timeout)?;
         self.putters.enter(key, &world.tickets[key]);
         Ok(None)
     }

@@ -38,7 +38,7 @@ impl Queue {
             return Err(if ends { self.is_shut_down() } else { self.empty() });
         }
         let want = Want::Take { mode, batch, lingers_until: None };
-        let key = world.park(caller, Self::object(me), want, timeout)?;
+        let key = world.park(caller, me, want, timeout)?;
         self.takers.line(batch.min).enter(key, &world.tickets[key]);
         Ok(None)
     }
@@ -158,7 +158,7 @@ impl Queue {
         }
         let reply = AnyReply::Queue(Reply::Taken(Taken { mode, deliveries }));
         if !is_final {
-            return world.offer(caller, Self::object(me), Token(first), count as u32, reply);
+            return world.offer(caller, me, Token(first), count as u32, reply);
         }
         match mode {
             Mode::Get => self.note_gotten(caller.serial, count as u64),
@@ -178,7 +178,7 @@ impl Queue {
                 out.accepted = true;
                 self.leased += 1;
                 if let Some(session) = world.sessions.get_mut(session) {
-                    session.holds.insert(token, Self::object(me));
+                    session.holds.insert(token, me);
                 }
             }
             Mode::Get => {

@@ -1,0 +1,143 @@
+//! All objects of a namespace: by kind and name, and by handle.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Reason};
+use crate::ids::{Handle, Kind, Name, Target};
+use crate::primitive::Primitive;
+use crate::primitive::event::Event;
+use crate::primitive::queue::Queue;
+use crate::primitive::semaphore::Semaphore;
+use crate::slots::Slots;
+
+/// An object in its table.
+#[derive(Debug, Hash)]
+pub(crate) struct Named {
+    pub(crate) name: Name,
+    /// How many sessions use it.
+    pub(crate) users: u32,
+    pub(crate) state: State,
+}
+
+/// What an object is: one of the primitives.
+#[derive(Debug, Hash)]
+pub(crate) enum State {
+    Queue(Box<Queue>),
+    Event(Event),
+    Semaphore(Box<Semaphore>),
+}
+
+impl State {
+    fn new(kind: Kind) -> Self {
+        match kind {
+            Kind::Queue => State::Queue(Box::default()),
+            Kind::Event => State::Event(Event::default()),
+            Kind::Semaphore => State::Semaphore(Box::default()),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            State::Queue(_) => Kind::Queue,
+            State::Event(_) => Kind::Event,
+            State::Semaphore(_) => Kind::Semaphore,
+        }
+    }
+
+    pub(crate) fn primitive(&self) -> &dyn Primitive {
+        match self {
+            State::Queue(queue) => &**queue,
+            State::Event(event) => event,
+            State::Semaphore(semaphore) => &**semaphore,
+        }
+    }
+
+    pub(crate) fn primitive_mut(&mut self) -> &mut dyn Primitive {
+        match self {
+            State::Queue(queue) => &mut **queue,
+            State::Event(event) => event,
+            State::Semaphore(semaphore) => &mut **semaphore,
+        }
+    }
+}
+
+/// The table.
+#[derive(Debug, Default, Hash)]
+pub(crate) struct Objects {
+    slots: Slots<Named>,
+    names: BTreeMap<Kind, BTreeMap<Name, Handle>>,
+}
+
+impl Objects {
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// What `target` means, if it exists; `OBJECT_GONE` for a handle of something deleted, or of another kind.
+    pub(crate) fn find(&self, kind: Kind, target: &Target) -> Result<Option<Handle>, Error> {
+        match target {
+            Target::Name(name) => Ok(self.names.get(&kind).and_then(|names| names.get(name)).copied()),
+            Target::Handle(handle) => match self.slots.get(*handle) {
+                Some(named) if named.state.kind() == kind => Ok(Some(*handle)),
+                _ => Err(object_gone()),
+            },
+        }
+    }
+
+    pub(crate) fn create(&mut self, kind: Kind, name: &Name) -> Handle {
+        let named = Named { name: name.clone(), users: 0, state: State::new(kind) };
+        let handle = self.slots.insert(named);
+        self.names.entry(kind).or_default().insert(name.clone(), handle);
+        handle
+    }
+
+    pub(crate) fn get(&self, handle: Handle) -> Option<&Named> {
+        self.slots.get(handle)
+    }
+
+    pub(crate) fn get_mut(&mut self, handle: Handle) -> Option<&mut Named> {
+        self.slots.get_mut(handle)
+    }
+
+    pub(crate) fn queue_mut(&mut self, handle: Handle) -> Option<&mut Queue> {
+        match &mut self.get_mut(handle)?.state {
+            State::Queue(queue) => Some(queue),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn remove(&mut self, handle: Handle) {
+        let Some(named) = self.slots.remove(handle) else { return };
+        if let Some(names) = self.names.get_mut(&named.state.kind()) {
+            names.remove(&named.name);
+        }
+    }
+
+    /// All of them, by kind and name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Handle, &Named)> {
+        let handles = self.names.values().flat_map(BTreeMap::values);
+        handles.filter_map(|handle| self.slots.get(*handle).map(|named| (*handle, named)))
+    }
+
+    /// By kind and name, from the one after `last`; of one kind, or of all.
+    pub(crate) fn page(
+        &self,
+        kind: Option<Kind>,
+        last: Option<&(Kind, Name)>,
+    ) -> impl Iterator<Item = &Named> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let kinds = self.names.iter().filter(move |(of, _)| {
+            kind.is_none_or(|kind| kind == **of) && last.is_none_or(|(kind, _)| kind <= *of)
+        });
+        let handles = kinds.flat_map(move |(of, names)| {
+            let last = last.filter(|(kind, _)| kind == of).map(|(_, name)| name);
+            names.range((last.map_or(Unbounded, Excluded), Unbounded))
+        });
+        handles.filter_map(|(_, handle)| self.slots.get(*handle))
+    }
+}
+
+/// What naming a deleted object ends with.
+pub(crate) fn object_gone() -> Error {
+    Error::new(Reason::ObjectGone, "the object behind this handle is gone; declare it again, by name")
+}
