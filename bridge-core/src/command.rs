@@ -145,7 +145,7 @@ pub struct SessionSpec {
 /// What carries a call, and so how long its wait lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Carrier {
-    /// The session's stream: while the session is detached its waits are passed over.
+    /// The session's stream: while the session is detached or paused its waits are passed over.
     Stream,
     /// An open unary call: its wait counts as present until the node cancels it.
     Call,
@@ -182,6 +182,11 @@ pub enum Input {
     Attach(SessionKey),
     /// The session's stream is down: its waits are passed over.
     Detach(SessionKey),
+    /// The session's client does not read what it is sent: what came by the stream is passed over as if it were
+    /// detached, and what it asks for now waits in line or, where it must not wait, is not granted.
+    Pause(SessionKey),
+    /// It reads again: who stood aside has its old place. A new stream begins unpaused.
+    Unpause(SessionKey),
     /// The session is over: everything goes back, in one step.
     End(SessionKey, EndReason),
     /// Gives a participant its label.

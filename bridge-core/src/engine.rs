@@ -45,6 +45,8 @@ impl Engine {
             Input::Open(spec) => self.open(spec),
             Input::Attach(key) => self.attach(key),
             Input::Detach(key) => self.detach(key),
+            Input::Pause(key) => self.pause(key),
+            Input::Unpause(key) => self.unpause(key),
             Input::End(key, reason) => self.end(key, reason),
             Input::Label(key, participant, label) => self.label(key, participant, label),
             Input::Done(key, range) => self.done(key, range),

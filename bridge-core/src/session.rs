@@ -67,6 +67,8 @@ pub(crate) struct Session {
     pub(crate) spec: SessionSpec,
     pub(crate) serial: Serial,
     pub(crate) attached: bool,
+    /// Its client does not read what its stream brings.
+    pub(crate) paused: bool,
     pub(crate) ops: BTreeMap<Op, Entry>,
     /// How many of `ops` wait.
     pub(crate) waits: usize,
@@ -81,6 +83,7 @@ impl Session {
     fn new(spec: SessionSpec, serial: Serial) -> Self {
         Session {
             attached: spec.mode != Mode::Resumable,
+            paused: false,
             spec,
             serial,
             ops: BTreeMap::new(),
@@ -102,9 +105,9 @@ impl Session {
         self.ops.len() - self.waits
     }
 
-    /// Whether a wait that came by `carrier` can be served now.
+    /// Whether what came by `carrier` can be granted something now.
     pub(crate) fn is_present(&self, carrier: Carrier) -> bool {
-        self.attached || carrier == Carrier::Call
+        (self.attached && !self.paused) || carrier == Carrier::Call
     }
 
     /// Forgets what it was offered and holds of an object, and says what that was.

@@ -98,6 +98,8 @@ pub struct SessionSummary {
     pub key: SessionKey,
     pub label: String,
     pub attached: bool,
+    /// It is attached, and does not read what it is sent.
+    pub paused: bool,
     pub ttl: Duration,
     /// Grants that it has been offered or holds.
     pub holds: u64,
@@ -167,6 +169,7 @@ impl Engine {
                 key,
                 label: spec.label.clone(),
                 attached: session.attached,
+                paused: session.attached && session.paused,
                 ttl: spec.ttl,
                 holds: session.holds.len() as u64 + offers.sum::<u64>(),
                 waits: session.waits as u64,

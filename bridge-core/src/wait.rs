@@ -1,7 +1,7 @@
 //! Waiting as data: a ticket in a line.
 //!
 //! A ticket is made when a call cannot be answered at once, and ends exactly once. Lines are FIFO by ticket.
-//! The waiters of a detached session step aside: they keep their place, but what can be given to another
+//! The waiters of a detached or paused session step aside: they keep their place, but what can be given to another
 //! passes them. Entering, leaving and stepping aside cost O(log n).
 
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ pub(crate) struct Ticket {
     pub(crate) place: Place,
     pub(crate) since: Time,
     pub(crate) deadline: Option<Time>,
-    /// Stands aside: its session is detached and it came by the stream.
+    /// Stands aside: its session is detached or paused, and it came by the stream.
     pub(crate) away: bool,
 }
 

@@ -106,6 +106,12 @@ impl World {
         Some(offer)
     }
 
+    /// Whether the caller can be granted something now; if not, its call waits, or is answered as if there were
+    /// nothing.
+    pub(crate) fn is_present(&self, caller: &Caller) -> bool {
+        self.sessions.get(caller.session).is_some_and(|session| session.is_present(caller.carrier))
+    }
+
     /// Makes a ticket, which its primitive puts in a line.
     pub(crate) fn park(
         &mut self,

@@ -1,4 +1,4 @@
-//! What happens to whole sessions: open, attach, detach, end, restart; and how their ops are settled.
+//! What happens to whole sessions: open, attach, detach, pause, end, restart; and how their ops are settled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +48,7 @@ impl Engine {
     /// Whatever is not settled is answered again, and who stood aside has its old place.
     pub(super) fn attach(&mut self, key: SessionKey) {
         let Some(session) = self.world.sessions.get_mut(key) else { return };
-        session.attached = true;
+        (session.attached, session.paused) = (true, false);
         let unsettled: Vec<Op> = session.ops.range(..Op::FIRST_OF_NODE).map(|(op, _)| *op).collect();
         for op in unsettled {
             self.answer_again(key, op);
@@ -62,6 +62,22 @@ impl Engine {
         if session.spec.mode == Mode::Resumable && session.attached {
             session.attached = false;
             self.move_waits(key, true);
+        }
+    }
+
+    /// The waits that came by the stream step aside until its client reads.
+    pub(super) fn pause(&mut self, key: SessionKey) {
+        let Some(session) = self.world.sessions.get_mut(key) else { return };
+        if session.spec.mode == Mode::Resumable && session.attached && !session.paused {
+            session.paused = true;
+            self.move_waits(key, true);
+        }
+    }
+
+    pub(super) fn unpause(&mut self, key: SessionKey) {
+        let Some(session) = self.world.sessions.get_mut(key) else { return };
+        if std::mem::take(&mut session.paused) && session.attached {
+            self.move_waits(key, false);
         }
     }
 

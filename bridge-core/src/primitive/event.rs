@@ -74,13 +74,13 @@ impl Event {
         timeout: Timeout,
         after: Option<Version>,
     ) -> Step {
-        if self.is_set && self.resets_itself() {
+        if self.is_set && self.resets_itself() && world.is_present(caller) {
             self.pulse(me, world, caller, false);
             return Ok(None);
         }
         // A pulse of an auto-reset event belongs to the one it woke, so a past one is nobody else's.
         let missed = !self.resets_itself() && after.is_some_and(|after| self.version > after);
-        if self.is_set || missed {
+        if (self.is_set && !self.resets_itself()) || missed {
             return done(self.waited(true));
         }
         if timeout == Timeout::NOW {

@@ -156,7 +156,7 @@ impl Semaphore {
             return Err(Error::invalid("permits", message));
         }
         let first_in_line = self.line.nobody_present() || acquire.barge;
-        if first_in_line && permits <= self.available() {
+        if first_in_line && permits <= self.available() && world.is_present(caller) {
             let asked = Asked { permits, by_token: acquire.by_token, drain: false };
             self.grant(me, world, caller, asked, false);
             return Ok(None);
@@ -299,6 +299,7 @@ impl Semaphore {
         returned
     }
 
+    /// Never waits, so whoever asks gets what there is.
     fn drain(&mut self, me: Handle, world: &mut World, caller: &Caller) -> Step {
         if caller.mode == Mode::Sessionless {
             return Err(session_required("drain"));

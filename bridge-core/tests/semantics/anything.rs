@@ -137,6 +137,8 @@ fn input() -> impl Strategy<Value = Input> {
         3 => spec,
         1 => key().prop_map(Input::Attach),
         1 => key().prop_map(Input::Detach),
+        1 => key().prop_map(Input::Pause),
+        1 => key().prop_map(Input::Unpause),
         1 => (key(), any::<bool>()).prop_map(|(key, closed)| {
             Input::End(key, if closed { EndReason::Closed } else { EndReason::Expired })
         }),

@@ -6,6 +6,7 @@ mod discard;
 mod event;
 mod ground_rules;
 mod model;
+mod paused;
 mod queue;
 mod queue_shutdown;
 mod semaphore;

@@ -198,6 +198,7 @@ fn session(session: view::SessionSummary) -> pb::SessionSummary {
         session_id: session.id.to_string(),
         label: session.label,
         attached: session.attached,
+        paused: session.paused,
         ttl: Some(wire::duration_field(session.ttl)),
         holds: session.holds,
         waits: session.waits,

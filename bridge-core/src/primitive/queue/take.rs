@@ -28,7 +28,7 @@ impl Queue {
             return Err(session_required("lease"));
         }
         let now_or_never = timeout == Timeout::NOW;
-        let count = self.takeable_now(batch, now_or_never);
+        let count = if world.is_present(caller) { self.takeable_now(batch, now_or_never) } else { 0 };
         if count > 0 {
             self.grant(me, world, caller, mode, count, false);
             return Ok(None);

@@ -66,6 +66,10 @@ impl Naive for Event {
         !self.auto_reset
     }
 
+    fn gives(&self, _want: &()) -> bool {
+        self.auto_reset
+    }
+
     fn timed_out(&self, _want: &()) -> &'static str {
         "false"
     }

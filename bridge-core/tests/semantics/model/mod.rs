@@ -52,6 +52,9 @@ pub(super) trait Naive {
     /// It ends for those who are away too.
     fn settles_everyone(&self, want: &Self::Want) -> bool;
 
+    /// Its answer gives something, which a paused session is not given.
+    fn gives(&self, want: &Self::Want) -> bool;
+
     fn timed_out(&self, want: &Self::Want) -> &'static str;
 
     fn accept(&mut self, who: Who, grant: &Self::Grant);
@@ -81,6 +84,8 @@ pub(super) enum Event<S> {
     Refuse(Who, Index),
     Detach(Who),
     Attach(Who),
+    Pause(Who),
+    Unpause(Who),
     End(Who),
     Pass(u64),
 }
@@ -96,6 +101,8 @@ pub(super) fn events<S: Clone + std::fmt::Debug + 'static>(
         2 => (who(), any::<Index>()).prop_map(|(who, index)| Event::Refuse(who, index)),
         1 => who().prop_map(Event::Detach),
         1 => who().prop_map(Event::Attach),
+        1 => who().prop_map(Event::Pause),
+        1 => who().prop_map(Event::Unpause),
         1 => who().prop_map(Event::End),
         1 => (1_u64..8).prop_map(Event::Pass),
     ];
@@ -125,6 +132,7 @@ struct Test<N: Naive> {
     mode: Mode,
     naive: N,
     attached: [bool; SESSIONS],
+    paused: [bool; SESSIONS],
     waiting: Vec<Waiting<N::Want>>,
     unsettled: [BTreeMap<Op, Unsettled<N::Grant>>; SESSIONS],
     told: Vec<Told>,
@@ -143,6 +151,7 @@ pub(super) fn run<N: Naive>(mode: Mode, naive: N, declare: Command, events: Vec<
         mode,
         naive,
         attached: [true; SESSIONS],
+        paused: [false; SESSIONS],
         waiting: Vec::new(),
         unsettled: std::array::from_fn(|_| BTreeMap::new()),
         told: Vec::new(),
@@ -167,7 +176,7 @@ impl<N: Naive> Test<N> {
                 self.check(Input::Detach(self.keys[*who]));
             }
             Event::Attach(who) if self.mode == Mode::Resumable => {
-                self.attached[*who] = true;
+                (self.attached[*who], self.paused[*who]) = (true, false);
                 let again = self.unsettled[*who].iter();
                 let again = again.map(|(op, u)| (*who, *op, u.text.clone(), u.grant.is_some()));
                 self.told.extend(again.collect::<Vec<_>>());
@@ -175,6 +184,16 @@ impl<N: Naive> Test<N> {
                 self.check(Input::Attach(self.keys[*who]));
             }
             Event::Detach(_) | Event::Attach(_) => {}
+            Event::Pause(who) => {
+                self.paused[*who] |= self.mode == Mode::Resumable && self.attached[*who];
+                self.settle();
+                self.check(Input::Pause(self.keys[*who]));
+            }
+            Event::Unpause(who) => {
+                self.paused[*who] = false;
+                self.settle();
+                self.check(Input::Unpause(self.keys[*who]));
+            }
             Event::End(who) => self.end(*who),
             Event::Pass(seconds) => {
                 self.space.now = self.space.now + Duration::from_secs(*seconds);
@@ -182,6 +201,10 @@ impl<N: Naive> Test<N> {
                 self.check(Input::Tick);
             }
         }
+    }
+
+    fn is_present(&self, who: Who) -> bool {
+        self.attached[who] && !self.paused[who]
     }
 
     fn op(&mut self) -> Op {
@@ -206,7 +229,9 @@ impl<N: Naive> Test<N> {
             }
             Some((want, timeout, passes)) => {
                 let ahead = if passes { Vec::new() } else { self.ahead(self.waiting.len()) };
-                if let Some((text, grant)) = self.naive.serve(who, &want, &ahead) {
+                let may_be_served = !self.paused[who] || !self.naive.gives(&want);
+                let served = may_be_served.then(|| self.naive.serve(who, &want, &ahead)).flatten();
+                if let Some((text, grant)) = served {
                     self.tell(who, op, text, grant, false);
                 } else if timeout == NOW {
                     self.tell(who, op, self.naive.timed_out(&want).into(), None, false);
@@ -223,7 +248,7 @@ impl<N: Naive> Test<N> {
 
     /// Present wants before the one at `index`.
     fn ahead(&self, index: usize) -> Vec<N::Want> {
-        let before = self.waiting[..index].iter().filter(|waiting| self.attached[waiting.who]);
+        let before = self.waiting[..index].iter().filter(|waiting| self.is_present(waiting.who));
         before.map(|waiting| waiting.want.clone()).collect()
     }
 
@@ -243,7 +268,7 @@ impl<N: Naive> Test<N> {
             }
             let Waiting { who, op, want, .. } = self.waiting[index].clone();
             let ahead = self.ahead(index);
-            let reachable = self.attached[who] || self.naive.settles_everyone(&want);
+            let reachable = self.is_present(who) || self.naive.settles_everyone(&want);
             match reachable.then(|| self.naive.serve(who, &want, &ahead)).flatten() {
                 Some((text, grant)) => {
                     self.waiting.remove(index);
@@ -322,7 +347,7 @@ impl<N: Naive> Test<N> {
             unsettled.grant.iter().for_each(|grant| self.naive.refuse(grant));
         }
         self.naive.session_over(who);
-        self.attached[who] = true;
+        (self.attached[who], self.paused[who]) = (true, false);
         self.settle();
         self.check(Input::End(self.keys[who], EndReason::Closed));
         self.keys[who] = self.space.open(self.mode);

@@ -296,6 +296,10 @@ impl Naive for Queue {
         matches!(want, Want::Join)
     }
 
+    fn gives(&self, want: &Want) -> bool {
+        matches!(want, Want::Take { .. })
+    }
+
     fn timed_out(&self, want: &Want) -> &'static str {
         match want {
             Want::Put(_) => "FULL",

@@ -165,6 +165,10 @@ impl Naive for Semaphore {
         false
     }
 
+    fn gives(&self, _want: &Want) -> bool {
+        true
+    }
+
     fn timed_out(&self, _want: &Want) -> &'static str {
         "TIMED_OUT"
     }
