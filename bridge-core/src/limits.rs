@@ -6,6 +6,9 @@ use std::time::Duration;
 /// Bytes in a name. Fixed: names are part of the contract.
 pub const NAME_BYTES_MAX: usize = 255;
 
+/// Reads of a paused session that wait until its client reads again.
+pub const PAUSED_READS_MAX: usize = 1_024;
+
 /// The largest limit and number of signals of a semaphore, so that no sum of them overflows.
 pub const PERMITS_MAX: i64 = 1 << 53;
 

@@ -1,11 +1,14 @@
 //! The way out: answers are collected under the engine's lock and handed over after it, in order per outbox.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bridge_core::command::Outcome;
 use bridge_core::error::Error;
 use bridge_core::ids::Op;
 use parking_lot::Mutex;
+
+use crate::backlog::Backlog;
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +30,14 @@ pub trait Outbox: Send + Sync {
     fn deliver(&self, answers: &mut Vec<Answer>);
     /// Nothing more will come: the session is over or lives on another stream, as `why` says.
     fn end(&self, why: Error);
+    /// How much waits in it to be read, where somebody may read too slowly. Each answer is added before it is delivered.
+    fn backlog(&self) -> Option<&Backlog> {
+        None
+    }
+    /// For how long nothing at all has come from the other side of it, be it a part of a frame. `None`: it cannot tell.
+    fn silent_for(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// An outbox with its queue. Whoever makes the queue non-empty delivers it; who comes meanwhile only adds.
@@ -52,6 +63,14 @@ impl Mail {
 
     pub(crate) fn is(&self, outbox: &Arc<dyn Outbox>) -> bool {
         std::ptr::addr_eq(Arc::as_ptr(&self.outbox), Arc::as_ptr(outbox))
+    }
+
+    pub(crate) fn backlog(&self) -> Option<&Backlog> {
+        self.outbox.backlog()
+    }
+
+    pub(crate) fn silent_for(&self) -> Option<Duration> {
+        self.outbox.silent_for()
     }
 
     /// True: the caller must call [`Mail::deliver`] once it has unlocked the engine.

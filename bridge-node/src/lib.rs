@@ -8,6 +8,7 @@
 //! Time and randomness come from outside, so that the simulation runs this crate as it is.
 #![forbid(unsafe_code)]
 
+mod backlog;
 pub mod clock;
 mod delivery;
 mod gate;
@@ -19,6 +20,7 @@ pub mod process;
 mod ticker;
 mod turn;
 
+pub use backlog::{Backlog, weight};
 pub use clock::{Clock, SystemClock};
 pub use delivery::{Answer, Outbox};
 pub use namespace::{Attached, Frame, Namespace, UnaryCall};

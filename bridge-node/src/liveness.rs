@@ -4,13 +4,13 @@
 //! engine like any other.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_core::Time;
 use bridge_core::command::{Mode, SessionSpec};
 use bridge_core::ids::{Op, Secret, SessionKey};
+use bridge_core::{Query, Time};
 
 use crate::delivery::{Callback, Mail};
 use crate::process::Watched;
@@ -31,6 +31,26 @@ pub(crate) struct Session {
     /// Unary calls that are open, by op.
     pub(crate) calls: BTreeMap<Op, OpenCall>,
     pub(crate) process: Option<Arc<Watched>>,
+    /// Its client does not read what the stream brings.
+    pub(crate) paused: bool,
+    /// What it asked on the stream meanwhile, to be read when it is not paused any more.
+    pub(crate) reads: VecDeque<(Op, Query)>,
+}
+
+impl Session {
+    /// Anything that has come from the other side of its stream is a sign of life.
+    pub(crate) fn listen(&mut self, now: Time) {
+        if let Some(silent) = self.mail.as_ref().and_then(|mail| mail.silent_for()) {
+            let micros = u64::try_from(silent.as_micros()).unwrap_or(u64::MAX);
+            self.heard = self.heard.max(Time::from_micros(now.micros.saturating_sub(micros)));
+        }
+    }
+
+    /// Its stream is a new one, or gone: what was asked on it will be asked again.
+    pub(crate) fn begin_anew(&mut self) {
+        self.paused = false;
+        self.reads.clear();
+    }
 }
 
 /// A unary call that waits for its answer.
@@ -69,6 +89,8 @@ impl Sessions {
             mail: None,
             calls: BTreeMap::new(),
             process: None,
+            paused: false,
+            reads: VecDeque::new(),
         });
         if spec.mode == Mode::Resumable {
             self.checks.push(Reverse((now + spec.ttl, key)));
@@ -115,6 +137,7 @@ impl Sessions {
             }
             self.checks.pop();
             let Some(session) = self.get(key) else { continue };
+            session.listen(now);
             let until = session.heard + session.ttl;
             if until <= now {
                 return Some(key);

@@ -175,12 +175,23 @@ impl Namespace {
     /// `outbox` is gone. No effect if it does not carry the session any more.
     pub fn detach(&self, key: SessionKey, outbox: &Arc<dyn Outbox>) {
         let mut turn = Turn::begin(self);
+        let now = turn.now;
         if let Some(session) = turn.sessions().get(key)
             && session.mail.as_ref().is_some_and(|mail| mail.is(outbox))
         {
+            session.listen(now);
+            session.begin_anew();
             session.mail = None;
             turn.input(Input::Detach(key));
         }
+        turn.finish();
+    }
+
+    /// What waited on that stream has been read, most of it ([`Backlog::left`](crate::Backlog::left)): grants and reads
+    /// go on. No effect if another stream carries the session by now.
+    pub fn unpause(&self, key: SessionKey, stream: u64) {
+        let mut turn = Turn::begin(self);
+        turn.unpause(key, stream);
         turn.finish();
     }
 
@@ -351,10 +362,7 @@ impl Namespace {
             (Ok(()), Request::Command(command)) => {
                 turn.input(Input::Call(key, Call { op, participant, carrier, command }));
             }
-            (Ok(()), Request::Query(query)) => {
-                let outcome = turn.query(key, &query);
-                turn.answer(key, op, outcome);
-            }
+            (Ok(()), Request::Query(query)) => turn.read(key, op, carrier, query),
         }
     }
 }

@@ -11,10 +11,11 @@ use bridge_core::command::{
 };
 use bridge_core::error::{Error, Reason};
 use bridge_core::ids::{Op, OpRange, ParticipantId, Secret, SessionId, SessionKey};
-use bridge_core::limits::Limits;
+use bridge_core::limits::{Limits, PAUSED_READS_MAX};
 use bridge_core::{Engine, Query, Time};
 use parking_lot::MutexGuard;
 
+use crate::backlog::{Backlog, weight};
 use crate::delivery::{Answer, Mail, Parcels};
 use crate::journal::{self, Entry, Failure, Journal, Position};
 use crate::liveness::{OpenCall, Session, Sessions};
@@ -133,18 +134,71 @@ impl<'a> Turn<'a> {
 
     /// Executes `input`.
     pub(crate) fn input(&mut self, input: Input) {
-        let mut next = self.state.effects.len();
+        let next = self.state.effects.len();
         self.execute(input);
-        while let Some(effect) = self.state.effects.get(next) {
+        self.follow_up(next);
+    }
+
+    /// What must be done about the effects from `next` on before anything else is: they are counted, and what the node
+    /// itself asked is settled.
+    fn follow_up(&mut self, mut next: usize) {
+        let mut flooded = Vec::new();
+        loop {
+            let state = &mut *self.state;
+            let Some(effect) = state.effects.get(next) else {
+                let Some(key) = flooded.pop() else { break };
+                self.pause(key);
+                continue;
+            };
             next += 1;
-            let Effect::Answer { to, op, offered: false, .. } = *effect else { continue };
-            // Nobody acknowledges what the node numbered.
-            if op >= Op::FIRST_OF_NODE
-                && self.state.sessions.get(to).is_some_and(|session| session.mode == Mode::Resumable)
+            let Effect::Answer { to, op, offered, ref outcome } = *effect else { continue };
+            if op < Op::FIRST_OF_NODE {
+                if state.sessions.get(to).is_some_and(|session| floods(session, op, outcome)) {
+                    flooded.push(to);
+                }
+            } else if !offered
+                && state.sessions.get(to).is_some_and(|session| session.mode == Mode::Resumable)
             {
+                // Nobody acknowledges what the node numbered.
                 self.execute(Input::Done(to, OpRange { first: op, last: op }));
             }
         }
+    }
+
+    /// Its client does not read: nothing is granted to it, and its reads wait.
+    fn pause(&mut self, key: SessionKey) {
+        let Some(session) = self.state.sessions.get(key).filter(|session| !session.paused) else { return };
+        if session.mail.as_ref().and_then(|mail| mail.backlog()).is_some_and(Backlog::pause) {
+            session.paused = true;
+            self.execute(Input::Pause(key));
+        }
+    }
+
+    /// The client of that stream reads again.
+    pub(crate) fn unpause(&mut self, key: SessionKey, stream: u64) {
+        let of_it = |session: &&mut Session| session.stream == stream && session.paused;
+        let Some(session) = self.state.sessions.get(key).filter(of_it) else { return };
+        session.paused = false;
+        self.input(Input::Unpause(key));
+        while let Some(session) = self.state.sessions.get(key).filter(|session| !session.paused)
+            && let Some((op, query)) = session.reads.pop_front()
+        {
+            let outcome = self.query(key, &query);
+            self.answer(key, op, outcome);
+        }
+    }
+
+    /// Answers a query; one of a paused session that came by its stream waits until it reads again.
+    pub(crate) fn read(&mut self, key: SessionKey, op: Op, carrier: Carrier, query: Query) {
+        let paused = self.state.sessions.get(key).filter(|session| session.paused);
+        if let Some(session) = paused.filter(|_| carrier == Carrier::Stream) {
+            if session.reads.len() < PAUSED_READS_MAX {
+                return session.reads.push_back((op, query));
+            }
+            return self.answer(key, op, Err(too_many_reads()));
+        }
+        let outcome = self.query(key, &query);
+        self.answer(key, op, outcome);
     }
 
     fn execute(&mut self, input: Input) {
@@ -155,13 +209,17 @@ impl<'a> Turn<'a> {
         state.engine.handle(self.now, input, &mut state.effects);
     }
 
-    pub(crate) fn query(&mut self, key: SessionKey, query: &Query) -> Outcome {
+    fn query(&mut self, key: SessionKey, query: &Query) -> Outcome {
         self.state.engine.query(self.now, key, query)
     }
 
     /// An answer that is not the engine's, in its place among those that are.
     pub(crate) fn answer(&mut self, to: SessionKey, op: Op, outcome: Outcome) {
+        let next = self.state.effects.len();
         self.state.effects.push(Effect::Answer { to, op, outcome, offered: false });
+        if op < Op::FIRST_OF_NODE {
+            self.follow_up(next);
+        }
     }
 
     pub(crate) fn open(&mut self, spec: SessionSpec) -> Result<Opened, Error> {
@@ -197,6 +255,7 @@ impl<'a> Turn<'a> {
         };
         let mode = session.mode;
         session.stream = stream;
+        session.begin_anew();
         if let Some(earlier) = session.mail.replace(mail) {
             self.parcels.end(
                 &earlier,
@@ -298,6 +357,7 @@ impl<'a> Turn<'a> {
         for key in keys {
             let Some(session) = self.state.sessions.get(key) else { continue };
             let calls = take(&mut session.calls);
+            session.begin_anew();
             if let Some(mail) = session.mail.take() {
                 self.parcels.end(&mail, why.clone());
                 self.input(Input::Detach(key));
@@ -425,4 +485,17 @@ impl<'a> Turn<'a> {
         }
         due
     }
+}
+
+/// Adds an answer to what waits on the session's stream, if it goes there. True: that is too much.
+fn floods(session: &mut Session, op: Op, outcome: &Outcome) -> bool {
+    let backlog = session.mail.as_ref().and_then(|mail| mail.backlog());
+    backlog.is_some_and(|backlog| !session.calls.contains_key(&op) && backlog.add(weight(outcome)))
+}
+
+fn too_many_reads() -> Error {
+    Error::limit("paused_reads_max", PAUSED_READS_MAX as u64).with_message(format!(
+        "the client does not read what it was sent, and {PAUSED_READS_MAX} of its reads wait for that already; read the \
+         stream, then ask again"
+    ))
 }

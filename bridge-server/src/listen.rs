@@ -6,9 +6,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bridge_core::error::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -159,6 +159,9 @@ impl Accepted {
 
 /// What is counted for one connection.
 pub(crate) struct Connection {
+    began: Instant,
+    /// When anything last arrived, in microseconds since it began.
+    heard_micros: AtomicU64,
     waiting: AtomicU32,
     waiting_max: u32,
     _permit: OwnedSemaphorePermit,
@@ -166,7 +169,24 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(waiting_max: u32, permit: OwnedSemaphorePermit) -> Self {
-        Connection { waiting: AtomicU32::new(0), waiting_max, _permit: permit }
+        Connection {
+            began: Instant::now(),
+            heard_micros: AtomicU64::new(0),
+            waiting: AtomicU32::new(0),
+            waiting_max,
+            _permit: permit,
+        }
+    }
+
+    /// For how long nothing at all has arrived, be it a part of a message: who sends a large one slowly is alive.
+    pub(crate) fn silent_for(&self) -> Duration {
+        let heard = Duration::from_micros(self.heard_micros.load(Ordering::Relaxed));
+        self.began.elapsed().saturating_sub(heard)
+    }
+
+    fn has_received(&self) {
+        let micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.heard_micros.store(micros, Ordering::Relaxed);
     }
 
     /// A place for a call that may wait. LIMIT_EXCEEDED where they are all taken: streams of this connection are kept
@@ -226,6 +246,9 @@ impl AsyncRead for Socket {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         };
+        if buf.filled().len() > before {
+            this.connection.has_received();
+        }
         let Some(preface) = &mut this.preface else { return result };
         match result {
             Poll::Ready(_) => {

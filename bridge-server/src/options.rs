@@ -59,6 +59,40 @@ pub struct LimitOptions {
     #[arg(long, env = "SYNCBRIDGE_STREAMS_RESERVED", value_name = "N", default_value_t = 256)]
     pub streams_reserved: u32,
 
+    /// Bytes that may wait on one session stream for its client to read them; above that nothing more is granted to the
+    /// session and its reads wait, until half of it has been read.
+    #[arg(long, env = "SYNCBRIDGE_OUTBOX_BYTES_MAX", value_name = "BYTES", default_value_t = 64 << 20)]
+    pub outbox_bytes_max: usize,
+
+    /// How many more for the answers to what such a client still sends, such as releases; beyond them it must read first.
+    #[arg(long, env = "SYNCBRIDGE_OUTBOX_RESERVE_BYTES", value_name = "BYTES", default_value_t = 16 << 20)]
+    pub outbox_reserve_bytes: usize,
+
+    /// Bytes on their way to us on one stream before they are read (HTTP/2 window).
+    #[arg(long, env = "SYNCBRIDGE_STREAM_WINDOW_BYTES", value_name = "BYTES", default_value_t = 8 << 20)]
+    #[arg(value_parser = clap::value_parser!(u32).range(65_535..=i64::from(i32::MAX)))]
+    pub stream_window_bytes: u32,
+
+    /// The same for all streams of one connection.
+    #[arg(long, env = "SYNCBRIDGE_CONNECTION_WINDOW_BYTES", value_name = "BYTES", default_value_t = 16 << 20)]
+    #[arg(value_parser = clap::value_parser!(u32).range(65_535..=i64::from(i32::MAX)))]
+    pub connection_window_bytes: u32,
+
+    /// Bytes of one HTTP/2 frame.
+    #[arg(long, env = "SYNCBRIDGE_FRAME_BYTES_MAX", value_name = "BYTES", default_value_t = 512 << 10)]
+    #[arg(value_parser = clap::value_parser!(u32).range(16_384..=16_777_215))]
+    pub frame_bytes_max: u32,
+
+    /// How often the other end of a connection is asked whether it is there, in seconds; 0 never asks.
+    #[arg(long, env = "SYNCBRIDGE_KEEPALIVE_SECONDS", value_name = "SECONDS", default_value_t = 20.0)]
+    #[arg(value_parser = seconds)]
+    pub keepalive_seconds: f64,
+
+    /// How long its answer may take before the connection is closed, in seconds.
+    #[arg(long, env = "SYNCBRIDGE_KEEPALIVE_WITHIN_SECONDS", value_name = "SECONDS", default_value_t = 20.0)]
+    #[arg(value_parser = seconds)]
+    pub keepalive_within_seconds: f64,
+
     /// Bytes of the metadata of one call.
     #[arg(long, env = "SYNCBRIDGE_HEADER_BYTES_MAX", value_name = "BYTES", default_value_t = 32 << 10)]
     pub header_bytes_max: u32,
@@ -222,6 +256,16 @@ impl LimitOptions {
             crashed_offers_max: self.crashed_offers_max,
             consumers_per_item_max: self.consumers_per_item_max,
         }
+    }
+
+    /// How often a connection is asked whether it is there.
+    pub(crate) fn keepalive(&self) -> Option<Duration> {
+        Some(duration(self.keepalive_seconds)).filter(|every| !every.is_zero())
+    }
+
+    /// How long its answer may take.
+    pub(crate) fn keepalive_within(&self) -> Duration {
+        duration(self.keepalive_within_seconds)
     }
 
     /// Bytes of one message on the wire: an item of the largest size and what surrounds it.

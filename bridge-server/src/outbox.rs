@@ -7,37 +7,35 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use bridge_core::command::{Reply, queue};
 use bridge_core::error::Error;
 use bridge_core::wire;
-use bridge_node::{Answer, Outbox};
+use bridge_node::{Answer, Backlog, Outbox, weight};
 use parking_lot::Mutex;
 use syncbridge_proto::v1 as pb;
 use tokio_stream::Stream;
 use tonic::Status;
 
+use crate::listen::Connection;
+
 /// A frame is closed when it has this many bytes; one answer may exceed it.
 const FRAME_BYTES: usize = 512 << 10;
 
-/// Above this many bytes waiting to leave, no further frames are read from that client until it has read some.
-const BACKLOG_BYTES_MAX: usize = 64 << 20;
-
-/// What an answer needs beside its payloads, roughly.
-const ANSWER_BYTES: usize = 64;
+/// Answers that a frame has room for from the start.
+const FRAME_ANSWERS: usize = 8 << 10;
 
 /// What waits to leave on one stream.
-#[derive(Default)]
 pub(crate) struct Outgoing {
     state: Mutex<State>,
+    backlog: Backlog,
+    connection: Option<Arc<Connection>>,
 }
 
 #[derive(Default)]
 struct State {
     welcome: Option<pb::Welcome>,
     answers: VecDeque<Answer>,
-    /// Bytes in `answers`.
-    backlog: usize,
     received: u64,
     heartbeat: u64,
     farewell: Option<Error>,
@@ -48,8 +46,9 @@ struct State {
 }
 
 impl Outgoing {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::default()
+    /// For a stream of that connection, if it is one of ours.
+    pub(crate) fn new(backlog: Backlog, connection: Option<Arc<Connection>>) -> Arc<Self> {
+        Arc::new(Outgoing { state: Mutex::default(), backlog, connection })
     }
 
     /// The first message.
@@ -80,10 +79,11 @@ impl Outgoing {
         });
     }
 
-    /// Ready when the client has read enough for more to be asked.
+    /// Ready while there is room for the answers to what the client asks: always, but for one that has used up even
+    /// the reserve and must read first.
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
-        if state.backlog <= BACKLOG_BYTES_MAX || state.ending {
+        if !self.backlog.is_full() || state.ending {
             return Poll::Ready(());
         }
         state.reader = Some(cx.waker().clone());
@@ -101,52 +101,53 @@ impl Outgoing {
         }
     }
 
-    fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<pb::AttachResponse>> {
+    /// The next frame, and whether the session is to be unpaused.
+    fn poll_frame(&self, cx: &mut Context<'_>) -> (Poll<Option<pb::AttachResponse>>, bool) {
         let mut state = self.state.lock();
         let nothing =
             state.welcome.is_none() && state.answers.is_empty() && state.heartbeat == 0 && !state.ending;
         if nothing {
             state.writer = Some(cx.waker().clone());
-            return Poll::Pending;
+            return (Poll::Pending, false);
         }
         let over = state.ending && state.answers.is_empty() && state.welcome.is_none();
         if over && state.farewell.is_none() {
-            return Poll::Ready(None);
+            return (Poll::Ready(None), false);
         }
         let mut bytes = 0;
-        let mut taken = Vec::with_capacity(state.answers.len().min(FRAME_BYTES / ANSWER_BYTES));
+        let mut taken = Vec::with_capacity(state.answers.len().min(FRAME_ANSWERS));
         while bytes < FRAME_BYTES {
-            let Some(next) = state.answers.front().map(weight) else { break };
+            let Some(next) = state.answers.front().map(|answer| weight(&answer.outcome)) else { break };
             if bytes > 0 && bytes + next > FRAME_BYTES {
                 break;
             }
             bytes += next;
             taken.extend(state.answers.pop_front());
         }
-        state.backlog -= bytes;
         let farewell = if state.answers.is_empty() { state.farewell.take() } else { None };
         let welcome = state.welcome.take();
         let heartbeat = std::mem::take(&mut state.heartbeat);
         let received = state.received;
         let reader = state.reader.take();
         drop(state);
+        let relieved = self.backlog.left(bytes);
         if let Some(reader) = reader {
             reader.wake();
         }
-        Poll::Ready(Some(pb::AttachResponse {
+        let frame = pb::AttachResponse {
             welcome,
             received,
             answers: taken.into_iter().map(|answer| wire::answer(answer.op, answer.outcome)).collect(),
             heartbeat,
             farewell: farewell.map(Into::into),
-        }))
+        };
+        (Poll::Ready(Some(frame)), relieved)
     }
 }
 
 impl Outbox for Outgoing {
     fn deliver(&self, answers: &mut Vec<Answer>) {
         self.change(|state| {
-            state.backlog += answers.iter().map(weight).sum::<usize>();
             state.answers.extend(answers.drain(..));
         });
     }
@@ -154,33 +155,36 @@ impl Outbox for Outgoing {
     fn end(&self, why: Error) {
         self.finish(Some(why));
     }
-}
 
-/// About how many bytes an answer takes on the wire.
-fn weight(answer: &Answer) -> usize {
-    let payloads: u64 = match &answer.outcome {
-        Ok(Reply::Queue(queue::Reply::Taken(taken))) => {
-            taken.deliveries.iter().map(|d| d.payload.bytes_retained() + ANSWER_BYTES as u64).sum()
-        }
-        Ok(Reply::Queue(queue::Reply::Browsed { items, .. })) => {
-            items.iter().map(|item| item.payload.bytes_retained() + ANSWER_BYTES as u64).sum()
-        }
-        Ok(Reply::Queue(queue::Reply::PutMany(ids) | queue::Reply::Removed(ids))) => 10 * ids.len() as u64,
-        Ok(_) => 0,
-        Err(error) => error.message.len() as u64,
-    };
-    ANSWER_BYTES + usize::try_from(payloads).unwrap_or(usize::MAX / 2)
+    fn backlog(&self) -> Option<&Backlog> {
+        Some(&self.backlog)
+    }
+
+    fn silent_for(&self) -> Option<Duration> {
+        self.connection.as_ref().map(|connection| connection.silent_for())
+    }
 }
 
 /// The response stream. When tonic drops it, the connection or the client is gone: `gone` is called, once.
 pub(crate) struct Responses {
     outgoing: Arc<Outgoing>,
+    relieved: Box<dyn Fn() + Send>,
     gone: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Responses {
-    pub(crate) fn new(outgoing: Arc<Outgoing>, gone: impl FnOnce() + Send + 'static) -> Self {
-        Responses { outgoing, gone: Some(Box::new(gone)) }
+    /// `relieved` is called when a paused session's client has read most of what it was sent.
+    pub(crate) fn new(
+        outgoing: Arc<Outgoing>,
+        relieved: impl Fn() + Send + 'static,
+        gone: impl FnOnce() + Send + 'static,
+    ) -> Self {
+        Responses { outgoing, relieved: Box::new(relieved), gone: Some(Box::new(gone)) }
+    }
+
+    /// Of a stream that carries no session: what is in `outgoing` leaves, then it ends.
+    pub(crate) fn farewell(outgoing: Arc<Outgoing>) -> Self {
+        Responses { outgoing, relieved: Box::new(|| {}), gone: None }
     }
 }
 
@@ -188,7 +192,11 @@ impl Stream for Responses {
     type Item = Result<pb::AttachResponse, Status>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.outgoing.poll_frame(cx).map(|frame| frame.map(Ok))
+        let (frame, relieved) = self.outgoing.poll_frame(cx);
+        if relieved {
+            (self.relieved)();
+        }
+        frame.map(|frame| frame.map(Ok))
     }
 }
 

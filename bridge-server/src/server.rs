@@ -21,17 +21,6 @@ use crate::listen::{Accepted, Connection, Listener, Socket};
 use crate::options::ServeOptions;
 use crate::service;
 
-/// What one stream, and one connection, may have on its way to us before it is read.
-const STREAM_WINDOW_BYTES: u32 = 8 << 20;
-const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
-
-/// A large payload arrives in few pieces.
-const FRAME_BYTES_MAX: u32 = 512 << 10;
-
-/// A connection whose other end is silent for the sum of both is closed.
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
-const KEEPALIVE_WITHIN: Duration = Duration::from_secs(20);
-
 /// After an accept that failed, most often for want of descriptors.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
@@ -340,11 +329,11 @@ impl Worker {
         let server = tonic::transport::Server::builder()
             .max_concurrent_streams(limits.streams_per_connection_max)
             .http2_max_header_list_size(limits.header_bytes_max)
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .max_frame_size(FRAME_BYTES_MAX)
-            .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
-            .http2_keepalive_timeout(Some(KEEPALIVE_WITHIN))
+            .initial_stream_window_size(limits.stream_window_bytes)
+            .initial_connection_window_size(limits.connection_window_bytes)
+            .max_frame_size(limits.frame_bytes_max)
+            .http2_keepalive_interval(limits.keepalive())
+            .http2_keepalive_timeout(Some(limits.keepalive_within()))
             .layer(SetRequestIdLayer::x_request_id(self.numbers))
             .layer(PropagateRequestIdLayer::x_request_id())
             .layer(trace)

@@ -5,4 +5,6 @@ mod common;
 mod journal;
 mod node;
 #[cfg(test)]
+mod slow;
+#[cfg(test)]
 mod watching;

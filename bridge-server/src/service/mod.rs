@@ -14,7 +14,7 @@ use bridge_core::command::{
 };
 use bridge_core::error::{Error, Reason};
 use bridge_core::time::Timeout;
-use bridge_node::{Answer, Namespace, Node, UnaryCall};
+use bridge_node::{Answer, Backlog, Namespace, Node, UnaryCall};
 use syncbridge_proto::v1 as pb;
 use tokio::sync::oneshot;
 use tonic::service::Routes;
@@ -29,11 +29,17 @@ use caller::Caller;
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) node: Arc<Node>,
+    outbox_bytes_max: usize,
+    outbox_reserve_bytes: usize,
 }
 
 /// All services that speak our protocol.
 pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
-    let shared = Shared { node };
+    let shared = Shared {
+        node,
+        outbox_bytes_max: limits.outbox_bytes_max,
+        outbox_reserve_bytes: limits.outbox_reserve_bytes,
+    };
     let bytes = limits.message_bytes_max();
     let session = pb::session_service_server::SessionServiceServer::new(session::Service(shared.clone()));
     let queue = pb::queue_service_server::QueueServiceServer::new(queue::Service(shared.clone()));
@@ -58,6 +64,11 @@ pub(crate) const NAMES: [&str; 5] = [
 ];
 
 impl Shared {
+    /// The bounds of one stream.
+    fn backlog(&self) -> Backlog {
+        Backlog::new(self.outbox_bytes_max, self.outbox_reserve_bytes)
+    }
+
     /// One command or query as a call of its own. When tonic drops the future, because the client cancelled, its
     /// deadline passed or its connection broke, the call is withdrawn.
     async fn unary<Message, Out>(&self, request: tonic::Request<Message>) -> Result<Response<Out>, Status>

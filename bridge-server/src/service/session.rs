@@ -86,7 +86,8 @@ impl SessionService for Service {
         request: Request<Streaming<pb::AttachRequest>>,
     ) -> Result<Response<Self::AttachStream>, Status> {
         let (_, extensions, mut incoming) = request.into_parts();
-        let waiting = match extensions.get::<Arc<Connection>>() {
+        let connection = extensions.get::<Arc<Connection>>();
+        let waiting = match connection {
             Some(connection) => Some(connection.wait().map_err(status)?),
             None => None,
         };
@@ -95,10 +96,10 @@ impl SessionService for Service {
                 "no hello within {HELLO_WITHIN:?}; send it on the first message"
             ))
         })??;
-        let outgoing = Outgoing::new();
+        let outgoing = Outgoing::new(self.0.backlog(), connection.cloned());
         let Some(mut first) = first else {
             outgoing.finish(Some(Error::invalid("hello", "the stream ended before its hello")));
-            return Ok(Response::new(Responses::new(outgoing, || {})));
+            return Ok(Response::new(Responses::farewell(outgoing)));
         };
         let attached = first
             .hello
@@ -109,7 +110,7 @@ impl SessionService for Service {
             Ok(open) => open,
             Err(error) => {
                 outgoing.finish(Some(error));
-                return Ok(Response::new(Responses::new(outgoing, || {})));
+                return Ok(Response::new(Responses::farewell(outgoing)));
             }
         };
         let outbox: Arc<dyn Outbox> = outgoing.clone();
@@ -133,10 +134,13 @@ impl SessionService for Service {
             let _waiting = waiting;
             stream.read(first, incoming).await;
         });
-        Ok(Response::new(Responses::new(outgoing, move || {
+        let paused = namespace.clone();
+        let relieved = move || paused.unpause(key, attached.stream);
+        let gone = move || {
             reader.abort();
             namespace.detach(key, &outbox);
-        })))
+        };
+        Ok(Response::new(Responses::new(outgoing, relieved, gone)))
     }
 }
 

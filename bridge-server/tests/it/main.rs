@@ -11,6 +11,8 @@ mod common;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod slow;
+#[cfg(test)]
 mod stream;
 #[cfg(test)]
 mod unary;
