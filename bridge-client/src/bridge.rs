@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use bridge_core::command::{event, queue, semaphore};
 use bridge_core::ids::{Name, ParticipantId};
-use bridge_core::{Error, Reason, Reply};
+use bridge_core::{Error, Reason};
 
+use crate::call::Call;
+use crate::clock;
 use crate::event::Event;
 use crate::fork;
 use crate::link::{self, Link};
-use crate::object::{Declaration, Object};
+use crate::object::{self, Declaration, Object};
 use crate::queue::Queue;
 use crate::semaphore::Semaphore;
 use crate::url::Url;
@@ -122,26 +124,60 @@ impl Bridge {
     }
 
     /// The queue of that name, created unless it exists; `None` makes a queue of its own, which goes with its
-    /// last handle: when no clone of it, no call and no grant is left, or with the session.
+    /// last handle: when no clone of it, no call and no grant is left, or with the session. Blocks at most
+    /// `connect_timeout`.
     /// `CONFIG_MISMATCH` where an option differs from what was declared before.
-    pub fn queue(&self, name: Option<&str>, mut options: queue::Options) -> Result<Queue, Error> {
-        let anonymous = name.is_none();
-        let name = self.name("queue", name, &mut options.ephemeral)?;
-        Ok(Queue { usage: self.declare(name, Declaration::Queue(options), anonymous)? })
+    pub fn queue(&self, name: Option<&str>, options: queue::Options) -> Result<Queue, Error> {
+        let (queue, declared) = self.declare_queue(name, options)?;
+        self.await_declared(&queue.usage.object, declared)?;
+        Ok(queue)
     }
 
     /// The event of that name, as [`Bridge::queue`].
-    pub fn event(&self, name: Option<&str>, mut options: event::Options) -> Result<Event, Error> {
-        let anonymous = name.is_none();
-        let name = self.name("event", name, &mut options.ephemeral)?;
-        Ok(Event { usage: self.declare(name, Declaration::Event(options), anonymous)? })
+    pub fn event(&self, name: Option<&str>, options: event::Options) -> Result<Event, Error> {
+        let (event, declared) = self.declare_event(name, options)?;
+        self.await_declared(&event.usage.object, declared)?;
+        Ok(event)
     }
 
     /// The semaphore of that name, as [`Bridge::queue`].
-    pub fn semaphore(&self, name: Option<&str>, mut options: semaphore::Options) -> Result<Semaphore, Error> {
-        let anonymous = name.is_none();
-        let name = self.name("semaphore", name, &mut options.ephemeral)?;
-        Ok(Semaphore { usage: self.declare(name, Declaration::Semaphore(options), anonymous)? })
+    pub fn semaphore(&self, name: Option<&str>, options: semaphore::Options) -> Result<Semaphore, Error> {
+        let (semaphore, declared) = self.declare_semaphore(name, options)?;
+        self.await_declared(&semaphore.usage.object, declared)?;
+        Ok(semaphore)
+    }
+
+    /// As [`Bridge::queue`], without waiting: the call says whether the queue is there.
+    pub fn declare_queue(
+        &self,
+        name: Option<&str>,
+        mut options: queue::Options,
+    ) -> Result<(Queue, Call<()>), Error> {
+        let declared = self.name("queue", name, &mut options.ephemeral)?;
+        let (usage, call) = self.declare(declared, Declaration::Queue(options), name.is_none());
+        Ok((Queue { usage }, call))
+    }
+
+    /// As [`Bridge::event`], without waiting: the call says whether the event is there.
+    pub fn declare_event(
+        &self,
+        name: Option<&str>,
+        mut options: event::Options,
+    ) -> Result<(Event, Call<()>), Error> {
+        let declared = self.name("event", name, &mut options.ephemeral)?;
+        let (usage, call) = self.declare(declared, Declaration::Event(options), name.is_none());
+        Ok((Event { usage }, call))
+    }
+
+    /// As [`Bridge::semaphore`], without waiting: the call says whether the semaphore is there.
+    pub fn declare_semaphore(
+        &self,
+        name: Option<&str>,
+        mut options: semaphore::Options,
+    ) -> Result<(Semaphore, Call<()>), Error> {
+        let declared = self.name("semaphore", name, &mut options.ephemeral)?;
+        let (usage, call) = self.declare(declared, Declaration::Semaphore(options), name.is_none());
+        Ok((Semaphore { usage }, call))
     }
 
     /// Carries the connection for a slice; returns early when answers were delivered, or a signal arrives. For a
@@ -209,22 +245,21 @@ impl Bridge {
         }
     }
 
-    fn declare(&self, name: Name, declaration: Declaration, anonymous: bool) -> Result<Arc<Usage>, Error> {
+    fn declare(&self, name: Name, declaration: Declaration, anonymous: bool) -> (Arc<Usage>, Call<()>) {
         let usage = Usage::new(self.clone(), Object::new(name, declaration), anonymous);
-        let object = &usage.object;
-        let mut call = usage.call(ParticipantId::default(), object.declare(), |reply| match reply {
-            Reply::Queue(queue::Reply::Declared { handle, .. })
-            | Reply::Event(event::Reply::Declared { handle, .. })
-            | Reply::Semaphore(semaphore::Reply::Declared { handle, .. }) => Some(handle),
-            _ => None,
+        let call = usage.call(ParticipantId::default(), usage.object.declare(), |reply| {
+            object::declared(&reply).map(|_| ())
         });
-        let end = crate::clock::now() + self.0.connect_timeout;
+        (usage, call)
+    }
+
+    fn await_declared(&self, object: &Object, mut call: Call<()>) -> Result<(), Error> {
+        let end = clock::now() + self.0.connect_timeout;
         loop {
-            if let Some(result) = call.wait(end.since(crate::clock::now())) {
-                object.learn(result?.accept()?);
-                return Ok(usage);
+            if let Some(result) = call.wait(end.since(clock::now())) {
+                return result?.accept();
             }
-            if crate::clock::now() >= end {
+            if clock::now() >= end {
                 return Err(Error::new(
                     Reason::Unavailable,
                     format!(

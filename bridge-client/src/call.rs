@@ -112,27 +112,42 @@ impl<T> Call<T> {
         }))
     }
 
-    /// Withdraws the call and says how it ended: `None`, it was withdrawn and nothing of it remains; `Some`, it had
-    /// ended otherwise. Waits for the answer at most `patience`; after that what only takes counts as withdrawn
-    /// (what it is granted goes back), and what gives is `OUTCOME_UNKNOWN`.
-    pub fn cancel(mut self, patience: Duration) -> Option<Result<Granted<T>, Error>> {
+    /// Asks for the call to be withdrawn, and returns at once. Its end is the definite answer: `CANCELLED`, and nothing
+    /// of it remains, or how it had ended otherwise. [`Call::give_up`] where that does not come in time.
+    pub fn request_cancel(&self) {
         if let State::Waiting(slot) = &self.state {
             self.usage.link().cancel(slot);
         }
+    }
+
+    /// How a call ends whose withdrawal is not answered in time: what only takes counts as withdrawn, `CANCELLED` (what
+    /// it is granted goes back), and what gives is `OUTCOME_UNKNOWN`.
+    pub fn give_up(self) -> Error {
+        if self.gives {
+            Error::new(
+                Reason::OutcomeUnknown,
+                "the call was withdrawn, and no answer came in time to say whether it had taken effect",
+            )
+        } else {
+            Error::new(Reason::Cancelled, "the call was cancelled by its caller")
+        }
+    }
+
+    /// Withdraws the call and says how it ended: `None`, it was withdrawn and nothing of it remains; `Some`, it had
+    /// ended otherwise. Waits for the answer at most `patience`, then [gives up](Call::give_up).
+    pub fn cancel(mut self, patience: Duration) -> Option<Result<Granted<T>, Error>> {
+        self.request_cancel();
         let end = clock::now() + patience;
-        loop {
+        let result = loop {
             match self.wait(end.since(clock::now())) {
-                Some(Err(error)) if error.reason == Reason::Cancelled => return None,
-                Some(result) => return Some(result),
+                Some(result) => break result,
                 None if clock::now() < end => {}
-                None if self.gives => {
-                    return Some(Err(Error::new(
-                        Reason::OutcomeUnknown,
-                        format!("the call was cancelled, and no answer came within {patience:?}"),
-                    )));
-                }
-                None => return None,
+                None => break Err(self.give_up()),
             }
+        };
+        match result {
+            Err(error) if error.reason == Reason::Cancelled => None,
+            result => Some(result),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bridge_core::command::{Command, Request, event, queue, semaphore};
 use bridge_core::ids::{Handle, Kind, Name, Target};
-use bridge_core::{Error, Reason};
+use bridge_core::{Error, Reason, Reply};
 
 use crate::lock::lock;
 
@@ -68,8 +68,11 @@ impl Object {
         }
     }
 
-    pub(crate) fn learn(&self, handle: Handle) {
-        self.handle.store(handle.to_u64(), Ordering::Relaxed);
+    /// A reply to what was asked about it has arrived.
+    pub(crate) fn learn_from(&self, reply: &Reply) {
+        if let Some(handle) = declared(reply) {
+            self.handle.store(handle.to_u64(), Ordering::Relaxed);
+        }
     }
 
     /// True the first time that this session asks.
@@ -131,5 +134,15 @@ impl Object {
                 Command::Semaphore(target, semaphore::Command::Declare(options))
             }
         })
+    }
+}
+
+/// The handle that a declaration is answered with.
+pub(crate) fn declared(reply: &Reply) -> Option<Handle> {
+    match reply {
+        Reply::Queue(queue::Reply::Declared { handle, .. })
+        | Reply::Event(event::Reply::Declared { handle, .. })
+        | Reply::Semaphore(semaphore::Reply::Declared { handle, .. }) => Some(*handle),
+        _ => None,
     }
 }

@@ -103,8 +103,8 @@ pub struct Session {
     serial: u64,
     /// What calls were about, to be declared again in a new session.
     objects: Vec<Weak<Object>>,
-    /// All participants with their labels.
-    participants: Vec<pb::Participant>,
+    /// All participants with their labels, by id.
+    participants: BTreeMap<u32, pb::Participant>,
     closed: Option<Error>,
 }
 
@@ -133,7 +133,7 @@ impl Session {
             held_back: Vec::new(),
             outbox: Outbox::default(),
             objects: Vec::new(),
-            participants: Vec::new(),
+            participants: BTreeMap::new(),
             closed: None,
         }
     }
@@ -272,11 +272,11 @@ impl Session {
         }
     }
 
-    /// Gives a participant its label.
+    /// Gives a participant its label, or another one.
     pub fn announce(&mut self, who: ParticipantId, label: String) {
         let participant = pb::Participant { id: who.0, label };
         self.outbox.participants.push(participant.clone());
-        self.participants.push(participant);
+        self.participants.insert(who.0, participant);
     }
 
     /// A new stream is up: its first frame is the hello.

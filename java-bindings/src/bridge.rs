@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use bridge_client::{Bridge, ConnectOptions};
+use bridge_client::{Bridge, ConnectOptions, ParticipantId};
 use jni::EnvUnowned;
 use jni::objects::{JClass, JLongArray, JString};
 use jni::sys::{jboolean, jint, jlong};
@@ -71,6 +71,22 @@ extern "system" fn Java_io_syncbridge_Native_bridgeParticipant<'local>(
     native(env, |env| {
         let label = label.try_to_string(env)?;
         Ok(get(bridge)?.bridge.participant(&label).0.cast_signed())
+    })
+}
+
+/// Gives a participant another label: its thread has ended, and another takes it over.
+#[unsafe(no_mangle)]
+extern "system" fn Java_io_syncbridge_Native_bridgeRelabel<'local>(
+    env: EnvUnowned<'local>,
+    _: JClass<'local>,
+    bridge: jlong,
+    who: jint,
+    label: JString<'local>,
+) {
+    native(env, |env| {
+        let label = label.try_to_string(env)?;
+        get(bridge)?.bridge.relabel(ParticipantId(who.cast_unsigned()), &label);
+        Ok(())
     })
 }
 

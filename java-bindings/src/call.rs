@@ -29,20 +29,29 @@ enum Status {
 const COLLECT: jint = 16;
 
 /// Makes a Java value of what a call was granted.
-pub(crate) type ToJava<T> = for<'local> fn(&mut Env<'local>, &T) -> Result<JObject<'local>, Failure>;
+pub(crate) trait ToJava<T>:
+    for<'local> Fn(&mut Env<'local>, &T) -> Result<JObject<'local>, Failure> + Send + 'static
+{
+}
+
+impl<T, F> ToJava<T> for F where
+    F: for<'local> Fn(&mut Env<'local>, &T) -> Result<JObject<'local>, Failure> + Send + 'static
+{
+}
 
 /// A call, whatever it is granted.
 trait Operation: Send {
     fn wait(&mut self, slice: Duration) -> Status;
-    fn cancel(&mut self, patience: Duration) -> Status;
+    fn cancel(&mut self);
+    fn give_up(&mut self) -> Status;
     fn on_ready(&self, fire: Box<dyn FnOnce() + Send>);
     fn value<'local>(&self, env: &mut Env<'local>) -> Result<JObject<'local>, Failure>;
     fn accept(&mut self) -> Result<(), Failure>;
 }
 
-struct Running<T> {
+struct Running<T, F> {
     state: State<T>,
-    to_java: ToJava<T>,
+    to_java: F,
 }
 
 enum State<T> {
@@ -52,7 +61,7 @@ enum State<T> {
     Over,
 }
 
-impl<T> Running<T> {
+impl<T, F> Running<T, F> {
     fn end(&mut self, result: Result<Granted<T>, Error>) {
         self.state = match result {
             Ok(granted) => State::Ended(granted),
@@ -74,7 +83,7 @@ impl<T> Running<T> {
     }
 }
 
-impl<T: Send + 'static> Operation for Running<T> {
+impl<T: Send + 'static, F: ToJava<T>> Operation for Running<T, F> {
     fn wait(&mut self, slice: Duration) -> Status {
         if let State::Waiting(call) = &mut self.state
             && let Some(result) = call.wait(slice)
@@ -84,14 +93,22 @@ impl<T: Send + 'static> Operation for Running<T> {
         self.status()
     }
 
-    fn cancel(&mut self, patience: Duration) -> Status {
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::Waiting(call) => {
-                if let Some(result) = call.cancel(patience) {
-                    self.end(result);
-                }
-            }
-            ended => self.state = ended,
+    fn cancel(&mut self) {
+        self.wait(Duration::ZERO);
+        match &self.state {
+            State::Waiting(call) => call.request_cancel(),
+            // Not accepted yet: dropped, it goes back.
+            State::Ended(granted) if !granted.is_final() => self.state = State::Over,
+            _ => {}
+        }
+    }
+
+    fn give_up(&mut self) -> Status {
+        self.wait(Duration::ZERO);
+        if let State::Waiting(_) = self.state
+            && let State::Waiting(call) = std::mem::replace(&mut self.state, State::Over)
+        {
+            self.state = State::Failed(call.give_up());
         }
         self.status()
     }
@@ -123,7 +140,7 @@ impl<T: Send + 'static> Operation for Running<T> {
 static CALLS: LazyLock<Table<Mutex<dyn Operation>>> = LazyLock::new(|| Table::new("call"));
 
 /// Gives a started call its number.
-pub(crate) fn add<T: Send + 'static>(call: Call<T>, to_java: ToJava<T>) -> jlong {
+pub(crate) fn add<T: Send + 'static>(call: Call<T>, to_java: impl ToJava<T>) -> jlong {
     CALLS.add(Arc::new(Mutex::new(Running { state: State::Waiting(call), to_java })))
 }
 
@@ -164,15 +181,28 @@ extern "system" fn Java_io_syncbridge_Native_callWatch<'local>(
     })
 }
 
-/// Withdraws the call and says how it stands; waits for the definite answer for at most `patience` milliseconds.
+/// Withdraws the call: its end says whether that was in time. What it was granted already, and Java has not accepted,
+/// goes back.
 #[unsafe(no_mangle)]
 extern "system" fn Java_io_syncbridge_Native_callCancel<'local>(
     env: EnvUnowned<'local>,
     _: JClass<'local>,
     call: jlong,
-    patience: jlong,
+) {
+    native(env, |_| {
+        CALLS.get(call)?.lock().cancel();
+        Ok(())
+    })
+}
+
+/// Ends a call whose withdrawal has not been answered in time, and says how.
+#[unsafe(no_mangle)]
+extern "system" fn Java_io_syncbridge_Native_callGiveUp<'local>(
+    env: EnvUnowned<'local>,
+    _: JClass<'local>,
+    call: jlong,
 ) -> jint {
-    native(env, |_| Ok(CALLS.get(call)?.lock().cancel(bridge::millis(patience)) as jint))
+    native(env, |_| Ok(CALLS.get(call)?.lock().give_up() as jint))
 }
 
 /// What an ended call was granted. It is an offer still; throws where the call failed.

@@ -14,6 +14,7 @@ use crate::{bridge, call, jvm};
 
 static EVENTS: LazyLock<Table<Event>> = LazyLock::new(|| Table::new("event"));
 
+/// Answers with the event's number, once it is declared.
 #[unsafe(no_mangle)]
 extern "system" fn Java_io_syncbridge_Native_eventOpen<'local>(
     env: EnvUnowned<'local>,
@@ -29,7 +30,8 @@ extern "system" fn Java_io_syncbridge_Native_eventOpen<'local>(
             ephemeral: ephemeral.then_some(true),
         };
         let name = jvm::text(env, &name)?;
-        Ok(EVENTS.add(Arc::new(bridge::get(bridge)?.bridge.event(name.as_deref(), options)?)))
+        let (event, declared) = bridge::get(bridge)?.bridge.declare_event(name.as_deref(), options)?;
+        Ok(call::add(declared, move |env, ()| jvm::longs(env, &[EVENTS.add(Arc::new(event.clone()))])))
     })
 }
 

@@ -4,9 +4,10 @@ use std::ffi::c_void;
 use std::sync::OnceLock;
 
 use bridge_client::Error;
+use bridge_client::queue::Browsed;
 use jni::ids::JStaticMethodID;
 use jni::objects::{JClass, JLongArray, JObject, JObjectArray, JString, JThrowable};
-use jni::refs::Global;
+use jni::refs::{Global, IntoAuto};
 use jni::signature::ReturnType;
 use jni::sys::{JNI_ERR, JNI_VERSION_1_8, jint, jlong, jvalue};
 use jni::{Env, JavaVM, jni_sig, jni_str};
@@ -17,6 +18,7 @@ struct Factories {
     class: Global<JClass<'static>>,
     exception: JStaticMethodID,
     item: JStaticMethodID,
+    browsed: JStaticMethodID,
     page: JStaticMethodID,
     holder: JStaticMethodID,
 }
@@ -42,7 +44,14 @@ unsafe extern "system" fn JNI_OnLoad(vm: *mut jni::sys::JavaVM, _: *mut c_void) 
         let item = env.get_static_method_id(
             &class,
             jni_str!("item"),
-            jni_sig!("(JJIJJILjava/lang/String;Ljava/lang/Object;J)Ljava/lang/Object;"),
+            jni_sig!("(JJIJJILjava/lang/String;Ljava/lang/Object;)Ljava/lang/Object;"),
+        )?;
+        let browsed = env.get_static_method_id(
+            &class,
+            jni_str!("browsed"),
+            jni_sig!(
+                "(Ljava/lang/Object;Ljava/lang/String;Ljava/lang/String;[Ljava/lang/String;)Ljava/lang/Object;"
+            ),
         )?;
         let page = env.get_static_method_id(
             &class,
@@ -55,7 +64,7 @@ unsafe extern "system" fn JNI_OnLoad(vm: *mut jni::sys::JavaVM, _: *mut c_void) 
             jni_sig!("(JJJJLjava/lang/String;Ljava/lang/String;)Ljava/lang/Object;"),
         )?;
         let class = env.new_global_ref(class)?;
-        let _ = FACTORIES.set(Factories { class, exception, item, page, holder });
+        let _ = FACTORIES.set(Factories { class, exception, item, browsed, page, holder });
         Ok(())
     });
     // An exception that is pending makes System.load fail and says why.
@@ -84,12 +93,8 @@ pub(crate) fn exception<'local>(
 ) -> jni::errors::Result<JThrowable<'local>> {
     let reason = env.new_string(error.reason.as_str())?;
     let message = env.new_string(&error.message)?;
-    let details = JObjectArray::<JString>::new(env, 2 * error.metadata.len(), JString::null())?;
-    for (i, (name, value)) in error.metadata.iter().enumerate() {
-        let (name, value) = (env.new_string(name)?, env.new_string(value)?);
-        details.set_element(env, 2 * i, name)?;
-        details.set_element(env, 2 * i + 1, value)?;
-    }
+    let details: Vec<&str> = error.metadata.iter().flat_map(|(name, value)| [&**name, &**value]).collect();
+    let details = strings(env, &details)?;
     let arguments =
         [jvalue { l: reason.as_raw() }, jvalue { l: message.as_raw() }, jvalue { l: details.as_raw() }];
     let made = make(env, factories().exception, &arguments)?;
@@ -106,11 +111,10 @@ pub(crate) struct Item<'a> {
     pub(crate) form: jint,
     pub(crate) content_type: JString<'a>,
     pub(crate) body: JObject<'a>,
-    pub(crate) dead: bool,
 }
 
 /// `FromNative.item`.
-pub(crate) fn item<'local>(env: &mut Env<'local>, item: &Item<'_>) -> Result<JObject<'local>, Failure> {
+pub(crate) fn item<'local>(env: &mut Env<'local>, item: &Item<'_>) -> jni::errors::Result<JObject<'local>> {
     let arguments = [
         jvalue { j: item.id.cast_signed() },
         jvalue { j: item.token.cast_signed() },
@@ -120,9 +124,28 @@ pub(crate) fn item<'local>(env: &mut Env<'local>, item: &Item<'_>) -> Result<JOb
         jvalue { i: item.form },
         jvalue { l: item.content_type.as_raw() },
         jvalue { l: item.body.as_raw() },
-        jvalue { j: item.dead.into() },
     ];
-    Ok(make(env, factories().item, &arguments)?)
+    make(env, factories().item, &arguments)
+}
+
+/// `FromNative.browsed`: the item, why it is dead, the last error, and who had it.
+pub(crate) fn browsed<'local>(
+    env: &mut Env<'local>,
+    item: &Item<'_>,
+    browsed: &Browsed,
+) -> Result<JObject<'local>, Failure> {
+    let item = self::item(env, item)?;
+    let dead_reason = optional(env, browsed.dead_reason.as_deref())?;
+    let last_error = optional(env, browsed.last_error.as_deref())?;
+    let consumers: Vec<&str> = browsed.consumers.iter().map(|consumer| &**consumer).collect();
+    let consumers = strings(env, &consumers)?;
+    let arguments = [
+        jvalue { l: item.as_raw() },
+        jvalue { l: dead_reason.as_raw() },
+        jvalue { l: last_error.as_raw() },
+        jvalue { l: consumers.as_raw() },
+    ];
+    Ok(make(env, factories().browsed, &arguments)?)
 }
 
 /// `FromNative.page`: items, and where the next page starts, if there is one.
@@ -152,6 +175,24 @@ pub(crate) fn holder<'local>(
     let texts = [jvalue { l: participant.as_raw() }, jvalue { l: session.as_raw() }];
     let arguments = [token, permits, by_token, held_for, texts[0], texts[1]];
     Ok(make(env, factories().holder, &arguments)?)
+}
+
+/// A `String[]`.
+pub(crate) fn strings<'local>(
+    env: &mut Env<'local>,
+    strings: &[&str],
+) -> jni::errors::Result<JObjectArray<'local, JString<'local>>> {
+    let array = JObjectArray::<JString>::new(env, strings.len(), JString::null())?;
+    for (i, string) in strings.iter().enumerate() {
+        let string = env.new_string(string)?.auto();
+        array.set_element(env, i, &string)?;
+    }
+    Ok(array)
+}
+
+/// A string, or null.
+fn optional<'local>(env: &mut Env<'local>, text: Option<&str>) -> jni::errors::Result<JString<'local>> {
+    text.map_or(Ok(JString::null()), |text| env.new_string(text))
 }
 
 /// A `long[]`.

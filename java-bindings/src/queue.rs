@@ -61,9 +61,8 @@ fn delivery<'local>(env: &mut Env<'local>, delivery: &Delivery) -> Result<JObjec
         form: given.form,
         content_type: given.content_type,
         body: given.body,
-        dead: false,
     };
-    jvm::item(env, &item)
+    Ok(jvm::item(env, &item)?)
 }
 
 fn browsed<'local>(env: &mut Env<'local>, browsed: &Browsed) -> Result<JObject<'local>, Failure> {
@@ -77,9 +76,8 @@ fn browsed<'local>(env: &mut Env<'local>, browsed: &Browsed) -> Result<JObject<'
         form: given.form,
         content_type: given.content_type,
         body: given.body,
-        dead: browsed.shelf == Shelf::Dead,
     };
-    jvm::item(env, &item)
+    jvm::browsed(env, &item, browsed)
 }
 
 /// An `Object[]`.
@@ -116,6 +114,7 @@ fn id<'local>(env: &mut Env<'local>, id: &ItemId) -> Result<JObject<'local>, Fai
     jvm::longs(env, &[id.0.cast_signed()])
 }
 
+/// Answers with the queue's number, once it is declared.
 #[unsafe(no_mangle)]
 extern "system" fn Java_io_syncbridge_Native_queueOpen<'local>(
     env: EnvUnowned<'local>,
@@ -145,8 +144,8 @@ extern "system" fn Java_io_syncbridge_Native_queueOpen<'local>(
             ephemeral: ephemeral.then_some(true),
         };
         let name = jvm::text(env, &name)?;
-        let queue = bridge::get(bridge)?.bridge.queue(name.as_deref(), options)?;
-        Ok(QUEUES.add(Arc::new(queue)))
+        let (queue, declared) = bridge::get(bridge)?.bridge.declare_queue(name.as_deref(), options)?;
+        Ok(call::add(declared, move |env, ()| jvm::longs(env, &[QUEUES.add(Arc::new(queue.clone()))])))
     })
 }
 

@@ -30,6 +30,7 @@ fn holder<'local>(env: &mut Env<'local>, holder: &Holder) -> Result<JObject<'loc
     jvm::holder(env, numbers, &holder.participant, &holder.session)
 }
 
+/// Answers with the semaphore's number, once it is declared.
 #[unsafe(no_mangle)]
 extern "system" fn Java_io_syncbridge_Native_semaphoreOpen<'local>(
     env: EnvUnowned<'local>,
@@ -53,7 +54,11 @@ extern "system" fn Java_io_syncbridge_Native_semaphoreOpen<'local>(
             ephemeral: ephemeral.then_some(true),
         };
         let name = jvm::text(env, &name)?;
-        Ok(SEMAPHORES.add(Arc::new(bridge::get(bridge)?.bridge.semaphore(name.as_deref(), options)?)))
+        let (semaphore, declared) =
+            bridge::get(bridge)?.bridge.declare_semaphore(name.as_deref(), options)?;
+        Ok(call::add(declared, move |env, ()| {
+            jvm::longs(env, &[SEMAPHORES.add(Arc::new(semaphore.clone()))])
+        }))
     })
 }
 

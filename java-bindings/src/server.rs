@@ -47,12 +47,8 @@ extern "system" fn Java_io_syncbridge_Native_serverUrls<'local>(
 ) -> JObjectArray<'local, JString<'local>> {
     native(env, |env| {
         let server = SERVERS.get(server)?;
-        let array = JObjectArray::<JString>::new(env, server.urls().len(), JString::null())?;
-        for (i, url) in server.urls().iter().enumerate() {
-            let url = env.new_string(url)?;
-            array.set_element(env, i, url)?;
-        }
-        Ok(array)
+        let urls: Vec<&str> = server.urls().iter().map(|url| &**url).collect();
+        Ok(jvm::strings(env, &urls)?)
     })
 }
 

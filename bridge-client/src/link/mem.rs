@@ -148,8 +148,11 @@ impl Link for Mem {
         if self.desk.closed.load(Ordering::Acquire) {
             return Started::Answered(Answered { op, outcome: Err(closed()), offered: false });
         }
-        let Submission { who, request, .. } = submission;
+        let Submission { who, object, request } = submission;
         if let Some(answer) = self.engine.namespace.direct(self.key, op, who, request) {
+            if let Ok(reply) = &answer.outcome {
+                object.learn_from(reply);
+            }
             return Started::Answered(answer.into());
         }
         let mut calls = lock(&self.desk.calls);

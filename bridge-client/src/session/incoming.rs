@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use bridge_core::command::Command;
-use bridge_core::ids::{Handle, Op};
+use bridge_core::ids::Op;
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, wire};
 use syncbridge_proto::{PROTOCOL_VERSION, v1 as pb};
 
@@ -89,7 +89,7 @@ impl Session {
         self.held_back.clear();
         // What nobody waits for is over, and objects that only it was about are not declared again.
         self.calls.retain(|_, entry| entry.slot.is_some());
-        self.outbox.participants = self.participants.clone();
+        self.outbox.participants = self.participants.values().cloned().collect();
         self.objects.retain(|object| object.strong_count() > 0);
         let objects: Vec<_> = self.objects.iter().filter_map(Weak::upgrade).collect();
         for object in &objects {
@@ -173,10 +173,8 @@ impl Session {
             self.renew(now, op, &object);
             return;
         }
-        if let (Ok(reply), Some(object)) = (&outcome, &entry.object)
-            && let Some(handle) = declared(reply)
-        {
-            object.learn(handle);
+        if let (Ok(reply), Some(object)) = (&outcome, &entry.object) {
+            object.learn_from(reply);
         }
         self.finish(op, outcome, completions);
     }
@@ -232,16 +230,6 @@ impl Session {
                 completions.0.push(slot.clone());
             }
         }
-    }
-}
-
-fn declared(reply: &Reply) -> Option<Handle> {
-    use bridge_core::command::{event, queue, semaphore};
-    match reply {
-        Reply::Queue(queue::Reply::Declared { handle, .. })
-        | Reply::Event(event::Reply::Declared { handle, .. })
-        | Reply::Semaphore(semaphore::Reply::Declared { handle, .. }) => Some(*handle),
-        _ => None,
     }
 }
 

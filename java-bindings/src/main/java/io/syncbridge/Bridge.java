@@ -125,7 +125,7 @@ public final class Bridge implements AutoCloseable {
    * @throws SyncBridgeException {@code UNAVAILABLE} when the time is over
    */
   public void flush(Duration atMost) {
-    Native.bridgeFlush(connection.id, atMost.toMillis());
+    connection.flush(atMost.toMillis());
   }
 
   /**

@@ -19,7 +19,8 @@ public final class BridgeEvent {
   BridgeEvent(Connection connection, String name, Boolean autoReset) {
     this.connection = connection;
     int reset = autoReset == null ? -1 : autoReset ? 1 : 0;
-    long event = Native.eventOpen(connection.id, name, reset, false);
+    long declaring = Native.eventOpen(connection.id, name, reset, false);
+    long event = connection.declared(declaring, "event", name);
     this.id = event;
     this.name = Native.eventName(event);
     FromNative.whenUnreachable(this, () -> Native.eventDrop(event));
@@ -99,7 +100,7 @@ public final class BridgeEvent {
    * over first.
    */
   public CompletableFuture<Boolean> awaitAsync(Duration timeout) {
-    return CallFuture.of(waiting(timeout, NO_VERSION), true);
+    return CallFuture.of(waiting(timeout, NO_VERSION));
   }
 
   private Call<Boolean> waiting(Duration timeout, long after) {

@@ -3,10 +3,10 @@ package io.syncbridge;
 import java.time.Duration;
 import java.util.AbstractQueue;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Iterator;
 import java.util.List;
-import java.util.NoSuchElementException;
 import java.util.Objects;
 import java.util.Spliterator;
 import java.util.Spliterators;
@@ -15,6 +15,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /**
  * A {@link BlockingQueue} that is shared with other programs. Beyond the interface: leases,
@@ -42,7 +43,7 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
   BridgeQueue(Connection connection, String name, Codec<E> codec, QueueOptions options) {
     this.connection = connection;
     this.codec = Objects.requireNonNull(codec, "codec");
-    long queue =
+    long declaring =
         Native.queueOpen(
             connection.id,
             name,
@@ -51,6 +52,7 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
             options.maxDeliveries() == null ? -1 : options.maxDeliveries(),
             options.deadLetters(),
             options.ephemeral());
+    long queue = connection.declared(declaring, "queue", name);
     this.id = queue;
     this.name = Native.queueName(queue);
     FromNative.whenUnreachable(this, () -> Native.queueDrop(queue));
@@ -151,7 +153,7 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
    * not been admitted.
    */
   public CompletableFuture<Void> putAsync(E element) {
-    return CallFuture.of(putting(element, key(element), Times.NEVER), false);
+    return CallFuture.of(putting(element, key(element), Times.NEVER));
   }
 
   /** Puts all elements in one step; waits while there is no room for all of them. */
@@ -190,7 +192,7 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
 
   // Taking.
 
-  private E decode(FromNative.Item item) {
+  E decode(FromNative.Item item) {
     if (item.payload() == null) {
       return local(item);
     }
@@ -257,7 +259,17 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
     long started =
         Native.queueTake(
             id, who(), true, max, min, linger == null ? 0 : Times.nanos(linger), nanos);
-    return call(started, items -> map(items, item -> new Delivery<>(this, item, taken(item))));
+    return call(started, items -> map(items, this::leased));
+  }
+
+  private Call<Delivery<E>> leasing(long nanos) {
+    return call(
+        Native.queueTake(id, who(), true, 1, 1, 0, nanos),
+        items -> leased((FromNative.Item) ((Object[]) items)[0]));
+  }
+
+  private Delivery<E> leased(FromNative.Item item) {
+    return new Delivery<>(this, item, taken(item));
   }
 
   private static <T> List<T> map(Object items, Function<FromNative.Item, T> read) {
@@ -293,7 +305,7 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
    * granted goes back.
    */
   public CompletableFuture<E> takeAsync() {
-    return CallFuture.of(getting(Times.NEVER), true);
+    return CallFuture.of(getting(Times.NEVER));
   }
 
   /**
@@ -324,21 +336,14 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
    * @return null: the time was over first
    */
   public Delivery<E> lease(Duration timeout) throws InterruptedException {
-    Deliveries<E> deliveries = leaseMany(1, 1, null, timeout);
-    return deliveries.isEmpty() ? null : deliveries.get(0);
+    checkInterrupt();
+    Call<Delivery<E>> call = leasing(Times.nanos(timeout));
+    return call.await() ? call.take() : null;
   }
 
   /** A future of {@link #lease()}. */
   public CompletableFuture<Delivery<E>> leaseAsync() {
-    long started = Native.queueTake(id, who(), true, 1, 1, 0, Times.NEVER);
-    return CallFuture.of(
-        call(
-            started,
-            items -> {
-              FromNative.Item item = (FromNative.Item) ((Object[]) items)[0];
-              return new Delivery<>(this, item, taken(item));
-            }),
-        true);
+    return CallFuture.of(leasing(Times.NEVER));
   }
 
   /** Leases several elements in one step; the arguments are those of {@link #getMany}. */
@@ -432,13 +437,39 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
     return now(call(Native.queueDescribe(id, who()), Figures::of));
   }
 
-  private FromNative.Page browse(int pageSize, FromNative.Page after) {
+  private FromNative.Page page(boolean dead, int pageSize, FromNative.Page after) {
     byte[] key = after == null ? null : after.nextKey();
     long arrival = after == null ? 0 : after.nextArrival();
     return now(
         call(
-            Native.queueBrowse(id, who(), false, pageSize, key, arrival),
+            Native.queueBrowse(id, who(), dead, pageSize, key, arrival),
             FromNative.Page.class::cast));
+  }
+
+  /**
+   * The waiting items in the order in which they would leave, without taking them. Reads the queue
+   * page by page as the stream is consumed; weakly consistent.
+   */
+  public Stream<BrowsedItem<E>> browse() {
+    return browse(false);
+  }
+
+  /**
+   * The dead letters that stay in this queue, oldest first, without taking them; read as by {@link
+   * #browse}. Where {@link QueueOptions#deadLetters} names another queue, they are waiting items of
+   * that one.
+   */
+  public Stream<BrowsedItem<E>> deadLetters() {
+    return browse(true);
+  }
+
+  private Stream<BrowsedItem<E>> browse(boolean dead) {
+    return Stream.iterate(
+            page(dead, PAGE, null),
+            Objects::nonNull,
+            page -> page.nextKey() == null ? null : page(dead, PAGE, page))
+        .flatMap(page -> Arrays.stream(page.items()))
+        .map(item -> new BrowsedItem<>(this, (FromNative.Browsed) item));
   }
 
   @Override
@@ -456,8 +487,8 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
 
   @Override
   public E peek() {
-    Object[] items = browse(1, null).items();
-    return items.length == 0 ? null : decode((FromNative.Item) items[0]);
+    Object[] items = page(false, 1, null).items();
+    return items.length == 0 ? null : decode(((FromNative.Browsed) items[0]).item());
   }
 
   @Override
@@ -476,29 +507,18 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
    * may be missed.
    */
   private final class Browser implements Iterator<E> {
-    private FromNative.Page page;
-    private int next;
-    private FromNative.Item shown;
+    private final Iterator<BrowsedItem<E>> items = browse().iterator();
+    private BrowsedItem<E> shown;
 
     @Override
     public boolean hasNext() {
-      while (page == null || next == page.items().length) {
-        if (page != null && page.nextKey() == null) {
-          return false;
-        }
-        page = browse(PAGE, page);
-        next = 0;
-      }
-      return true;
+      return items.hasNext();
     }
 
     @Override
     public E next() {
-      if (!hasNext()) {
-        throw new NoSuchElementException();
-      }
-      shown = (FromNative.Item) page.items()[next++];
-      return decode(shown);
+      shown = items.next();
+      return shown.value();
     }
 
     @Override

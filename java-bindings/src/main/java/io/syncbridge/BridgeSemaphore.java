@@ -21,7 +21,7 @@ public final class BridgeSemaphore {
 
   BridgeSemaphore(Connection connection, String name, SemaphoreOptions options) {
     this.connection = connection;
-    long semaphore =
+    long declaring =
         Native.semaphoreOpen(
             connection.id,
             name,
@@ -29,6 +29,7 @@ public final class BridgeSemaphore {
             flag(options.bounded()),
             flag(options.owned()),
             options.ephemeral());
+    long semaphore = connection.declared(declaring, "semaphore", name);
     this.id = semaphore;
     this.name = Native.semaphoreName(semaphore);
     FromNative.whenUnreachable(this, () -> Native.semaphoreDrop(semaphore));
@@ -158,7 +159,7 @@ public final class BridgeSemaphore {
   /** A future of {@link #acquirePermit(int)}. */
   public CompletableFuture<Permit> acquirePermitAsync(int permits) {
     long started = Native.semaphoreAcquire(id, who(), positive(permits), true, false, Times.NEVER);
-    return CallFuture.of(call(started, values -> new Permit(this, values[0], permits)), true);
+    return CallFuture.of(call(started, values -> new Permit(this, values[0], permits)));
   }
 
   /** Gives a permit back: this thread's newest, else another's; where none is held it adds one. */

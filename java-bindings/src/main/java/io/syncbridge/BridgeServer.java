@@ -9,7 +9,8 @@ public final class BridgeServer implements AutoCloseable {
   private final List<String> urls;
 
   private BridgeServer(String listen, Path unix) {
-    id = Native.serverStart(listen, unix == null ? null : unix.toString());
+    String path = unix == null ? null : unix.toString();
+    id = Threads.aside("syncbridge-serve", () -> Native.serverStart(listen, path));
     urls = List.of(Native.serverUrls(id));
   }
 
@@ -41,7 +42,12 @@ public final class BridgeServer implements AutoCloseable {
   /** Stops it; clients that do not go by themselves are cut off after a second. */
   @Override
   public void close() {
-    Native.serverStop(id);
+    Threads.aside(
+        "syncbridge-stop",
+        () -> {
+          Native.serverStop(id);
+          return null;
+        });
   }
 
   @Override

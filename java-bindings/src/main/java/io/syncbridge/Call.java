@@ -1,16 +1,19 @@
 package io.syncbridge;
 
+import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
 
 /**
  * A call under way in native code. Its caller leads the connection for a slice, then parks in Java
- * until the collector wakes it. What it is granted is an offer until {@link #accept}; dropped
- * before that, it goes back.
+ * until the collector wakes it; in a {@link ForkJoinPool} another worker stands in meanwhile. What
+ * it is granted is an offer until {@link #accept}; dropped before that, it goes back. One thread
+ * waits for it at a time.
  *
  * @param <T> what the call comes to
  */
-final class Call<T> {
+final class Call<T> implements ForkJoinPool.ManagedBlocker {
   private static final int WAITING = 0;
   private static final int NOT_IN_TIME = 2;
   private static final int WITHDRAWN = 3;
@@ -21,7 +24,10 @@ final class Call<T> {
   /** How long a platform thread may carry the connection itself before it parks. */
   private static final long LEAD_NANOS = 100_000;
 
-  private static final long CANCEL_MILLIS = 1000;
+  /** How long the answer to a withdrawal is waited for. */
+  static final long CANCEL_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+  private static final long FOR_EVER = Long.MAX_VALUE;
 
   private final Connection connection;
   private final long id;
@@ -29,6 +35,11 @@ final class Call<T> {
   private volatile boolean mayHaveEnded;
   private volatile Thread parked;
   private volatile Runnable listener;
+
+  /** How long its caller parks, from {@code parkedAt}. */
+  private long parkNanos;
+
+  private long parkedAt;
 
   /**
    * @param id the number of the started call
@@ -43,42 +54,59 @@ final class Call<T> {
   /**
    * Waits to the end. False: not in time.
    *
-   * <p>An interrupt withdraws the call. If it had ended before, it counts: the interrupt stays
-   * pending.
+   * <p>An interrupt withdraws the call, and the answer to that is waited for, for at most a second.
+   * If the call had ended before, it counts: the interrupt stays pending.
    */
   boolean await() throws InterruptedException {
-    int status = lead();
-    while (status == WAITING) {
-      if (Thread.interrupted()) {
-        status = Native.callCancel(id, CANCEL_MILLIS);
-        if (status == WITHDRAWN) {
-          drop();
-          throw new InterruptedException();
-        }
-        Thread.currentThread().interrupt();
-      } else {
-        status = park();
+    int status = await(FOR_EVER, true);
+    if (status == WAITING) {
+      Thread.interrupted();
+      withdraw();
+      status = await(CANCEL_NANOS, false);
+      if (status == WAITING) {
+        status = Native.callGiveUp(id);
       }
+      if (status == WITHDRAWN) {
+        drop();
+        throw new InterruptedException();
+      }
+      Thread.currentThread().interrupt();
     }
     return inTime(status);
   }
 
   /** Waits to the end, whatever interrupts come; they stay pending. False: not in time. */
   boolean awaitUninterruptibly() {
+    return inTime(await(FOR_EVER, false));
+  }
+
+  /** The same, for at most that long. False: it has not ended. */
+  boolean endsWithin(long nanos) {
+    return await(nanos, false) != WAITING;
+  }
+
+  /** Its status when it has ended, time is over, or an interrupt came. */
+  private int await(long nanos, boolean interruptibly) {
+    long began = System.nanoTime();
     boolean interrupted = false;
-    int status = lead();
-    while (status == WAITING) {
-      interrupted |= Thread.interrupted();
-      status = park();
+    int status = status(Threads.isVirtual(Thread.currentThread()) ? 0 : LEAD_NANOS);
+    long left = nanos;
+    while (status == WAITING && left > 0) {
+      if (Thread.currentThread().isInterrupted()) {
+        if (interruptibly) {
+          break;
+        }
+        interrupted = Thread.interrupted();
+      }
+      status = park(left);
+      if (nanos != FOR_EVER) {
+        left = nanos - (System.nanoTime() - began);
+      }
     }
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
-    return inTime(status);
-  }
-
-  private int lead() {
-    return status(Threads.isVirtual(Thread.currentThread()) ? 0 : LEAD_NANOS);
+    return status;
   }
 
   private int status(long sliceNanos) {
@@ -89,15 +117,38 @@ final class Call<T> {
     return status & ~COLLECT;
   }
 
-  private int park() {
+  private int park(long nanos) {
+    parkNanos = nanos;
+    parkedAt = System.nanoTime();
     parked = Thread.currentThread();
     mayHaveEnded = false;
     connection.watch(id, this);
-    while (!mayHaveEnded && !Thread.currentThread().isInterrupted()) {
-      LockSupport.park(this);
+    try {
+      ForkJoinPool.managedBlock(this);
+    } catch (InterruptedException e) {
+      throw new AssertionError("block() does not throw it", e);
     }
     parked = null;
     return status(0);
+  }
+
+  /** Not for callers: parks once. */
+  @Override
+  public boolean block() {
+    if (parkNanos == FOR_EVER) {
+      LockSupport.park(this);
+    } else {
+      LockSupport.parkNanos(this, parkNanos);
+    }
+    return isReleasable();
+  }
+
+  /** Not for callers: whether there is no reason to park (any longer). */
+  @Override
+  public boolean isReleasable() {
+    return mayHaveEnded
+        || Thread.currentThread().isInterrupted()
+        || System.nanoTime() - parkedAt >= parkNanos;
   }
 
   private boolean inTime(int status) {
@@ -130,9 +181,21 @@ final class Call<T> {
     return status(0) != WAITING;
   }
 
-  /** Withdraws it. True: nothing of it remains. False: it had ended otherwise. */
-  boolean cancel() {
-    return Native.callCancel(id, CANCEL_MILLIS) == WITHDRAWN;
+  /** Whether it was withdrawn: nothing of it remains. */
+  boolean isWithdrawn() {
+    return status(0) == WITHDRAWN;
+  }
+
+  /**
+   * Asks for the call to be withdrawn, without waiting: how it ends tells whether that was in time.
+   */
+  void withdraw() {
+    Native.callCancel(id);
+  }
+
+  /** Ends a call whose withdrawal was not answered in time. */
+  void giveUp() {
+    Native.callGiveUp(id);
   }
 
   /** What the call comes to, as an offer still. Throws where it failed. */

@@ -3,11 +3,13 @@ package io.syncbridge;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /**
  * A call as a future. Cancelling it, or completing it otherwise ({@code orTimeout}), withdraws the
  * call; what it was granted meanwhile goes back. Dependent stages run on daemon threads of
- * syncbridge, never on the one that carries the connection.
+ * syncbridge, never on the one that carries the connection, and may block.
  *
  * @param <T> what the call comes to
  */
@@ -20,19 +22,19 @@ final class CallFuture<T> extends CompletableFuture<T> {
           true);
 
   private final Call<T> call;
-  private final boolean takes;
-  private boolean over;
 
-  private CallFuture(Call<T> call, boolean takes) {
+  /** How the future ends if the call is withdrawn; null as long as nobody wants that. */
+  private Runnable instead;
+
+  private boolean over;
+  private boolean withdrawn;
+
+  private CallFuture(Call<T> call) {
     this.call = call;
-    this.takes = takes;
   }
 
-  /**
-   * @param takes what the call is granted can be refused, as long as nobody has it
-   */
-  static <T> CompletableFuture<T> of(Call<T> call, boolean takes) {
-    CallFuture<T> future = new CallFuture<>(call, takes);
+  static <T> CompletableFuture<T> of(Call<T> call) {
+    CallFuture<T> future = new CallFuture<>(call);
     call.whenEnded(future::mayHaveEnded);
     return future;
   }
@@ -41,10 +43,9 @@ final class CallFuture<T> extends CompletableFuture<T> {
     EXECUTOR.execute(this::settle);
   }
 
-  /** Accepts, then completes: whoever ends the future first decides about the grant. */
+  /** Ends the future if the call has ended. */
   private void settle() {
-    T value = null;
-    Throwable failure = null;
+    Runnable end;
     synchronized (this) {
       if (over) {
         return;
@@ -54,57 +55,100 @@ final class CallFuture<T> extends CompletableFuture<T> {
         return;
       }
       over = true;
-      try {
-        value = call.take();
-      } catch (RuntimeException | Error e) {
-        failure = e;
-      }
+      end = end();
     }
-    if (failure == null) {
-      super.complete(value);
-    } else {
-      super.completeExceptionally(failure);
+    end.run();
+  }
+
+  /** How the future ends. What was granted is accepted first. */
+  private Runnable end() {
+    withdrawn = instead != null && call.isWithdrawn();
+    if (withdrawn) {
+      call.drop();
+      return instead;
+    }
+    try {
+      T value = call.take();
+      return () -> super.complete(value);
+    } catch (RuntimeException | Error e) {
+      return () -> super.completeExceptionally(e);
     }
   }
 
-  /** True: the call is withdrawn, and nobody else will complete this future. */
-  private synchronized boolean withdraw() {
-    if (over || !(call.cancel() || takes)) {
-      return false;
+  /**
+   * Withdraws the call, without waiting: the future ends by {@code instead}, or with what the call
+   * came to before. False: it ends or has ended by somebody else.
+   */
+  private boolean withdraw(Runnable instead) {
+    synchronized (this) {
+      if (over || this.instead != null) {
+        return false;
+      }
+      this.instead = instead;
+      call.withdraw();
     }
-    over = true;
-    call.drop();
+    settle();
+    if (!isDone()) {
+      delayedExecutor(Call.CANCEL_NANOS, TimeUnit.NANOSECONDS, EXECUTOR).execute(this::giveUp);
+    }
     return true;
+  }
+
+  private void giveUp() {
+    synchronized (this) {
+      if (over) {
+        return;
+      }
+      call.giveUp();
+    }
+    settle();
+  }
+
+  /** Withdraws the call and waits for its end. True: the future ended by {@code instead}. */
+  private boolean end(Runnable instead) {
+    boolean mine = withdraw(instead);
+    handle((value, failure) -> null).join();
+    return mine && withdrawn;
   }
 
   /**
    * Withdraws the call; waits for the definite answer for at most a second. False: it had taken
-   * effect before, and the future completes with that.
+   * effect before, and the future has completed with that.
    */
   @Override
   public boolean cancel(boolean mayInterruptIfRunning) {
-    if (withdraw()) {
-      return super.cancel(mayInterruptIfRunning);
-    }
-    settle();
+    end(() -> super.cancel(mayInterruptIfRunning));
     return isCancelled();
   }
 
+  /** As {@link #cancel}, with a value. */
   @Override
   public boolean complete(T value) {
-    if (withdraw()) {
-      return super.complete(value);
-    }
-    settle();
-    return false;
+    return end(() -> super.complete(value));
+  }
+
+  /** As {@link #cancel}, with an exception. */
+  @Override
+  public boolean completeExceptionally(Throwable e) {
+    return end(() -> super.completeExceptionally(e));
   }
 
   @Override
-  public boolean completeExceptionally(Throwable e) {
-    if (withdraw()) {
-      return super.completeExceptionally(e);
-    }
-    settle();
-    return false;
+  public CompletableFuture<T> orTimeout(long timeout, TimeUnit unit) {
+    return after(timeout, unit, () -> super.completeExceptionally(new TimeoutException()));
+  }
+
+  @Override
+  public CompletableFuture<T> completeOnTimeout(T value, long timeout, TimeUnit unit) {
+    return after(timeout, unit, () -> super.complete(value));
+  }
+
+  /** The JDK's one timer thread for all futures must not wait for the answer to a withdrawal. */
+  private CompletableFuture<T> after(long timeout, TimeUnit unit, Runnable instead) {
+    CompletableFuture<Void> timer =
+        new CompletableFuture<Void>().completeOnTimeout(null, timeout, unit);
+    timer.thenRunAsync(() -> withdraw(instead), EXECUTOR);
+    whenComplete((value, failure) -> timer.complete(null));
+    return this;
   }
 }

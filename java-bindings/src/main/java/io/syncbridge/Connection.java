@@ -1,5 +1,6 @@
 package io.syncbridge;
 
+import java.time.Duration;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -25,33 +26,64 @@ final class Connection {
   final Participants participants;
   private final Map<Long, Call<?>> watched = new ConcurrentHashMap<>();
 
-  private Connection(long id, String url) {
+  private final Duration connectTimeout;
+
+  private Connection(long id, String url, Duration connectTimeout) {
     this.id = id;
     this.url = url;
+    this.connectTimeout = connectTimeout;
     this.local = Native.bridgeIsLocal(id);
     this.participants = new Participants(id);
   }
 
   static Connection open(String url, ConnectOptions options) {
+    long ttl = options.sessionTtl().toMillis();
+    long timeout = options.connectTimeout().toMillis();
     long id =
-        Native.bridgeConnect(
-            url,
-            options.label(),
-            options.sessionTtl().toMillis(),
-            options.connectTimeout().toMillis());
-    Connection connection = new Connection(id, url);
+        Threads.aside(
+            "syncbridge-connect", () -> Native.bridgeConnect(url, options.label(), ttl, timeout));
+    Connection connection = new Connection(id, url, options.connectTimeout());
     OPEN.add(connection);
-    Thread collector = new Thread(connection::collect, "syncbridge-collector");
-    collector.setDaemon(true);
-    collector.start();
+    Threads.daemon("syncbridge-collector", connection::collect);
     return connection;
+  }
+
+  /** Waits for an object (without a name: one of its own) to be declared; its number. */
+  long declared(long started, String kind, String name) {
+    Call<Long> call = new Call<>(this, started, id -> ((long[]) id)[0]);
+    if (!call.endsWithin(Times.nanos(connectTimeout))) {
+      call.drop();
+      throw new SyncBridgeException(
+          SyncBridgeException.Reason.UNAVAILABLE,
+          (name == null ? "a " + kind : "the " + kind + " " + name)
+              + " could not be declared: "
+              + url
+              + " did not answer within "
+              + connectTimeout.toMillis()
+              + " ms");
+    }
+    return call.take();
+  }
+
+  /** Returns when everything posted so far has reached the server. */
+  void flush(long atMostMillis) {
+    waiting("syncbridge-flush", () -> Native.bridgeFlush(id, atMostMillis));
   }
 
   /** Flushes and ends the session. Anything else that was closed before stays closed. */
   void close(long atMostMillis) {
     if (OPEN.remove(this)) {
-      Native.bridgeClose(id, atMostMillis);
+      waiting("syncbridge-close", () -> Native.bridgeClose(id, atMostMillis));
     }
+  }
+
+  private static void waiting(String thread, Runnable body) {
+    Threads.aside(
+        thread,
+        () -> {
+          body.run();
+          return null;
+        });
   }
 
   boolean isOpen() {

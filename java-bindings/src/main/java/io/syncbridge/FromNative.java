@@ -4,6 +4,7 @@ import java.lang.ref.Cleaner;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /** What native code makes Java objects with; looked up by name when the library is loaded. */
@@ -20,15 +21,11 @@ final class FromNative {
     return CLEANER.register(object, release);
   }
 
-  /** An item taken or browsed, not decoded yet. */
-  record Item(
-      long id,
-      long token,
-      int attempt,
-      long ageNanos,
-      boolean dead,
-      Payload payload,
-      Object local) {}
+  /** An item taken or browsed, not decoded yet; {@code payload} is null where it is local. */
+  record Item(long id, long token, int attempt, long ageNanos, Payload payload, Object local) {}
+
+  /** An item browsed, and what became of it before. */
+  record Browsed(Item item, String deadReason, String lastError, List<String> consumers) {}
 
   /** A page of a browse; {@code nextKey} is null on the last. */
   record Page(Object[] items, byte[] nextKey, long nextArrival) {}
@@ -50,14 +47,16 @@ final class FromNative {
       long buffer,
       int form,
       String contentType,
-      Object body,
-      long dead) {
+      Object body) {
     Payload payload = null;
     if (form != Native.LOCAL) {
       payload = new Payload(Native.contentType(form, contentType), bytes(body, buffer));
     }
-    return new Item(
-        id, token, attempt, ageNanos, dead != 0, payload, form == Native.LOCAL ? body : null);
+    return new Item(id, token, attempt, ageNanos, payload, form == Native.LOCAL ? body : null);
+  }
+
+  static Object browsed(Object item, String deadReason, String lastError, String[] consumers) {
+    return new Browsed((Item) item, deadReason, lastError, List.of(consumers));
   }
 
   /**

@@ -4,8 +4,10 @@ import java.nio.ByteBuffer;
 
 /**
  * The native library, method by method. Numbers stand for native objects; one that is gone is an
- * exception. Calls that answer with the number of a call return at once; the others never wait
- * longer than they are told to.
+ * exception. Calls answer at once with the number of a {@link Call}, which is waited for in Java.
+ * What waits in native code is only called by daemon threads of syncbridge: {@code bridgeConnect},
+ * {@code bridgeCollect}, {@code bridgeFlush}, {@code bridgeClose}, {@code serverStart} and {@code
+ * serverStop}; {@code callAwait} waits for the slice that it is given.
  */
 final class Native {
   /** A body that travels by reference, within this process. */
@@ -74,6 +76,8 @@ final class Native {
 
   static native int bridgeParticipant(long bridge, String label);
 
+  static native void bridgeRelabel(long bridge, int who, String label);
+
   static native long[] bridgeCollect(long bridge, long sliceMillis);
 
   static native void bridgeFlush(long bridge, long atMostMillis);
@@ -86,7 +90,9 @@ final class Native {
 
   static native boolean callWatch(long call, long bridge);
 
-  static native int callCancel(long call, long patienceMillis);
+  static native void callCancel(long call);
+
+  static native int callGiveUp(long call);
 
   static native Object callValue(long call);
 
