@@ -28,6 +28,9 @@ pub struct ConnectOptions {
     pub session_ttl: Duration,
     /// How long connecting, and declaring an object, may take.
     pub connect_timeout: Duration,
+    /// Bytes of payloads on their way to the server and not answered. A call that brings more waits for room, until its
+    /// time is over: then it ends `FULL`, and nothing of it was sent. Calls that bring no payload always pass.
+    pub outbox_bytes_max: usize,
     /// The caller's language, for people.
     pub language: &'static str,
 }
@@ -38,6 +41,7 @@ impl Default for ConnectOptions {
             label: None,
             session_ttl: Duration::from_secs(15),
             connect_timeout: Duration::from_secs(5),
+            outbox_bytes_max: crate::session::OUTBOX_BYTES_MAX,
             language: "rust",
         }
     }

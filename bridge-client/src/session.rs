@@ -15,6 +15,7 @@
 mod entry;
 mod incoming;
 mod outbox;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,8 @@ pub use crate::link::{Answered, Settle, Slot, Submission};
 pub use crate::object::Object;
 use entry::{Entry, State};
 use outbox::Outbox;
+pub use room::OUTBOX_BYTES_MAX;
+use room::Room;
 
 /// How long after its deadline a call that was not answered ends by itself.
 pub const GRACE: Duration = Duration::from_secs(1);
@@ -99,6 +102,7 @@ pub struct Session {
     /// Grants that came while the session was not known to be alive, or were found then.
     held_back: Vec<Op>,
     outbox: Outbox,
+    room: Room,
     /// Tells it from other sessions of this process and of those that it was forked from.
     serial: u64,
     /// What calls were about, to be declared again in a new session.
@@ -132,10 +136,17 @@ impl Session {
             ends: BTreeSet::new(),
             held_back: Vec::new(),
             outbox: Outbox::default(),
+            room: Room::default(),
             objects: Vec::new(),
             participants: BTreeMap::new(),
             closed: None,
         }
+    }
+
+    /// Calls that bring more than `bytes` of payloads in all, with those that are not answered yet, wait for room.
+    pub fn with_outbox_bytes_max(mut self, bytes: usize) -> Self {
+        self.room.max = bytes;
+        self
     }
 
     /// Whether the server has said welcome on the present stream.
@@ -169,7 +180,15 @@ impl Session {
             self.remember(&object);
         }
         let entry = Entry::new(now, self.ttl, who, Some(object), request, Some(slot.clone()));
-        self.enqueue(op, Entry { returns, ..entry });
+        let entry = Entry { returns, ..entry };
+        if self.room.admits(entry.bytes) {
+            self.room.used += entry.bytes;
+            self.enqueue(op, entry);
+        } else if entry.deadline.is_some_and(|deadline| deadline <= now) {
+            slot.put(Answered { op, outcome: Err(self.room.full()), offered: false });
+        } else {
+            self.wait_for_room(op, entry);
+        }
         slot
     }
 
@@ -228,6 +247,7 @@ impl Session {
         let op = slot.op();
         let Some(entry) = self.calls.get_mut(&op) else { return };
         match entry.state {
+            State::Outside => self.finish(op, Err(entry::cancelled()), completions),
             State::Queued if !entry.left => {
                 self.finish(op, Err(entry::cancelled()), completions);
             }
@@ -246,9 +266,8 @@ impl Session {
         entry.slot = None;
         let end = entry.end.take();
         match entry.state {
-            State::Queued if !entry.left => {
-                self.calls.remove(&op);
-            }
+            State::Outside => drop(self.forget(op)),
+            State::Queued if !entry.left => drop(self.forget(op)),
             State::Offered(_) | State::Claimed { .. } => {
                 self.calls.remove(&op);
                 self.outbox.refuse(op);
@@ -349,7 +368,7 @@ impl Session {
 
     /// Whether the server is known to have executed everything posted so far.
     pub fn is_flushed(&self) -> bool {
-        self.outbox.is_empty()
+        self.outbox.is_empty() && self.room.waiting.is_empty()
     }
 
     /// Ends it for this client: every call ends with `error`, and so do later ones.
@@ -364,6 +383,7 @@ impl Session {
         self.ends.clear();
         self.held_back.clear();
         self.outbox = Outbox::default();
+        self.room = Room { max: self.room.max, ..Room::default() };
         self.phase = Phase::Down;
         self.closed = Some(error);
     }
@@ -440,13 +460,16 @@ impl Session {
             return;
         }
         let Some(slot) = entry.slot.clone() else { return };
-        let outcome = entry.outcome_without_answer();
+        let outcome = match entry.state {
+            State::Outside => Err(self.room.full()),
+            _ => entry.outcome_without_answer(),
+        };
         self.abandon(now, &slot);
         fill(Some(slot), op, outcome, completions);
     }
 
     fn finish(&mut self, op: Op, outcome: Outcome, completions: &mut Completions) {
-        let Some(entry) = self.calls.remove(&op) else { return };
+        let Some(entry) = self.forget(op) else { return };
         if let Some(end) = entry.end {
             self.ends.remove(&(end, op));
         }

@@ -46,6 +46,7 @@ extern "system" fn Java_io_syncbridge_Native_bridgeConnect<'local>(
             session_ttl: millis(session_ttl),
             connect_timeout: millis(connect_timeout),
             language: "java",
+            ..ConnectOptions::default()
         };
         let bridge = Bridge::connect(&url.try_to_string(env)?, options)?;
         Ok(BRIDGES.add(Arc::new(Connection { bridge, completions: Arc::default() })))

@@ -8,12 +8,15 @@ use bridge_core::ids::{ParticipantId, Target};
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, Timeout};
 
 use super::GRACE;
+use super::room::brings;
 use crate::link::Slot;
 use crate::object::Object;
 
 /// Where a call stands.
 #[derive(Debug)]
 pub(super) enum State {
+    /// Waits for room in the outbox; nothing of it leaves.
+    Outside,
     /// In the outbox.
     Queued,
     /// Left in the frame of that number, and not answered.
@@ -39,6 +42,8 @@ pub(super) struct Entry {
     pub(super) who: ParticipantId,
     pub(super) object: Option<Arc<Object>>,
     pub(super) request: Request,
+    /// How many bytes it brings.
+    pub(super) bytes: usize,
     /// It may be a wait.
     pub(super) waits: bool,
     /// When its wait is over.
@@ -68,6 +73,7 @@ impl Entry {
         mut request: Request,
         slot: Option<Arc<Slot>>,
     ) -> Self {
+        let bytes = brings(&request);
         let timeout = timeout_mut(&mut request).copied();
         let waits = timeout.is_some();
         let deadline = timeout.map(|timeout| timeout.deadline(now));
@@ -79,6 +85,7 @@ impl Entry {
             who,
             object,
             request,
+            bytes,
             waits,
             deadline: deadline.flatten(),
             end,

@@ -107,6 +107,10 @@ impl Session {
             }
             match fate {
                 Fate::Forget => {}
+                Fate::Move if matches!(entry.state, State::Outside) => {
+                    self.calls.insert(op, entry);
+                    continue;
+                }
                 Fate::Move => {
                     entry.state = State::Queued;
                     entry.left = false;
@@ -119,6 +123,10 @@ impl Session {
                 self.ends.remove(&(end, op));
             }
         }
+        let admitted = self.calls.values().filter(|entry| !matches!(entry.state, State::Outside));
+        self.room.used = admitted.map(|entry| entry.bytes).sum();
+        self.room.waiting.retain(|op| self.calls.contains_key(op));
+        self.admit();
     }
 
     fn on_farewell(farewell: pb::Error) -> Verdict {

@@ -7,16 +7,10 @@ use super::proxy::{Cut, Proxy};
 use super::served::Served;
 use super::*;
 
-/// Cut in its handshake a first connection fails, and says so; then it is the caller's to try again.
+/// Cut in its handshake a first connection is made again.
 fn connect_through(proxy: &Proxy) -> Bridge {
     let options = ConnectOptions { connect_timeout: Duration::from_secs(2), ..ConnectOptions::default() };
-    match Bridge::connect(&proxy.url, options.clone()) {
-        Ok(bridge) => bridge,
-        Err(error) => {
-            assert_eq!(error.reason, Reason::Unavailable, "{error}");
-            Bridge::connect(&proxy.url, options).unwrap()
-        }
-    }
+    Bridge::connect(&proxy.url, options).unwrap()
 }
 
 /// Puts, gets, acquires and waits; `direct` has a connection that is not cut, and counts.

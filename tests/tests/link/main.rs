@@ -9,6 +9,7 @@ mod outages;
 mod proxy;
 mod served;
 mod signals;
+mod slow;
 
 use std::time::{Duration, Instant};
 

@@ -9,7 +9,7 @@
 //! look: it sends what waited for a frame to ride in, and watches the socket if nobody else is there.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, TryLockError, Weak};
 use std::task::Waker;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use syncbridge_proto::v1::{AttachRequest, AttachResponse};
 use super::dial::Address;
 use super::lead::{Lead, Role};
 use super::poller::Poller;
+use super::socket::Progress;
 use super::timer::Timer;
 use super::wire::{Ends, Wire};
 use crate::clock;
@@ -45,8 +46,8 @@ pub(super) struct Connection {
     pub(super) generation: u64,
     pub(super) desk: Mutex<Desk>,
     pub(super) wire: Mutex<Option<Wire>>,
-    /// Bytes received on the present wire when somebody last asked.
-    received: AtomicU64,
+    /// What had moved on the present wire when somebody last asked.
+    progress: Mutex<Progress>,
     /// Something was posted since the last turn began.
     dirty: AtomicBool,
     /// Answers that are in their slots, and whose callers have not been woken.
@@ -69,6 +70,8 @@ pub(super) struct Desk {
     outbox: Option<Waker>,
     /// Why the last connection ended.
     pub(super) lost: Option<Error>,
+    /// It was the connection that broke, not the server that refused.
+    pub(super) cut: bool,
 }
 
 /// Making another connection after one was lost.
@@ -96,9 +99,9 @@ impl Connection {
         Ok(Connection {
             address,
             generation,
-            desk: Mutex::new(Desk { session, outbox: None, lost: None }),
+            desk: Mutex::new(Desk { session, outbox: None, lost: None, cut: false }),
             wire: Mutex::new(None),
-            received: AtomicU64::new(0),
+            progress: Mutex::default(),
             dirty: AtomicBool::new(false),
             ready: Mutex::default(),
             lead: Lead::new(helper.clone()),
@@ -118,6 +121,7 @@ impl Connection {
             if self.is_closed() {
                 return Ok(());
             }
+            *lock(&self.progress) = Progress::default();
             self.install(&mut current, wire)?.attach(ends, &self.address);
             lock(&self.desk).session.on_connected(clock::now());
         }
@@ -221,11 +225,13 @@ impl Connection {
 
     /// The connection is over.
     pub(super) fn lose(&self, wire: &mut MutexGuard<'_, Option<Wire>>, end: Verdict) {
+        let cut = wire.as_ref().is_some_and(|wire| wire.socket().was_cut());
         self.uninstall(wire);
         let mut completions = Completions::default();
         {
             let mut desk = lock(&self.desk);
             desk.outbox = None;
+            desk.cut = cut;
             match end {
                 Verdict::Fatal(error) => {
                     desk.session.fail(error.clone(), &mut completions);
@@ -245,7 +251,7 @@ impl Connection {
 
     /// What is due in the session happens.
     pub(super) fn on_time(&self) {
-        let news = self.has_received();
+        let news = self.is_moving();
         let verdict = self.post(|session, completions| {
             if news {
                 session.on_progress(clock::now());
@@ -262,11 +268,10 @@ impl Connection {
         }
     }
 
-    /// Whether anything has arrived since this was asked last, be it a part of a frame.
-    fn has_received(&self) -> bool {
+    /// Whether the other side has shown since this was asked last that it is there, frame or no frame.
+    fn is_moving(&self) -> bool {
         let Ok(wire) = self.wire.try_lock() else { return false };
-        let received = wire.as_ref().map_or(0, |wire| wire.socket().received());
-        self.received.swap(received, Ordering::Relaxed) != received
+        wire.as_ref().is_some_and(|wire| lock(&self.progress).advances(wire.socket()))
     }
 
     /// Returns when the slot is ready, after `slice`, or when a signal arrives. Drives if nobody does.

@@ -19,8 +19,8 @@ use crate::lock::lock;
 const DIAL_AT_MOST: Duration = Duration::from_secs(5);
 
 /// The pauses between attempts: doubled up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(5);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// How long a bridge that was dropped goes on in the background to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);

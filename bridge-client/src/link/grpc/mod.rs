@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
+use bridge_core::Time;
 use bridge_core::error::{Error, Reason};
 use bridge_core::ids::{Op, ParticipantId};
 use bridge_core::wire::duration_field;
@@ -48,13 +49,7 @@ pub(crate) fn connect(url: &Url, options: &ConnectOptions) -> Result<Arc<dyn Lin
     let recipe = Recipe::new(url, options)?;
     let connection = recipe.prepare()?;
     let until = clock::now() + options.connect_timeout;
-    helper::connect_once(&connection, options.connect_timeout)?;
-    connection.wait_until(until.since(clock::now()), || {
-        let desk = lock(&connection.desk);
-        desk.session.is_attached() || desk.session.closed().is_some() || desk.lost.is_some()
-    });
-    let failed = lock(&connection.desk).lost.clone();
-    if let Some(error) = failed {
+    if let Err(error) = shake_hands(&connection, until) {
         connection.retire(error.clone());
         return Err(error);
     }
@@ -73,6 +68,33 @@ pub(crate) fn connect(url: &Url, options: &ConnectOptions) -> Result<Arc<dyn Lin
     helper::start(&connection).map_err(no_resources)?;
     connection.look_soon();
     Ok(Arc::new(GrpcLink { current: AtomicPtr::new(Arc::into_raw(connection).cast_mut()), recipe }))
+}
+
+/// Dials, says hello, and returns when the server has answered or the time is over. A connection that is cut meanwhile
+/// is made again; one that is refused is not.
+fn shake_hands(connection: &Arc<Connection>, until: Time) -> Result<(), Error> {
+    let mut pause = helper::FIRST_PAUSE;
+    let mut before = None;
+    loop {
+        let left = until.since(clock::now());
+        if let Err(error) = helper::connect_once(connection, left) {
+            return Err(before.unwrap_or(error));
+        }
+        connection.wait_until(left, || {
+            let desk = lock(&connection.desk);
+            desk.session.is_attached() || desk.session.closed().is_some() || desk.lost.is_some()
+        });
+        let mut desk = lock(&connection.desk);
+        let Some(error) = desk.lost.take() else { return Ok(()) };
+        let again = desk.cut && desk.session.closed().is_none() && until.since(clock::now()) > pause;
+        if !again {
+            return Err(error);
+        }
+        drop(desk);
+        before = Some(error);
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(helper::LONGEST_PAUSE);
+    }
 }
 
 fn no_resources(error: std::io::Error) -> Error {
@@ -109,7 +131,8 @@ impl Recipe {
             protocol_version: syncbridge_proto::PROTOCOL_VERSION,
         };
         let generation = fork::generation();
-        let session = Session::numbered_from(spec, Op((generation << GENERATION_SHIFT) + 1));
+        let session = Session::numbered_from(spec, Op((generation << GENERATION_SHIFT) + 1))
+            .with_outbox_bytes_max(self.options.outbox_bytes_max);
         let connection = Connection::new(self.address.clone(), generation, session).map_err(no_resources)?;
         Ok(Arc::new(connection))
     }

@@ -12,6 +12,10 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use super::descriptor::Descriptor;
 use crate::lock::lock;
 
+/// Where an HTTP/2 frame says what it is, and what the first one of a server is.
+const TYPE_AT: usize = 3;
+const SETTINGS: u8 = 4;
+
 /// A connected, non-blocking stream socket and what is known about it.
 ///
 /// Only the leader reads: if anybody else took the leader's reply off the socket, the leader would sleep in
@@ -26,6 +30,12 @@ pub(super) struct Socket {
     tried: AtomicBool,
     /// Bytes read so far.
     received: AtomicU64,
+    /// Bytes given to the kernel so far.
+    sent: AtomicU64,
+    /// The peer has ended it, or it is broken.
+    cut: AtomicBool,
+    /// What came first was no HTTP/2 SETTINGS frame.
+    foreign: AtomicBool,
     /// A write found the buffer full.
     want_write: AtomicBool,
     reader: Mutex<Option<Waker>>,
@@ -40,6 +50,9 @@ impl Socket {
             readable: AtomicBool::new(false),
             tried: AtomicBool::new(false),
             received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            cut: AtomicBool::new(false),
+            foreign: AtomicBool::new(false),
             want_write: AtomicBool::new(false),
             reader: Mutex::new(None),
             writer: Mutex::new(None),
@@ -80,9 +93,22 @@ impl Socket {
         let _ = rustix::net::shutdown(&self.descriptor, rustix::net::Shutdown::Both);
     }
 
-    /// How many bytes have been read.
-    pub(super) fn received(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
+    /// Whether a peer that speaks HTTP/2, or whatever is in between, has ended it.
+    pub(super) fn was_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed) && !self.foreign.load(Ordering::Relaxed)
+    }
+
+    /// Bytes given to the kernel that the peer's has not confirmed. A unix socket counts what the peer has not read.
+    fn unsent(&self) -> u64 {
+        #[cfg(target_os = "linux")]
+        {
+            let mut bytes: libc::c_int = 0;
+            // SAFETY: it writes one int.
+            let told = unsafe { libc::ioctl(self.descriptor.as_raw_fd(), libc::TIOCOUTQ, &mut bytes) };
+            if told == 0 { bytes.unsigned_abs().into() } else { 0 }
+        }
+        #[cfg(not(target_os = "linux"))]
+        0
     }
 
     /// `send` until the kernel takes something or says that its buffer is full *after* `want_write` was set: an
@@ -101,6 +127,10 @@ impl Socket {
                     announced = true;
                 }
                 sent => {
+                    match &sent {
+                        Ok(bytes) => drop(self.sent.fetch_add(*bytes as u64, Ordering::Relaxed)),
+                        Err(_) => self.cut.store(true, Ordering::Relaxed),
+                    }
                     if announced {
                         self.want_write.store(false, Ordering::SeqCst);
                     }
@@ -108,6 +138,29 @@ impl Socket {
                 }
             }
         }
+    }
+}
+
+/// What was known of a socket when somebody last looked.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    received: u64,
+    left: u64,
+    stuck: bool,
+}
+
+impl Progress {
+    /// Whether the other side has shown since that it is there: something has arrived, be it a part of a frame, or
+    /// some of what was stuck in our buffer has left it (a large payload on a slow line).
+    pub(super) fn advances(&mut self, socket: &Socket) -> bool {
+        let unsent = socket.unsent();
+        let now = Progress {
+            received: socket.received.load(Ordering::Relaxed),
+            left: socket.sent.load(Ordering::Relaxed).saturating_sub(unsent),
+            stuck: unsent > 0 || socket.wants_write(),
+        };
+        let before = std::mem::replace(self, now);
+        self.received != before.received || (self.left > before.left && (self.stuck || before.stuck))
     }
 }
 
@@ -157,10 +210,21 @@ impl Read for Stream {
                         socket.readable.store(false, Ordering::Relaxed);
                         break;
                     }
-                    _ => return Poll::Ready(Err(error)),
+                    _ => {
+                        socket.cut.store(true, Ordering::Relaxed);
+                        return Poll::Ready(Err(error));
+                    }
                 }
             };
-            socket.received.fetch_add(got as u64, Ordering::Relaxed);
+            let before = socket.received.fetch_add(got as u64, Ordering::Relaxed);
+            if before == 0 && got > TYPE_AT {
+                // SAFETY: the kernel wrote `got` bytes.
+                let kind = unsafe { space[TYPE_AT].assume_init() };
+                socket.foreign.store(kind != SETTINGS, Ordering::Relaxed);
+            }
+            if got == 0 && asked > 0 {
+                socket.cut.store(true, Ordering::Relaxed);
+            }
             // SAFETY: the kernel wrote that many bytes.
             unsafe { buffer.advance(got) };
             if got > 0 && got < asked {

@@ -187,6 +187,7 @@ fn a_stream_that_breaks_at_any_frame_loses_and_doubles_nothing() {
     const FRAMES: usize = 60;
     for lost in 0..FRAMES {
         let mut world = World::ready(2);
+        world.bound(1, 150);
         let mut ledger = Ledger::default();
         let mut random = Random(7);
         let mut carried = 0;
@@ -222,6 +223,7 @@ fn chaos_loses_and_doubles_nothing() {
     for seed in 1..=300 {
         let mut random = Random(u64::wrapping_mul(seed, 0x9E37_79B9_7F4A_7C15));
         let mut world = World::ready(2);
+        world.bound(1, 150);
         let mut ledger = Ledger::default();
         for _ in 0..150 {
             let client = random.below(2) as usize;
@@ -248,6 +250,7 @@ fn lost_sessions_lose_nothing_that_was_put() {
     for seed in 1..=100 {
         let mut random = Random(u64::wrapping_mul(seed, 0xA076_1D64_78BD_642F));
         let mut world = World::ready(2);
+        world.bound(1, 150);
         let mut lossy = Lossy::default();
         for _ in 0..150 {
             let client = random.below(2) as usize;

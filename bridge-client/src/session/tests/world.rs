@@ -8,7 +8,7 @@ use std::time::Duration;
 use bridge_core::command::{Command, Mode, SessionSpec, queue, semaphore};
 use bridge_core::ids::{Name, Op, ParticipantId, Secret, SessionId, SessionKey};
 use bridge_core::payload::ContentType;
-use bridge_core::{Error, Outcome, Payload, Request, Time, Timeout, wire};
+use bridge_core::{Error, Outcome, Payload, Query, Reply, Request, Time, Timeout, wire};
 use bridge_node::{Answer, Clock, Config, Frame, Namespace, Node, Outbox};
 use bytes::Bytes;
 use prost::Message;
@@ -317,6 +317,18 @@ impl World {
         self.submit(client, Which::Semaphore, Request::Command(Command::Semaphore(target, command)))
     }
 
+    /// What is READY in the queue.
+    pub(super) fn ready_items(&mut self, client: usize) -> u64 {
+        let target = self.clients[client].queue.target();
+        let query = Request::Query(Query::Queue(target, queue::Query::Describe));
+        let slot = self.submit(client, Which::Queue, query);
+        self.exchange(client);
+        match self.accept(client, &slot) {
+            Some(Ok(Reply::Queue(queue::Reply::Described(figures)))) => figures.ready,
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(super) fn declare_all(&mut self, client: usize) -> Vec<Arc<Slot>> {
         let objects = [
             (Which::Queue, &self.clients[client].queue),
@@ -335,6 +347,11 @@ impl World {
             session.settle(now, answered.op, Settle::Accept).unwrap();
         }
         Some(answered.outcome)
+    }
+
+    /// The client may have so many bytes of payloads under way.
+    pub(super) fn bound(&mut self, client: usize, bytes: usize) {
+        self.clients[client].session.room.max = bytes;
     }
 
     /// A client that is connected, has declared its objects, and is idle.
