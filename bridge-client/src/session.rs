@@ -126,7 +126,7 @@ impl Session {
             .unwrap_or(Duration::from_secs(15));
         Session {
             serial: serial(&hello.id),
-            hello: pb::SessionSpec { protocol_version: PROTOCOL_VERSION, ..hello },
+            hello: pb::SessionSpec { protocol_version: PROTOCOL_VERSION, reads_packed: true, ..hello },
             ttl,
             phase: Phase::Down,
             heard: Time::default(),

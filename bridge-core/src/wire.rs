@@ -7,6 +7,7 @@
 
 mod event;
 mod item;
+mod packed;
 mod queue;
 mod semaphore;
 
@@ -53,10 +54,10 @@ pub fn command(op: Op, participant: ParticipantId, request: &Request) -> pb::Com
     pb::Command { op: op.0, participant: participant.0, body: Some(body(request)) }
 }
 
-/// Writes an answer for the session stream.
-pub fn answer(op: Op, outcome: Outcome) -> pb::Answer {
+/// Writes an answer for the session stream; `packs`: its client reads batches in columns.
+pub fn answer(op: Op, outcome: Outcome, packs: bool) -> pb::Answer {
     let body = match outcome {
-        Ok(reply) => reply_body(reply),
+        Ok(reply) => reply_body(reply, packs),
         Err(error) => Answer::Error(error.into()),
     };
     pb::Answer { op: op.0, body: Some(body) }
@@ -155,11 +156,11 @@ fn body(request: &Request) -> Body {
     }
 }
 
-fn reply_body(reply: Reply) -> Answer {
+fn reply_body(reply: Reply, packs: bool) -> Answer {
     match reply {
         Reply::Cancelled(cancelled) => Answer::Cancel(pb::CancelResponse { cancelled }),
         Reply::Discarded => Answer::Discard(pb::DiscardResponse {}),
-        Reply::Queue(reply) => queue::reply_body(reply),
+        Reply::Queue(reply) => queue::reply_body(reply, packs),
         Reply::Event(reply) => event::reply_body(reply),
         Reply::Semaphore(reply) => semaphore::reply_body(reply),
     }
@@ -216,7 +217,7 @@ macro_rules! responses {
             type Error = crate::error::Error;
 
             fn try_from(reply: crate::command::Reply) -> Result<Self, Self::Error> {
-                match super::reply_body(reply) {
+                match super::reply_body(reply, false) {
                     syncbridge_proto::v1::answer::Body::$body(message) => Ok(message),
                     other => Err(super::unexpected(&other)),
                 }

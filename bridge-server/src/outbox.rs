@@ -35,6 +35,8 @@ pub(crate) struct Outgoing {
 #[derive(Default)]
 struct State {
     welcome: Option<pb::Welcome>,
+    /// The client reads batches in columns.
+    packs: bool,
     answers: VecDeque<Answer>,
     received: u64,
     heartbeat: u64,
@@ -51,9 +53,10 @@ impl Outgoing {
         Arc::new(Outgoing { state: Mutex::default(), backlog, connection })
     }
 
-    /// The first message.
-    pub(crate) fn welcome(&self, welcome: pb::Welcome, received: u64) {
+    /// The first message. `packs`: the client reads batches in columns.
+    pub(crate) fn welcome(&self, welcome: pb::Welcome, received: u64, packs: bool) {
         self.change(|state| {
+            state.packs = packs;
             state.welcome = Some(welcome);
             state.received = received;
         });
@@ -127,7 +130,7 @@ impl Outgoing {
         let farewell = if state.answers.is_empty() { state.farewell.take() } else { None };
         let welcome = state.welcome.take();
         let heartbeat = std::mem::take(&mut state.heartbeat);
-        let received = state.received;
+        let (received, packs) = (state.received, state.packs);
         let reader = state.reader.take();
         drop(state);
         let relieved = self.backlog.left(bytes);
@@ -137,7 +140,7 @@ impl Outgoing {
         let frame = pb::AttachResponse {
             welcome,
             received,
-            answers: taken.into_iter().map(|answer| wire::answer(answer.op, answer.outcome)).collect(),
+            answers: taken.into_iter().map(|answer| wire::answer(answer.op, answer.outcome, packs)).collect(),
             heartbeat,
             farewell: farewell.map(Into::into),
         };

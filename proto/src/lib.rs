@@ -3,6 +3,9 @@
 //! With the feature `grpc` (the default) the tonic clients and servers of each service are there too; without
 //! it only the messages are, which is all that the engine needs.
 
+#[cfg(feature = "grpc")]
+mod codec;
+
 // Generated code: its documentation stands in the proto files.
 #[allow(missing_docs, unreachable_pub, clippy::all)]
 pub mod v1 {

@@ -55,7 +55,7 @@ mod _syncbridge {
     /// What bytes of a content type stand for.
     #[pyfunction]
     fn decode<'py>(py: Python<'py>, content_type: &str, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-        value::decode(py, content_type, data)
+        value::decode(py, &bridge_core::payload::ContentType::parse(content_type), data)
     }
 
     /// The order-preserving bytes of a priority key; `element`: of an element that was put without one.

@@ -121,11 +121,16 @@ impl Queue {
     fn put_many(
         &self,
         py: Python<'_>,
-        values: Vec<Bound<'_, PyAny>>,
+        values: &Bound<'_, PyList>,
         timeout: Option<f64>,
     ) -> PyResult<Vec<u64>> {
         let _releasing = Releasing::around(py);
-        let items = values.iter().map(|value| self.item(value, None)).collect::<PyResult<Vec<_>>>()?;
+        let items: Vec<_> = if self.priority {
+            values.iter().map(|value| self.item(&value, None)).collect::<PyResult<_>>()?
+        } else {
+            let payloads = self.codec.encode_many(values)?.into_iter();
+            payloads.map(|payload| NewItem { payload, key: Bytes::new() }).collect()
+        };
         if items.is_empty() {
             return Ok(Vec::new());
         }

@@ -94,6 +94,21 @@ def test_items_go_through_a_queue_in_order(api: Any) -> None:
     assert got[0].token < got[1].token < got[2].token
 
 
+def test_a_batch_may_be_put_in_columns(api: Any) -> None:
+    values = [b"a", b"", b"ccc"]
+    packed = queue.PackedItems(data=b"".join(values), sizes=map(len, values), content_type="application/cbor")
+    ids = api.queue.PutMany(queue.QueueServicePutManyRequest(queue="jobs", packed=packed)).ids
+    got = api.queue.GetMany(queue.QueueServiceGetManyRequest(queue="jobs", max=10))
+    assert [one.payload.data for one in got.deliveries] == values
+    assert [one.id for one in got.deliveries] == list(ids)
+    assert {one.payload.content_type for one in got.deliveries} == {"application/cbor"}
+    assert not got.HasField("packed")
+    packed.sizes.append(1)
+    with pytest.raises(grpc.RpcError) as wrong:
+        api.queue.PutMany(queue.QueueServicePutManyRequest(queue="jobs", packed=packed))
+    assert reason(wrong.value).metadata["field"] == "packed"
+
+
 def test_a_lease_comes_back_unless_it_is_acknowledged(api: Any) -> None:
     _, me = opened(api)
     api.queue.PutMany(queue.QueueServicePutManyRequest(queue="jobs", items=[item(b"a"), item(b"b")]))

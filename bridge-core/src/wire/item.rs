@@ -19,6 +19,16 @@ pub(super) fn detached(bytes: Bytes) -> Bytes {
     if bytes.len() <= COPY_BYTES_MAX { Bytes::copy_from_slice(&bytes) } else { bytes }
 }
 
+impl ContentType {
+    /// As a message has it: the default is not spelled out.
+    pub(super) fn to_field(&self) -> String {
+        match self {
+            ContentType::Bytes => String::new(),
+            other => other.as_str().to_owned(),
+        }
+    }
+}
+
 impl From<pb::Payload> for Payload {
     fn from(message: pb::Payload) -> Self {
         let headers = message.headers;
@@ -38,10 +48,7 @@ impl From<&Payload> for pb::Payload {
             // A local object cannot leave its process; the bindings encode for every link but mem:.
             Body::Local(_) => Bytes::new(),
         };
-        let content_type = match &payload.content_type {
-            ContentType::Bytes => String::new(),
-            other => other.as_str().to_owned(),
-        };
+        let content_type = payload.content_type.to_field();
         let headers = payload.headers.iter().flat_map(|headers| headers.iter());
         let headers = headers.map(|(name, value)| pb::Header { name: name.clone(), value: value.clone() });
         pb::Payload { data, content_type, headers: headers.collect() }

@@ -7,6 +7,7 @@ use pb::command::Body;
 use syncbridge_proto::v1 as pb;
 
 use super::item::{browsed, delivery, new_item};
+use super::packed::{pack_deliveries, pack_items, unpack_deliveries, unpack_items};
 use super::{
     duration, duration_field, named, responses, target, target_fields, timeout, timeout_field, unexpected,
 };
@@ -76,7 +77,7 @@ macro_rules! commands {
 
 commands! {
     QueueServicePutRequest: |m| Command::Put { item: new_item("item", m.item)?, timeout: timeout(m.timeout)? };
-    QueueServicePutManyRequest: |m| Command::PutMany { items: new_items(m.items)?, timeout: timeout(m.timeout)? };
+    QueueServicePutManyRequest: |m| Command::PutMany { items: new_items(m.items, m.packed)?, timeout: timeout(m.timeout)? };
     QueueServiceGetRequest: |m| take(Mode::Get, Batch::ONE, m.timeout)?;
     QueueServiceLeaseRequest: |m| take(Mode::Lease, Batch::ONE, m.timeout)?;
     QueueServiceGetManyRequest: |m| take(Mode::Get, batch(m.max, m.min, m.linger)?, m.timeout)?;
@@ -132,7 +133,13 @@ impl TryFrom<pb::QueueServiceBrowseRequest> for Request {
 /// Items on a page where the request does not say.
 const PAGE_SIZE: u32 = 100;
 
-fn new_items(items: Vec<pb::NewItem>) -> Result<Vec<NewItem>, Error> {
+fn new_items(items: Vec<pb::NewItem>, packed: Option<pb::PackedItems>) -> Result<Vec<NewItem>, Error> {
+    if let Some(packed) = packed {
+        if !items.is_empty() {
+            return Err(Error::invalid("packed", "both items and packed are given; give one of them"));
+        }
+        return unpack_items(packed);
+    }
     if items.is_empty() {
         return Err(Error::invalid("items", "items is empty; give at least one item"));
     }
@@ -224,8 +231,10 @@ pub(super) fn command_body(target: &Target, command: &Command) -> Body {
             Body::QueuePut(pb::QueueServicePutRequest { queue, handle, item, timeout })
         }
         Command::PutMany { items, timeout } => {
-            let (items, timeout) = (items.iter().map(pb::NewItem::from).collect(), timeout_field(*timeout));
-            Body::QueuePutMany(pb::QueueServicePutManyRequest { queue, handle, items, timeout })
+            let (packed, timeout) = (pack_items(items), timeout_field(*timeout));
+            let one_by_one = if packed.is_none() { &items[..] } else { &[] };
+            let items = one_by_one.iter().map(pb::NewItem::from).collect();
+            Body::QueuePutMany(pb::QueueServicePutManyRequest { queue, handle, items, timeout, packed })
         }
         Command::Take { mode, batch, timeout } => {
             take_body(queue, handle, *mode, batch, timeout_field(*timeout))
@@ -311,7 +320,8 @@ pub(super) fn query_body(target: &Target, query: &Query) -> Body {
     }
 }
 
-pub(super) fn reply_body(reply: Reply) -> Answer {
+/// `packs`: batches may be in columns.
+pub(super) fn reply_body(reply: Reply, packs: bool) -> Answer {
     match reply {
         Reply::Declared { handle, options } => {
             let (handle, options) = (handle.to_u64(), Some(options.into()));
@@ -322,7 +332,7 @@ pub(super) fn reply_body(reply: Reply) -> Answer {
             let ids = ids.into_iter().map(|id| id.0).collect();
             Answer::QueuePutMany(pb::QueueServicePutManyResponse { ids })
         }
-        Reply::Taken(taken) => taken_body(taken),
+        Reply::Taken(taken) => taken_body(taken, packs),
         Reply::Acked => Answer::QueueAck(pb::QueueServiceAckResponse {}),
         Reply::Nacked => Answer::QueueNack(pb::QueueServiceNackResponse {}),
         Reply::Rejected => Answer::QueueReject(pb::QueueServiceRejectResponse {}),
@@ -343,26 +353,31 @@ pub(super) fn reply_body(reply: Reply) -> Answer {
 }
 
 /// On the stream one item goes in the message for one, however many were asked for.
-fn taken_body(taken: Taken) -> Answer {
-    let (mode, one) = (taken.mode, taken.deliveries.len() == 1);
-    let mut deliveries = taken.deliveries.into_iter().map(pb::Delivery::from);
+fn taken_body(taken: Taken, packs: bool) -> Answer {
+    let Taken { mode, deliveries } = taken;
+    let one = deliveries.len() == 1;
+    let packed = if packs && !one { pack_deliveries(&deliveries) } else { None };
+    let one_by_one = if packed.is_none() { deliveries } else { Vec::new() };
+    let mut deliveries = one_by_one.into_iter().map(pb::Delivery::from);
     match (mode, one) {
         (Mode::Get, true) => Answer::QueueGet(pb::QueueServiceGetResponse { delivery: deliveries.next() }),
         (Mode::Lease, true) => {
             Answer::QueueLease(pb::QueueServiceLeaseResponse { delivery: deliveries.next() })
         }
         (Mode::Get, false) => {
-            Answer::QueueGetMany(pb::QueueServiceGetManyResponse { deliveries: deliveries.collect() })
+            let deliveries = deliveries.collect();
+            Answer::QueueGetMany(pb::QueueServiceGetManyResponse { deliveries, packed })
         }
         (Mode::Lease, false) => {
-            Answer::QueueLeaseMany(pb::QueueServiceLeaseManyResponse { deliveries: deliveries.collect() })
+            let deliveries = deliveries.collect();
+            Answer::QueueLeaseMany(pb::QueueServiceLeaseManyResponse { deliveries, packed })
         }
     }
 }
 
 /// A unary call is answered in the form in which it asked.
 macro_rules! taken_responses {
-    ($($message:ident: $field:ident = |$deliveries:ident| $value:expr;)*) => {$(
+    ($($message:ident: |$deliveries:ident| { $($field:ident: $value:expr),* };)*) => {$(
         impl TryFrom<command::Reply> for pb::$message {
             type Error = Error;
 
@@ -370,7 +385,7 @@ macro_rules! taken_responses {
                 match reply {
                     command::Reply::Queue(Reply::Taken(taken)) => {
                         let mut $deliveries = taken.deliveries.into_iter().map(pb::Delivery::from);
-                        Ok(pb::$message { $field: $value })
+                        Ok(pb::$message { $($field: $value),* })
                     }
                     other => Err(unexpected(&other)),
                 }
@@ -380,10 +395,10 @@ macro_rules! taken_responses {
 }
 
 taken_responses! {
-    QueueServiceGetResponse: delivery = |deliveries| deliveries.next();
-    QueueServiceLeaseResponse: delivery = |deliveries| deliveries.next();
-    QueueServiceGetManyResponse: deliveries = |deliveries| deliveries.by_ref().collect();
-    QueueServiceLeaseManyResponse: deliveries = |deliveries| deliveries.by_ref().collect();
+    QueueServiceGetResponse: |deliveries| { delivery: deliveries.next() };
+    QueueServiceLeaseResponse: |deliveries| { delivery: deliveries.next() };
+    QueueServiceGetManyResponse: |deliveries| { deliveries: deliveries.by_ref().collect(), packed: None };
+    QueueServiceLeaseManyResponse: |deliveries| { deliveries: deliveries.by_ref().collect(), packed: None };
 }
 
 fn described(figures: Figures) -> pb::QueueServiceDescribeResponse {
@@ -418,8 +433,15 @@ fn one(mode: Mode, message: Option<pb::Delivery>) -> Result<Reply, Error> {
     Ok(Reply::Taken(Taken { mode, deliveries: vec![delivery(message)?] }))
 }
 
-fn many(mode: Mode, messages: Vec<pb::Delivery>) -> Result<Reply, Error> {
-    let deliveries = messages.into_iter().map(|message| delivery(Some(message))).collect::<Result<_, _>>()?;
+fn many(
+    mode: Mode,
+    messages: Vec<pb::Delivery>,
+    packed: Option<pb::PackedDeliveries>,
+) -> Result<Reply, Error> {
+    let deliveries = match packed {
+        Some(packed) => unpack_deliveries(packed)?,
+        None => messages.into_iter().map(|message| delivery(Some(message))).collect::<Result<_, _>>()?,
+    };
     Ok(Reply::Taken(Taken { mode, deliveries }))
 }
 
@@ -433,8 +455,8 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
         Answer::QueuePutMany(message) => Reply::PutMany(message.ids.into_iter().map(ItemId).collect()),
         Answer::QueueGet(message) => one(Mode::Get, message.delivery)?,
         Answer::QueueLease(message) => one(Mode::Lease, message.delivery)?,
-        Answer::QueueGetMany(message) => many(Mode::Get, message.deliveries)?,
-        Answer::QueueLeaseMany(message) => many(Mode::Lease, message.deliveries)?,
+        Answer::QueueGetMany(message) => many(Mode::Get, message.deliveries, message.packed)?,
+        Answer::QueueLeaseMany(message) => many(Mode::Lease, message.deliveries, message.packed)?,
         Answer::QueueAck(_) => Reply::Acked,
         Answer::QueueNack(_) => Reply::Nacked,
         Answer::QueueReject(_) => Reply::Rejected,

@@ -161,8 +161,10 @@ fn every_outcome_survives_the_wire() {
     outcomes.push(Ok(Reply::Cancelled(true)));
     outcomes.push(Ok(Reply::Discarded));
     outcomes.push(Err(error));
-    for expected in outcomes {
-        let bytes = prost::Message::encode_to_vec(&answer(Op(9), expected.clone()));
+    for (expected, packs) in
+        outcomes.into_iter().flat_map(|outcome| [(outcome.clone(), false), (outcome, true)])
+    {
+        let bytes = prost::Message::encode_to_vec(&answer(Op(9), expected.clone(), packs));
         let message = <pb::Answer as prost::Message>::decode(&bytes[..]).expect("decodes");
         let (op, mut found) = outcome(message).expect("has an op");
         assert_eq!(op, Op(9));
@@ -173,6 +175,75 @@ fn every_outcome_survives_the_wire() {
         }
         assert_eq!(found, expected);
     }
+}
+
+fn plain(value: &[u8]) -> queue::NewItem {
+    let payload = Payload::new(ContentType::Text, value.to_vec());
+    queue::NewItem { payload, key: Bytes::new() }
+}
+
+fn put_many(items: Vec<queue::NewItem>) -> pb::QueueServicePutManyRequest {
+    let target = Target::Name(name("q"));
+    let request =
+        Request::Command(Command::Queue(target, queue::Command::PutMany { items, timeout: Timeout::Never }));
+    match command(Op(1), ParticipantId(1), &request).body {
+        Some(Body::QueuePutMany(message)) => message,
+        other => panic!("not a put_many: {other:?}"),
+    }
+}
+
+#[test]
+fn a_batch_goes_in_columns_where_its_items_are_alike() {
+    let alike: Vec<_> = (0..300_usize).map(|size| plain(&vec![7; size * 3 % 700])).collect();
+    let message = put_many(alike.clone());
+    assert!(message.items.is_empty() && message.packed.is_some());
+    let read: Request = message.try_into().expect("valid");
+    let expected = queue::Command::PutMany { items: alike, timeout: Timeout::Never };
+    assert_eq!(read, Request::Command(Command::Queue(Target::Name(name("q")), expected)));
+
+    let cbor = queue::NewItem { payload: Payload::new(ContentType::Cbor, "x"), ..plain(b"") };
+    let large = plain(&vec![7; 300 << 10]);
+    for odd in [item(b"k"), item(b""), cbor, large] {
+        let message = put_many(vec![plain(b"a"), odd]);
+        assert!(message.items.len() == 2 && message.packed.is_none());
+    }
+}
+
+#[test]
+fn deliveries_go_in_columns_where_they_are_alike() {
+    let delivery = |id, token, attempt, age| queue::Delivery {
+        id: ItemId(id),
+        payload: Payload::new(ContentType::Cbor, vec![id as u8; id as usize]),
+        key: Bytes::new(),
+        token: Token(token),
+        attempt,
+        age: Duration::from_micros(age),
+    };
+    let packed = |deliveries: &[queue::Delivery]| {
+        let taken = queue::Taken { mode: queue::Mode::Lease, deliveries: deliveries.to_vec() };
+        let expected = Ok(Reply::Queue(queue::Reply::Taken(taken)));
+        let message = answer(Op(9), expected.clone(), true);
+        let packed = match &message.body {
+            Some(Answer::QueueLeaseMany(message)) => message.packed.clone(),
+            _ => None,
+        };
+        assert_eq!(outcome(message), Ok((Op(9), expected)));
+        packed
+    };
+    let mut deliveries = vec![
+        delivery(3, 10, 1, 5),
+        delivery(4, 11, 1, 5),
+        delivery(5, 12, 2, 5),
+        delivery(6, 13, 2, 6),
+        delivery(8, 14, 2, 6),
+    ];
+    let runs: Vec<_> = packed(&deliveries).expect("packed").runs.iter().map(|run| run.count).collect();
+    assert_eq!(runs, [2, 1, 1, 1]);
+    assert_eq!(packed(&deliveries[..1]), None, "one goes by itself");
+    deliveries[4].token = Token(15);
+    assert_eq!(packed(&deliveries), None);
+    deliveries[4] = queue::Delivery { key: Bytes::from_static(b"k"), ..delivery(8, 14, 2, 6) };
+    assert_eq!(packed(&deliveries), None);
 }
 
 #[test]
@@ -200,7 +271,21 @@ fn bad_input_names_the_field() {
         pb::QueueServiceBrowseRequest {
             queue: "q".into(), page_token: "1.€€".into(), ..Default::default()
         };
-    let cases: [(Result<Request, Error>, &str); 8] = [
+    let packed = |data: &[u8], sizes: &[u32], items| {
+        let packed = pb::PackedItems {
+            data: Bytes::copy_from_slice(data),
+            sizes: sizes.to_vec(),
+            ..Default::default()
+        };
+        let packed = Some(packed);
+        pb::QueueServicePutManyRequest { queue: "q".into(), items, packed, ..Default::default() }
+    };
+    let cases: [(Result<Request, Error>, &str); 13] = [
+        (packed(b"abc", &[1, 1], vec![]).try_into(), "packed"),
+        (packed(b"abc", &[1, 3], vec![]).try_into(), "packed"),
+        (packed(b"abc", &[u32::MAX, 4], vec![]).try_into(), "packed"),
+        (packed(b"", &[], vec![]).try_into(), "packed"),
+        (packed(b"a", &[1], vec![good.clone()]).try_into(), "packed"),
         (put("", Some(good.clone())).try_into(), "queue"),
         (put("a\0b", Some(good.clone())).try_into(), "queue"),
         (put("a/b", Some(good.clone())).try_into(), "queue"),

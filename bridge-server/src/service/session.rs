@@ -37,6 +37,8 @@ struct Open {
     key: SessionKey,
     resumed: bool,
     ttl: Duration,
+    /// The client reads batches in columns.
+    packs: bool,
 }
 
 #[tonic::async_trait]
@@ -121,7 +123,7 @@ impl SessionService for Service {
             protocol_version: PROTOCOL_VERSION,
             server_version: VERSION.to_owned(),
         };
-        outgoing.welcome(welcome, attached.received);
+        outgoing.welcome(welcome, attached.received, open.packs);
 
         let (namespace, key) = (open.namespace, open.key);
         let stream = Attachment {
@@ -257,7 +259,7 @@ fn open(node: &Node, spec: pb::SessionSpec) -> Result<Open, Error> {
     let namespace = node.namespace(&name)?;
     let opened = namespace.open(core, Some(identity))?;
     let ttl = namespace.touch(opened.session)?;
-    Ok(Open { namespace, key: opened.session, resumed: opened.resumed, ttl })
+    Ok(Open { namespace, key: opened.session, resumed: opened.resumed, ttl, packs: spec.reads_packed })
 }
 
 fn sixteen(field: &'static str, bytes: &[u8]) -> Result<u128, Error> {

@@ -1,5 +1,6 @@
 //! Content types: which form the bytes have.
 
+use bridge_core::payload::ContentType;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
@@ -21,7 +22,19 @@ pub(super) enum Form<'a> {
 
 impl<'a> Form<'a> {
     /// The form that a content type names. What is unknown is bytes.
-    pub(super) fn of(content_type: &'a str) -> Self {
+    pub(super) fn of(content_type: &'a ContentType) -> Self {
+        match content_type {
+            ContentType::Bytes => Form::Bytes,
+            ContentType::Text => Form::Text { charset: None },
+            ContentType::Cbor => Form::Cbor,
+            ContentType::Json => Form::Json,
+            ContentType::NdArray => Form::NdArray,
+            ContentType::Pickle => Form::Pickle,
+            ContentType::Other(text) => Form::parse(text),
+        }
+    }
+
+    fn parse(content_type: &'a str) -> Self {
         let (media_type, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
         match media_type.trim().to_ascii_lowercase().as_str() {
             "application/cbor" => Form::Cbor,

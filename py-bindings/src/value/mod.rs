@@ -15,10 +15,10 @@ mod types;
 use std::sync::Arc;
 
 use bridge_core::payload::{Body, ContentType, Payload};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::errors;
 use local::Local;
@@ -29,6 +29,10 @@ pub(crate) use types::Imported;
 
 /// Levels of nesting that are written and read; part of the format.
 const DEPTH_MAX: usize = 256;
+/// Values of a batch up to this size share memory.
+const SMALL_BYTES: usize = 4 << 10;
+/// How much they share at a time.
+const SHARED_BYTES: usize = 32 << 10;
 /// This project's own CBOR tag for a tuple.
 const TAG_TUPLE: u64 = 45730;
 /// This project's own CBOR tag for a date and time of no time zone.
@@ -62,6 +66,37 @@ impl Codec {
         encode(value)
     }
 
+    /// The payloads that carry `values`; small texts and bytes share their memory.
+    pub(crate) fn encode_many(&self, values: &Bound<'_, PyList>) -> PyResult<Vec<Payload>> {
+        if self.local || self.custom.is_some() {
+            return values.iter().map(|value| self.encode(&value)).collect();
+        }
+        let mut memory = BytesMut::new();
+        let mut share = |content_type, data: &[u8]| {
+            if memory.capacity() < data.len() {
+                memory = BytesMut::with_capacity(SHARED_BYTES);
+            }
+            memory.extend_from_slice(data);
+            Payload::new(content_type, memory.split())
+        };
+        let is_small = |data: &[u8]| data.len() <= SMALL_BYTES;
+        let encode = |value: Bound<'_, PyAny>| {
+            if let Ok(data) = value.cast::<PyBytes>()
+                && is_small(data.as_bytes())
+            {
+                return Ok(share(ContentType::Bytes, data.as_bytes()));
+            }
+            if let Ok(text) = value.cast::<PyString>() {
+                let text = cbor_write::utf8(text)?;
+                if is_small(text.as_bytes()) {
+                    return Ok(share(ContentType::Text, text.as_bytes()));
+                }
+            }
+            encode(&value)
+        };
+        values.iter().map(encode).collect()
+    }
+
     /// The value that `payload` carries.
     pub(crate) fn decode<'py>(&self, py: Python<'py>, payload: &Payload) -> PyResult<Bound<'py, PyAny>> {
         match &payload.body {
@@ -74,7 +109,7 @@ impl Codec {
                     let data = PyBytes::new(py, data);
                     codec.bind(py).call_method1("decode", (payload.content_type.as_str(), data))
                 }
-                None => decode(py, payload.content_type.as_str(), data),
+                None => decode(py, &payload.content_type, data),
             },
         }
     }
@@ -96,7 +131,11 @@ pub(crate) fn encode(value: &Bound<'_, PyAny>) -> PyResult<Payload> {
 }
 
 /// The ordinary decoding: by the content type alone.
-pub(crate) fn decode<'py>(py: Python<'py>, content_type: &str, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn decode<'py>(
+    py: Python<'py>,
+    content_type: &ContentType,
+    data: &[u8],
+) -> PyResult<Bound<'py, PyAny>> {
     match media::Form::of(content_type) {
         media::Form::Bytes => Ok(PyBytes::new(py, data).into_any()),
         media::Form::Text { charset } => media::text(py, data, charset),

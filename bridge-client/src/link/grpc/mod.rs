@@ -128,7 +128,7 @@ impl Recipe {
             ttl: Some(duration_field(self.options.session_ttl)),
             label: identity.label.clone(),
             process: Some(process::identity(identity)),
-            protocol_version: syncbridge_proto::PROTOCOL_VERSION,
+            ..pb::SessionSpec::default()
         };
         let generation = fork::generation();
         let session = Session::numbered_from(spec, Op((generation << GENERATION_SHIFT) + 1))

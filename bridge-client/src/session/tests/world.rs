@@ -233,7 +233,8 @@ impl World {
 
     fn answer(stream: &Stream, response: &mut pb::AttachResponse) {
         let mut sent = lock(&stream.outbox.0);
-        response.answers = sent.0.drain(..).map(|answer| wire::answer(answer.op, answer.outcome)).collect();
+        response.answers =
+            sent.0.drain(..).map(|answer| wire::answer(answer.op, answer.outcome, true)).collect();
         response.farewell = sent.1.take().map(pb::Error::from);
     }
 
