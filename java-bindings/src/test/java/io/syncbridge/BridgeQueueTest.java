@@ -16,6 +16,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -236,6 +237,47 @@ class BridgeQueueTest {
       }
       assertEquals(0, queue.size());
       assertEquals(List.of(2L, 3L), bridge.queue("dead").getMany(2, 2, null, SOON));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void deadLettersTellTheirStory(Placement placement) throws Exception {
+    try (Bridge bridge = placement.connect()) {
+      BridgeQueue<Object> queue =
+          bridge.queue("q", Codec.values(), QueueOptions.DEFAULT.withMaxDeliveries(2));
+      queue.putMany(List.of("poison", "fine"));
+      for (int attempt = 1; attempt <= 2; attempt++) {
+        queue.lease().nack(Delivery.Reentry.PLACE, "failure " + attempt);
+      }
+      assertEquals(List.of("fine"), queue.browse().map(BrowsedItem::value).toList());
+      BrowsedItem<Object> waiting = queue.browse().findFirst().orElseThrow();
+      assertEquals(0, waiting.attempts());
+      assertTrue(waiting.deadReason().isEmpty() && waiting.consumers().isEmpty());
+
+      List<BrowsedItem<Object>> dead = queue.deadLetters().toList();
+      assertEquals(1, dead.size());
+      assertEquals("poison", dead.get(0).value());
+      assertEquals(2, dead.get(0).attempts());
+      assertEquals("failure 2", dead.get(0).lastError().orElseThrow());
+      assertTrue(dead.get(0).deadReason().isPresent());
+      String pid = ":" + ProcessHandle.current().pid();
+      assertTrue(dead.get(0).consumers().get(0).endsWith(pid), dead.toString());
+    }
+  }
+
+  /** What no codec reads is there to be looked at all the same. */
+  @Test
+  void undecodableDeadLetters() throws Exception {
+    try (Bridge bridge = Placement.SERVER.connect()) {
+      bridge.queue("q").put(List.of(1L));
+      BridgeQueue<String> strings = bridge.queue("q", Codec.string());
+      assertThrows(CodecException.class, strings::take);
+      BrowsedItem<String> dead = strings.deadLetters().findFirst().orElseThrow();
+      assertEquals(Payload.CBOR, dead.contentType().orElseThrow());
+      assertTrue(dead.deadReason().orElseThrow().startsWith("REJECTED: UNDECODABLE"));
+      assertThrows(CodecException.class, dead::value);
+      assertEquals(List.of(1L), bridge.queue("q").deadLetters().findFirst().orElseThrow().value());
     }
   }
 

@@ -104,6 +104,51 @@ class FutureTest {
     }
   }
 
+  /** What was granted at once is not lost with a future that is cancelled before it knows. */
+  @ParameterizedTest
+  @EnumSource
+  void cancelsAtOnceLoseNothing(Placement placement) throws Exception {
+    int count = 500;
+    try (Bridge bridge = placement.connect()) {
+      BridgeQueue<Object> queue = bridge.queue("q");
+      for (long i = 0; i < count; i++) {
+        queue.put(i);
+      }
+      int taken = 0;
+      for (int i = 0; i < count; i++) {
+        CompletableFuture<Object> future = queue.takeAsync();
+        if (!future.cancel(true)) {
+          future.get();
+          taken++;
+        }
+      }
+      assertEquals(count - taken, queue.size());
+    }
+  }
+
+  /** Stages that block do not keep other futures from completing. */
+  @ParameterizedTest
+  @EnumSource
+  void stagesMayBlock(Placement placement) throws Exception {
+    try (Bridge bridge = placement.connect()) {
+      BridgeQueue<Object> queue = bridge.queue("q");
+      BridgeSemaphore semaphore = bridge.semaphore("s", 0);
+      List<CompletableFuture<Void>> blocked = new ArrayList<>();
+      for (int i = 0; i < 20; i++) {
+        blocked.add(queue.takeAsync().thenAccept(taken -> semaphore.acquireUninterruptibly()));
+      }
+      for (long i = 0; i < 20; i++) {
+        queue.put(i);
+      }
+      while (semaphore.getQueueLength() < 20) {
+        Thread.onSpinWait();
+      }
+      assertTrue(bridge.event("e").awaitAsync(Duration.ofMillis(1)).get().equals(false));
+      semaphore.release(20);
+      CompletableFuture.allOf(blocked.toArray(new CompletableFuture<?>[0])).get();
+    }
+  }
+
   /**
    * Futures cancelled while elements arrive: each element is in one future or still in the queue.
    */

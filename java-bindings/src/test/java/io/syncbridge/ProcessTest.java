@@ -29,8 +29,7 @@ class ProcessTest {
     }
   }
 
-  private static Process java(List<String> options, Class<?> main, String... arguments)
-      throws IOException {
+  static Process java(List<String> options, Class<?> main, String... arguments) throws IOException {
     List<String> command = new ArrayList<>();
     command.add(System.getProperty("java.home") + "/bin/java");
     command.addAll(List.of("-cp", System.getProperty("java.class.path")));

@@ -59,7 +59,8 @@ final class Threading {
 
   /** Returns once the thread waits for something in Java; for tests that need somebody parked. */
   static void awaitParked(Thread thread) {
-    while (thread.getState() != Thread.State.WAITING) {
+    while (thread.getState() != Thread.State.WAITING
+        && thread.getState() != Thread.State.TIMED_WAITING) {
       if (!thread.isAlive()) {
         throw new AssertionError(thread + " ended instead of waiting");
       }
