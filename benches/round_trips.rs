@@ -225,8 +225,8 @@ impl Background {
         };
         self.commands.send(pb::Command {
             op,
-            participant: 0,
             body: Some(pb::command::Body::QueuePut(put)),
+            ..Default::default()
         })?;
         let answer = told.recv_timeout(Duration::from_secs(5))?;
         ensure!(matches!(answer.body, Some(pb::answer::Body::QueuePut(_))), "{answer:?}");

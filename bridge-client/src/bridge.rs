@@ -13,11 +13,11 @@ use crate::clock;
 use crate::event::Event;
 use crate::fork;
 use crate::link::{self, Link};
-use crate::object::{self, Declaration, Object};
+use crate::object::{self, Declaration, Object, Origin};
 use crate::queue::Queue;
 use crate::semaphore::Semaphore;
 use crate::url::Url;
-use crate::usage::Usage;
+use crate::usage::{Usage, Usages};
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -63,6 +63,7 @@ struct Shared {
     prefix: u64,
     anonymous: AtomicU32,
     participants: AtomicU32,
+    usages: Usages,
 }
 
 impl Drop for Shared {
@@ -102,6 +103,7 @@ impl Bridge {
             prefix: link::random_u128()? as u64,
             anonymous: AtomicU32::new(0),
             participants: AtomicU32::new(1),
+            usages: Usages::default(),
         })))
     }
 
@@ -128,8 +130,8 @@ impl Bridge {
     }
 
     /// The queue of that name, created unless it exists; `None` makes a queue of its own, which goes with its
-    /// last handle: when no clone of it, no call and no grant is left, or with the session. Blocks at most
-    /// `connect_timeout`.
+    /// last handle: when no clone of it, no call and no grant is left, or with the session. A named one blocks at most
+    /// `connect_timeout`; one of its own does not wait, and what is wrong with it the first call on it says.
     /// `CONFIG_MISMATCH` where an option differs from what was declared before.
     pub fn queue(&self, name: Option<&str>, options: queue::Options) -> Result<Queue, Error> {
         let (queue, declared) = self.declare_queue(name, options)?;
@@ -157,8 +159,8 @@ impl Bridge {
         name: Option<&str>,
         mut options: queue::Options,
     ) -> Result<(Queue, Call<()>), Error> {
-        let declared = self.name("queue", name, &mut options.ephemeral)?;
-        let (usage, call) = self.declare(declared, Declaration::Queue(options), name.is_none());
+        options.ephemeral = options.ephemeral.or(name.is_none().then_some(true));
+        let (usage, call) = self.open(name, Declaration::Queue(options))?;
         Ok((Queue { usage }, call))
     }
 
@@ -168,8 +170,8 @@ impl Bridge {
         name: Option<&str>,
         mut options: event::Options,
     ) -> Result<(Event, Call<()>), Error> {
-        let declared = self.name("event", name, &mut options.ephemeral)?;
-        let (usage, call) = self.declare(declared, Declaration::Event(options), name.is_none());
+        options.ephemeral = options.ephemeral.or(name.is_none().then_some(true));
+        let (usage, call) = self.open(name, Declaration::Event(options))?;
         Ok((Event { usage }, call))
     }
 
@@ -179,9 +181,36 @@ impl Bridge {
         name: Option<&str>,
         mut options: semaphore::Options,
     ) -> Result<(Semaphore, Call<()>), Error> {
-        let declared = self.name("semaphore", name, &mut options.ephemeral)?;
-        let (usage, call) = self.declare(declared, Declaration::Semaphore(options), name.is_none());
+        options.ephemeral = options.ephemeral.or(name.is_none().then_some(true));
+        let (usage, call) = self.open(name, Declaration::Semaphore(options))?;
         Ok((Semaphore { usage }, call))
+    }
+
+    /// The queue that another process has [shared](Queue::share): attaches and creates nothing. `anonymous`: this session
+    /// is done with it when its last handle here is gone. `OBJECT_GONE`.
+    pub fn attach_queue(&self, name: &str, anonymous: bool, options: queue::Options) -> Result<Queue, Error> {
+        Ok(Queue { usage: self.attach(name, anonymous, Declaration::Queue(options))? })
+    }
+
+    /// The event that another process has shared, as [`Bridge::attach_queue`].
+    pub fn attach_event(&self, name: &str, anonymous: bool, options: event::Options) -> Result<Event, Error> {
+        Ok(Event { usage: self.attach(name, anonymous, Declaration::Event(options))? })
+    }
+
+    /// The semaphore that another process has shared, as [`Bridge::attach_queue`].
+    pub fn attach_semaphore(
+        &self,
+        name: &str,
+        anonymous: bool,
+        options: semaphore::Options,
+    ) -> Result<Semaphore, Error> {
+        Ok(Semaphore { usage: self.attach(name, anonymous, Declaration::Semaphore(options))? })
+    }
+
+    /// Shares every anonymous object of this bridge, because the process is about to fork: its child finds them. Waits for
+    /// the server at most that long, and not at all where there is nothing new to share. `UNAVAILABLE`.
+    pub fn share_all(&self, at_most: Duration) -> Result<(), Error> {
+        if self.0.link.share_all() { self.0.link.flush(at_most) } else { Ok(()) }
     }
 
     /// Carries the connection for a slice; returns early when answers were delivered, or a signal arrives. For a
@@ -206,9 +235,9 @@ impl Bridge {
     }
 
     /// Flushes and ends the session, in at most that time: everything held goes back, every wait ends, and later calls
-    /// fail. In a forked child it does nothing.
+    /// fail. In a forked child it ends the child's session, if there is one.
     pub fn close(&self, at_most: Duration) -> Result<(), Error> {
-        if self.0.forked() {
+        if self.0.local && self.0.forked() {
             return Ok(());
         }
         self.0.link.close(at_most)
@@ -233,28 +262,40 @@ impl Bridge {
         Ok(())
     }
 
-    fn name(
-        &self,
-        field: &'static str,
-        name: Option<&str>,
-        ephemeral: &mut Option<bool>,
-    ) -> Result<Name, Error> {
-        match name {
-            Some(name) => Name::parse(field, name),
-            None => {
-                let number = self.0.anonymous.fetch_add(1, Ordering::Relaxed);
-                *ephemeral = Some(true);
-                Name::parse(field, &format!("anonymous-{:016x}-{number}", self.0.prefix))
-            }
-        }
+    pub(crate) fn usages(&self) -> &Usages {
+        &self.0.usages
     }
 
-    fn declare(&self, name: Name, declaration: Declaration, anonymous: bool) -> (Arc<Usage>, Call<()>) {
-        let usage = Usage::new(self.clone(), Object::new(name, declaration), anonymous);
-        let call = usage.call(ParticipantId::default(), usage.object.declare(), |reply| {
+    fn open(&self, name: Option<&str>, declaration: Declaration) -> Result<(Arc<Usage>, Call<()>), Error> {
+        if let Some(name) = name {
+            let object = Object::new(Name::parse(declaration.field(), name)?, declaration, Origin::Named);
+            let usage = Usage::new(self.clone(), object, false);
+            let call = Self::declare(&usage);
+            return Ok((usage, call));
+        }
+        self.check()?;
+        let number = self.0.anonymous.fetch_add(1, Ordering::Relaxed);
+        let name = Name::parse(declaration.field(), &format!("anonymous-{:016x}-{number}", self.0.prefix))?;
+        let origin = Origin::Anonymous { generation: fork::generation() };
+        let usage = Usage::new(self.clone(), Object::new(name, declaration, origin), true);
+        self.0.link.declare(&usage.object)?;
+        let call = Call::known(usage.clone(), ());
+        Ok((usage, call))
+    }
+
+    fn attach(&self, name: &str, anonymous: bool, declaration: Declaration) -> Result<Arc<Usage>, Error> {
+        let object = Object::new(Name::parse(declaration.field(), name)?, declaration, Origin::Attached);
+        let (kind, name) = (object.kind(), object.name().clone());
+        let usage = || Usage::new(self.clone(), object, anonymous);
+        let usage = if anonymous { self.0.usages.find_or_list(kind, &name, usage) } else { usage() };
+        self.await_declared(&usage.object, Self::declare(&usage))?;
+        Ok(usage)
+    }
+
+    fn declare(usage: &Arc<Usage>) -> Call<()> {
+        usage.call(ParticipantId::default(), usage.object.declare(), |reply| {
             object::declared(&reply).map(|_| ())
-        });
-        (usage, call)
+        })
     }
 
     fn await_declared(&self, object: &Object, mut call: Call<()>) -> Result<(), Error> {

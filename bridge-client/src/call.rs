@@ -23,15 +23,16 @@ type Read<T> = fn(Reply) -> Option<T>;
 pub struct Call<T> {
     usage: Arc<Usage>,
     read: Read<T>,
-    state: State,
+    state: State<T>,
     /// Whether what it does can be withdrawn without a trace, or is unknown without an answer.
     gives: bool,
 }
 
-enum State {
+enum State<T> {
     Waiting(Arc<Slot>),
     Answered(Answered),
     Failed(Error),
+    Known(T),
     Over,
 }
 
@@ -46,6 +47,11 @@ impl<T> Call<T> {
 
     pub(crate) fn failed(usage: Arc<Usage>, error: Error, read: Read<T>) -> Self {
         Call { usage, read, state: State::Failed(error), gives: false }
+    }
+
+    /// One that has ended well without having been made.
+    pub(crate) fn known(usage: Arc<Usage>, value: T) -> Self {
+        Call { usage, read: |_| None, state: State::Known(value), gives: false }
     }
 
     /// Waits at most `slice`, driving the connection if nobody does. `None`: not yet. A signal ends the slice early.
@@ -94,6 +100,7 @@ impl<T> Call<T> {
         let answered = match std::mem::replace(&mut self.state, State::Over) {
             State::Answered(answered) => answered,
             State::Failed(error) => return Some(Err(error)),
+            State::Known(value) => return Some(Ok(Granted { value, grant: None })),
             State::Over => return None,
             State::Waiting(slot) => {
                 let claimed = if slot.is_ready() { self.usage.link().claim(&slot) } else { None };
@@ -249,6 +256,6 @@ pub(crate) fn gives(request: &Request) -> bool {
             command,
             semaphore::Command::Declare(_) | semaphore::Command::Acquire(_) | semaphore::Command::Drain
         ),
-        Request::Command(Command::Cancel(_) | Command::Discard(..)) => false,
+        Request::Command(Command::Cancel(_) | Command::Discard(..) | Command::Share(..)) => false,
     }
 }

@@ -1,12 +1,13 @@
 //! What a typed handle stands for: an object by name, with what its engine calls it at present.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bridge_core::command::{Command, Request, event, queue, semaphore};
 use bridge_core::ids::{Handle, Kind, Name, Target};
 use bridge_core::{Error, Reason, Reply};
 
+use crate::fork;
 use crate::lock::lock;
 
 /// The options with which an object was declared, so that it can be declared again.
@@ -17,11 +18,49 @@ pub(crate) enum Declaration {
     Semaphore(semaphore::Options),
 }
 
+impl Declaration {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Declaration::Queue(_) => Kind::Queue,
+            Declaration::Event(_) => Kind::Event,
+            Declaration::Semaphore(_) => Kind::Semaphore,
+        }
+    }
+
+    /// What errors call its name.
+    pub(crate) fn field(&self) -> &'static str {
+        match self {
+            Declaration::Queue(_) => "queue",
+            Declaration::Event(_) => "event",
+            Declaration::Semaphore(_) => "semaphore",
+        }
+    }
+}
+
+/// Who makes an object where it is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Whoever uses it: it has a name that others use too.
+    Named,
+    /// The process that made up its name. Its forked children attach.
+    Anonymous {
+        /// `fork::generation()` of that process.
+        generation: u64,
+    },
+    /// Another process: this one attaches and never makes it.
+    Attached,
+}
+
 /// An object of a namespace. Names stay; the engine's handle is learned, and forgotten with the session.
 #[derive(Debug)]
 pub struct Object {
     name: Name,
     declaration: Declaration,
+    origin: Origin,
+    /// Other processes have been told of it.
+    shared: AtomicBool,
+    /// Why it could not be declared, if that is so.
+    refusal: Mutex<Option<Error>>,
     /// `Handle::to_u64`; 0 while unknown.
     handle: AtomicU64,
     /// The session that has it on its list of what to declare again.
@@ -38,10 +77,13 @@ struct Permits {
 }
 
 impl Object {
-    pub(crate) fn new(name: Name, declaration: Declaration) -> Self {
+    pub(crate) fn new(name: Name, declaration: Declaration, origin: Origin) -> Self {
         Object {
             name,
             declaration,
+            origin,
+            shared: AtomicBool::new(false),
+            refusal: Mutex::default(),
             handle: AtomicU64::new(0),
             remembered_by: AtomicU64::new(0),
             permits: Mutex::default(),
@@ -53,18 +95,15 @@ impl Object {
     }
 
     pub(crate) fn kind(&self) -> Kind {
-        match self.declaration {
-            Declaration::Queue(_) => Kind::Queue,
-            Declaration::Event(_) => Kind::Event,
-            Declaration::Semaphore(_) => Kind::Semaphore,
-        }
+        self.declaration.kind()
     }
 
-    /// How to address it now: by handle once that is known.
+    /// How to address it now: by handle once that is known. Only [`Object::declare`] creates it, so that it never comes
+    /// to be without its options.
     pub(crate) fn target(&self) -> Target {
         match Handle::from_u64(self.handle.load(Ordering::Relaxed)) {
             Some(handle) => Target::Handle(handle),
-            None => Target::Name(self.name.clone()),
+            None => Target::Existing(self.name.clone()),
         }
     }
 
@@ -72,6 +111,39 @@ impl Object {
     pub(crate) fn learn_from(&self, reply: &Reply) {
         if let Some(handle) = declared(reply) {
             self.handle.store(handle.to_u64(), Ordering::Relaxed);
+            *lock(&self.refusal) = None;
+        }
+    }
+
+    /// It could not be declared.
+    pub(crate) fn refuse(&self, mut error: Error) {
+        error.message = format!("the {} {} could not be opened: {}", self.kind(), self.name, error.message);
+        *lock(&self.refusal) = Some(error);
+    }
+
+    /// Why it could not be declared, if that is so.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        lock(&self.refusal).clone()
+    }
+
+    pub(crate) fn is_anonymous(&self) -> bool {
+        matches!(self.origin, Origin::Anonymous { .. })
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Relaxed)
+    }
+
+    /// Other processes are about to be told of it; false if they have been before.
+    pub(crate) fn mark_shared(&self) -> bool {
+        !self.shared.swap(true, Ordering::Relaxed)
+    }
+
+    fn may_be_made_here(&self) -> bool {
+        match self.origin {
+            Origin::Named => true,
+            Origin::Anonymous { generation } => generation == fork::generation(),
+            Origin::Attached => false,
         }
     }
 
@@ -124,9 +196,15 @@ impl Object {
         Request::Command(Command::Discard(self.kind(), Target::Name(self.name.clone())))
     }
 
+    /// The command that says that other processes are told of it.
+    pub(crate) fn share(&self) -> Request {
+        Request::Command(Command::Share(self.kind(), self.target()))
+    }
+
     /// The command that creates it, or finds it.
     pub(crate) fn declare(&self) -> Request {
-        let target = Target::Name(self.name.clone());
+        let name = self.name.clone();
+        let target = if self.may_be_made_here() { Target::Name(name) } else { Target::Existing(name) };
         Request::Command(match self.declaration.clone() {
             Declaration::Queue(options) => Command::Queue(target, queue::Command::Declare(options)),
             Declaration::Event(options) => Command::Event(target, event::Command::Declare(options)),

@@ -34,6 +34,12 @@ impl Semaphore {
         self.usage.object.name().as_str()
     }
 
+    /// Tells the server that other processes are told of it: when this has ended, it exists and can be attached to by
+    /// name, and if it is ephemeral it stays for one TTL when nobody uses it any more.
+    pub fn share(&self, who: ParticipantId) -> Call<()> {
+        self.usage.share(who)
+    }
+
     /// Its bridge.
     pub fn bridge(&self) -> &Bridge {
         &self.usage.bridge

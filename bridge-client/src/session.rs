@@ -291,6 +291,31 @@ impl Session {
         }
     }
 
+    /// An anonymous object is declared, and nobody waits for the answer: if it is refused, the calls on the object say
+    /// so.
+    pub fn declare(&mut self, now: Time, object: &Arc<Object>) {
+        if object.is_new_to(self.serial) {
+            self.remember(object);
+        }
+        self.enqueue_declare(now, object);
+        self.outbox.leave_soon(now);
+    }
+
+    /// Says of all anonymous objects that other processes are told of them: this one is about to fork. True if there was
+    /// any of which that had not been said.
+    pub fn share_all(&mut self, now: Time) -> bool {
+        if self.closed.is_some() {
+            return false;
+        }
+        let objects = self.objects.iter().filter_map(Weak::upgrade);
+        let objects: Vec<_> =
+            objects.filter(|object| object.is_anonymous() && object.mark_shared()).collect();
+        for object in &objects {
+            self.enqueue_unattended(now, Some(object.clone()), object.share());
+        }
+        !objects.is_empty()
+    }
+
     /// Gives a participant its label, or another one.
     pub fn announce(&mut self, who: ParticipantId, label: String) {
         let participant = pb::Participant { id: who.0, label };
@@ -433,6 +458,9 @@ impl Session {
 
     fn enqueue_declare(&mut self, now: Time, object: &Arc<Object>) {
         self.enqueue_unattended(now, Some(object.clone()), object.declare());
+        if object.is_shared() {
+            self.enqueue_unattended(now, Some(object.clone()), object.share());
+        }
     }
 
     /// A command whose answer nobody waits for.

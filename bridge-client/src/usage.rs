@@ -1,28 +1,65 @@
 //! Who uses an object: handles, calls and grants. With the last of them an anonymous object goes.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
-use bridge_core::ids::ParticipantId;
+use bridge_core::ids::{Kind, Name, ParticipantId};
 use bridge_core::{Reply, Request};
 
 use crate::bridge::Bridge;
 use crate::call::{self, Call};
 use crate::fork;
 use crate::link::{Link, Submission};
+use crate::lock::lock;
 use crate::object::Object;
 
 /// What the clones of a handle, its calls and its grants share.
 pub(crate) struct Usage {
     pub(crate) object: Arc<Object>,
     pub(crate) bridge: Bridge,
-    anonymous: bool,
+    /// The session is done with the object when this is dropped.
+    goes: bool,
+    /// It can be found in the bridge's [`Usages`].
+    listed: AtomicBool,
     /// `fork::generation()` of the process that made it; what a forked child inherits is its parent's.
     generation: u64,
 }
 
+/// The shared anonymous objects that a session uses, so that one which reaches this process once more, by pickle, is
+/// used once: a discard is for the whole session.
+#[derive(Default)]
+pub(crate) struct Usages(Mutex<BTreeMap<(Kind, Name), Weak<Usage>>>);
+
+impl Usages {
+    /// The usage of the object that `make` would make.
+    pub(crate) fn find_or_list(
+        &self,
+        kind: Kind,
+        name: &Name,
+        make: impl FnOnce() -> Arc<Usage>,
+    ) -> Arc<Usage> {
+        let mut usages = lock(&self.0);
+        let known = usages.entry((kind, name.clone())).or_default();
+        known.upgrade().unwrap_or_else(|| {
+            let usage = make();
+            usage.listed.store(true, Ordering::Relaxed);
+            *known = Arc::downgrade(&usage);
+            usage
+        })
+    }
+}
+
 impl Usage {
-    pub(crate) fn new(bridge: Bridge, object: Object, anonymous: bool) -> Arc<Self> {
-        Arc::new(Usage { object: Arc::new(object), bridge, anonymous, generation: fork::generation() })
+    /// `goes`: the session is done with the object when its last handle, call and grant is gone.
+    pub(crate) fn new(bridge: Bridge, object: Object, goes: bool) -> Arc<Self> {
+        Arc::new(Usage {
+            object: Arc::new(object),
+            bridge,
+            goes,
+            listed: AtomicBool::new(false),
+            generation: fork::generation(),
+        })
     }
 
     pub(crate) fn link(&self) -> &Arc<dyn Link> {
@@ -43,12 +80,36 @@ impl Usage {
         let started = self.link().start(Submission { who, object: self.object.clone(), request });
         Call::new(self.clone(), started, gives, read)
     }
+
+    /// Other processes are told of the object: it exists when this has ended, and stays for one TTL when nobody uses it
+    /// any more.
+    pub(crate) fn share(self: &Arc<Self>, who: ParticipantId) -> Call<()> {
+        self.object.mark_shared();
+        if self.goes {
+            let object = &self.object;
+            self.bridge.usages().find_or_list(object.kind(), object.name(), || self.clone());
+        }
+        self.call(who, self.object.share(), |reply| matches!(reply, Reply::Shared).then_some(()))
+    }
+
+    fn discard(&self) {
+        if !self.listed.load(Ordering::Relaxed) {
+            return self.link().discard(&self.object);
+        }
+        let mut usages = lock(&self.bridge.usages().0);
+        let key = (self.object.kind(), self.object.name().clone());
+        // Not if the object has reached this process again meanwhile.
+        if usages.get(&key).is_some_and(|listed| std::ptr::eq(listed.as_ptr(), self)) {
+            usages.remove(&key);
+            self.link().discard(&self.object);
+        }
+    }
 }
 
 impl Drop for Usage {
     fn drop(&mut self) {
-        if self.anonymous && self.generation == fork::generation() {
-            self.link().discard(&self.object);
+        if self.goes && self.generation == fork::generation() {
+            self.discard();
         }
     }
 }

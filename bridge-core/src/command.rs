@@ -28,6 +28,9 @@ pub enum Command {
     /// The session uses an object no more, as at its end: its waits there end, what it holds of it goes back, and an
     /// ephemeral object that no other session uses is deleted. Creates nothing; an absent object is fine.
     Discard(Kind, Target),
+    /// Other processes are told of the object: an ephemeral one stays for the session's time to live when nobody uses
+    /// it any more. The session uses it. Creates nothing: `OBJECT_GONE` if it is absent.
+    Share(Kind, Target),
 }
 
 /// Something that the engine tells a caller. It changes nothing and creates nothing.
@@ -48,7 +51,8 @@ impl Command {
             Command::Queue(target, _) => Some((Kind::Queue, target)),
             Command::Event(target, _) => Some((Kind::Event, target)),
             Command::Semaphore(target, _) => Some((Kind::Semaphore, target)),
-            Command::Cancel(_) | Command::Discard(..) => None,
+            Command::Discard(kind, target) | Command::Share(kind, target) => Some((*kind, target)),
+            Command::Cancel(_) => None,
         }
     }
 }
@@ -73,6 +77,33 @@ pub enum Request {
     Query(Query),
 }
 
+impl Request {
+    /// The object that it is about; `None` for one that is about another command.
+    pub fn target(&self) -> Option<&Target> {
+        match self {
+            Request::Command(command) => command.target().map(|(_, target)| target),
+            Request::Query(query) => Some(query.target().1),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn target_mut(&mut self) -> Option<&mut Target> {
+        match self {
+            Request::Command(
+                Command::Queue(target, _)
+                | Command::Event(target, _)
+                | Command::Semaphore(target, _)
+                | Command::Discard(_, target)
+                | Command::Share(_, target),
+            )
+            | Request::Query(
+                Query::Queue(target, _) | Query::Event(target, _) | Query::Semaphore(target, _),
+            ) => Some(target),
+            Request::Command(Command::Cancel(_)) => None,
+        }
+    }
+}
+
 /// How a command or query went well.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub enum Reply {
@@ -86,6 +117,8 @@ pub enum Reply {
     Cancelled(bool),
     /// The session does not use the object.
     Discarded,
+    /// The object waits for its next user.
+    Shared,
 }
 
 impl Reply {
@@ -101,7 +134,7 @@ impl Reply {
                     semaphore::Reply::Acquired(_) | semaphore::Reply::Drained { token: Some(_), .. }
                 )
             }
-            Reply::Cancelled(_) | Reply::Discarded => false,
+            Reply::Cancelled(_) | Reply::Discarded | Reply::Shared => false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The engine: `(state, now, input) -> effects`.
 
 mod check;
+mod lifetime;
 mod sessions;
 
 use std::hash::{Hash, Hasher};
@@ -17,7 +18,7 @@ use crate::primitive::queue::Queue;
 use crate::primitive::semaphore::Semaphore;
 use crate::session::Entry;
 use crate::time::Time;
-use crate::timer::Due;
+use crate::timer::{Due, Subject};
 use crate::wait::{Caller, TicketKey};
 use crate::world::{Fallen, World, cancelled, session_expired};
 
@@ -99,7 +100,14 @@ impl Engine {
     }
 
     fn fire_due(&mut self) {
-        while let Some((due, key)) = self.world.timers.pop(self.world.now) {
+        while let Some((due, subject)) = self.world.timers.pop(self.world.now) {
+            let key = match subject {
+                Subject::Ticket(key) => key,
+                Subject::Object(object) => {
+                    self.delete(object);
+                    continue;
+                }
+            };
             let Some(object) = self.world.tickets.get(key).map(|ticket| ticket.object) else { continue };
             if due == Due::Deadline {
                 self.with(object, |primitive, world| primitive.expire(object, key, world));
@@ -136,6 +144,7 @@ impl Engine {
         match command {
             Command::Cancel(target) => self.cancel(&caller, target),
             Command::Discard(kind, target) => self.discard(&caller, kind, &target),
+            Command::Share(kind, target) => self.share(&caller, kind, &target),
             command => self.run(&caller, command),
         }
     }
@@ -183,7 +192,7 @@ impl Engine {
             Ok(None) => {}
         }
         if world.note_use(caller, handle) {
-            named.users += 1;
+            named.begin_use(&mut world.timers);
         }
         named.state.primitive_mut().serve(handle, world);
     }

@@ -153,6 +153,8 @@ impl fmt::Display for Kind {
 pub enum Target {
     /// By name; a command creates it if need be.
     Name(Name),
+    /// By name, and nothing is created: `OBJECT_GONE` if there is no such object.
+    Existing(Name),
     /// By the handle that Declare answered with. `OBJECT_GONE` if there is no such object any more.
     Handle(Handle),
 }

@@ -1,6 +1,7 @@
 //! All objects of a namespace: by kind and name, and by handle.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Kind, Name, Target};
@@ -9,6 +10,9 @@ use crate::primitive::event::Event;
 use crate::primitive::queue::Queue;
 use crate::primitive::semaphore::Semaphore;
 use crate::slots::Slots;
+use crate::time::Time;
+use crate::timer::{Due, Timers};
+use crate::wait::Place;
 
 /// An object in its table.
 #[derive(Debug, Hash)]
@@ -16,7 +20,28 @@ pub(crate) struct Named {
     pub(crate) name: Name,
     /// How many sessions use it.
     pub(crate) users: u32,
+    /// It was shared. Few are, so it is kept apart.
+    pub(crate) shared: Option<Box<Shared>>,
     pub(crate) state: State,
+}
+
+/// An object that other processes have been told of.
+#[derive(Debug, Default, Hash)]
+pub(crate) struct Shared {
+    /// How long it stays when nobody uses it.
+    pub(crate) stays: Duration,
+    /// Nobody uses it now: when it goes, and the place of that timer.
+    pub(crate) goes: Option<(Time, Place)>,
+}
+
+impl Named {
+    /// One more session uses it.
+    pub(crate) fn begin_use(&mut self, timers: &mut Timers) {
+        self.users += 1;
+        if let Some((at, place)) = self.shared.as_mut().and_then(|shared| shared.goes.take()) {
+            timers.clear(at, place, Due::Unused);
+        }
+    }
 }
 
 /// What an object is: one of the primitives.
@@ -73,10 +98,13 @@ impl Objects {
         self.slots.len()
     }
 
-    /// What `target` means, if it exists; `OBJECT_GONE` for a handle of something deleted, or of another kind.
+    /// What `target` means, if it exists; `OBJECT_GONE` for a handle of something deleted, or of another kind, and
+    /// for what must exist and does not.
     pub(crate) fn find(&self, kind: Kind, target: &Target) -> Result<Option<Handle>, Error> {
+        let named = |name| self.names.get(&kind).and_then(|names| names.get(name)).copied();
         match target {
-            Target::Name(name) => Ok(self.names.get(&kind).and_then(|names| names.get(name)).copied()),
+            Target::Name(name) => Ok(named(name)),
+            Target::Existing(name) => named(name).map(Some).ok_or_else(|| absent(kind, name)),
             Target::Handle(handle) => match self.slots.get(*handle) {
                 Some(named) if named.state.kind() == kind => Ok(Some(*handle)),
                 _ => Err(object_gone()),
@@ -85,7 +113,7 @@ impl Objects {
     }
 
     pub(crate) fn create(&mut self, kind: Kind, name: &Name) -> Handle {
-        let named = Named { name: name.clone(), users: 0, state: State::new(kind) };
+        let named = Named { name: name.clone(), users: 0, shared: None, state: State::new(kind) };
         let handle = self.slots.insert(named);
         self.names.entry(kind).or_default().insert(name.clone(), handle);
         handle
@@ -140,4 +168,13 @@ impl Objects {
 /// What naming a deleted object ends with.
 pub(crate) fn object_gone() -> Error {
     Error::new(Reason::ObjectGone, "the object behind this handle is gone; declare it again, by name")
+}
+
+/// What naming an absent object ends with that must exist.
+fn absent(kind: Kind, name: &Name) -> Error {
+    let message = format!(
+        "there is no {kind} {name}, and this call creates none: it went with its last user, or with its server; \
+         whoever made it must make it again"
+    );
+    Error::new(Reason::ObjectGone, message)
 }

@@ -1,7 +1,8 @@
-//! Deadlines in order. What is due at the same time happens in the order of the waits.
+//! Deadlines in order. What is due at the same time happens in the order in which it was begun.
 
 use std::collections::BTreeMap;
 
+use crate::ids::Handle;
 use crate::time::Time;
 use crate::wait::{Place, TicketKey};
 
@@ -12,17 +13,26 @@ pub(crate) enum Due {
     Linger,
     /// A wait's time is over.
     Deadline,
+    /// A shared object that nobody has used for long enough goes.
+    Unused,
+}
+
+/// What a deadline is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Subject {
+    Ticket(TicketKey),
+    Object(Handle),
 }
 
 /// All deadlines.
 #[derive(Debug, Default, Hash)]
 pub(crate) struct Timers {
-    due: BTreeMap<(Time, Place, Due), TicketKey>,
+    due: BTreeMap<(Time, Place, Due), Subject>,
 }
 
 impl Timers {
-    pub(crate) fn set(&mut self, at: Time, place: Place, due: Due, ticket: TicketKey) {
-        self.due.insert((at, place, due), ticket);
+    pub(crate) fn set(&mut self, at: Time, place: Place, due: Due, subject: Subject) {
+        self.due.insert((at, place, due), subject);
     }
 
     pub(crate) fn clear(&mut self, at: Time, place: Place, due: Due) {
@@ -35,16 +45,16 @@ impl Timers {
     }
 
     /// Takes the first one that is due at `now`.
-    pub(crate) fn pop(&mut self, now: Time) -> Option<(Due, TicketKey)> {
+    pub(crate) fn pop(&mut self, now: Time) -> Option<(Due, Subject)> {
         let first = self.due.first_entry()?;
         if first.key().0 > now {
             return None;
         }
-        let ((_, _, due), ticket) = first.remove_entry();
-        Some((due, ticket))
+        let ((_, _, due), subject) = first.remove_entry();
+        Some((due, subject))
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Time, Place, Due, TicketKey)> {
-        self.due.iter().map(|((at, place, due), ticket)| (*at, *place, *due, *ticket))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Time, Place, Due, Subject)> {
+        self.due.iter().map(|((at, place, due), subject)| (*at, *place, *due, *subject))
     }
 }

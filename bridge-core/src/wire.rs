@@ -40,7 +40,13 @@ pub fn numbered(command: pb::Command) -> Result<Numbered, Error> {
     let op = op(command.op)?;
     let participant = ParticipantId(command.participant);
     let request = match command.body {
-        Some(body) => request(body),
+        Some(body) => request(body).map(|mut request| {
+            if command.must_exist {
+                let target = request.target_mut();
+                target.into_iter().for_each(must_exist);
+            }
+            request
+        }),
         None => Err(Error::invalid(
             "body",
             "the command has no body that this server knows; is the client newer?",
@@ -51,7 +57,8 @@ pub fn numbered(command: pb::Command) -> Result<Numbered, Error> {
 
 /// Writes a command for the session stream.
 pub fn command(op: Op, participant: ParticipantId, request: &Request) -> pb::Command {
-    pb::Command { op: op.0, participant: participant.0, body: Some(body(request)) }
+    let must_exist = matches!(request.target(), Some(Target::Existing(_)));
+    pb::Command { op: op.0, participant: participant.0, must_exist, body: Some(body(request)) }
 }
 
 /// Writes an answer for the session stream; `packs`: its client reads batches in columns.
@@ -107,6 +114,10 @@ fn request(body: Body) -> Result<Request, Error> {
             let target = target("name", &message.name, message.handle)?;
             Ok(Request::Command(Command::Discard(kind(message.kind)?, target)))
         }
+        Body::Share(message) => {
+            let target = target("name", &message.name, message.handle)?;
+            Ok(Request::Command(Command::Share(kind(message.kind)?, target)))
+        }
         Body::QueueDeclare(message) => message.try_into(),
         Body::QueuePut(message) => message.try_into(),
         Body::QueuePutMany(message) => message.try_into(),
@@ -147,6 +158,10 @@ fn body(request: &Request) -> Body {
             let (name, handle) = target_fields(target);
             Body::Discard(pb::DiscardRequest { kind: pb::ObjectKind::from(*kind).into(), name, handle })
         }
+        Request::Command(Command::Share(kind, target)) => {
+            let (name, handle) = target_fields(target);
+            Body::Share(pb::ShareRequest { kind: pb::ObjectKind::from(*kind).into(), name, handle })
+        }
         Request::Command(Command::Queue(target, command)) => queue::command_body(target, command),
         Request::Command(Command::Event(target, command)) => event::command_body(target, command),
         Request::Command(Command::Semaphore(target, command)) => semaphore::command_body(target, command),
@@ -160,6 +175,7 @@ fn reply_body(reply: Reply, packs: bool) -> Answer {
     match reply {
         Reply::Cancelled(cancelled) => Answer::Cancel(pb::CancelResponse { cancelled }),
         Reply::Discarded => Answer::Discard(pb::DiscardResponse {}),
+        Reply::Shared => Answer::Share(pb::ShareResponse {}),
         Reply::Queue(reply) => queue::reply_body(reply, packs),
         Reply::Event(reply) => event::reply_body(reply),
         Reply::Semaphore(reply) => semaphore::reply_body(reply),
@@ -171,6 +187,7 @@ fn reply(body: Answer) -> Outcome {
         Answer::Error(error) => Err(error.into()),
         Answer::Cancel(message) => Ok(Reply::Cancelled(message.cancelled)),
         Answer::Discard(pb::DiscardResponse {}) => Ok(Reply::Discarded),
+        Answer::Share(pb::ShareResponse {}) => Ok(Reply::Shared),
         Answer::QueueDeclare(_)
         | Answer::QueuePut(_)
         | Answer::QueuePutMany(_)
@@ -265,10 +282,17 @@ fn named(field: &'static str, name: &str) -> Result<Target, Error> {
     Ok(Target::Name(Name::parse(field, name)?))
 }
 
+/// A target by name does not create what it names.
+fn must_exist(target: &mut Target) {
+    if let Target::Name(name) = target {
+        *target = Target::Existing(name.clone());
+    }
+}
+
 /// The two fields that stand for a target: name and handle.
 fn target_fields(target: &Target) -> (String, u64) {
     match target {
-        Target::Name(name) => (name.as_str().to_owned(), 0),
+        Target::Name(name) | Target::Existing(name) => (name.as_str().to_owned(), 0),
         Target::Handle(handle) => (String::new(), handle.to_u64()),
     }
 }

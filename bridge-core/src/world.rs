@@ -13,7 +13,7 @@ use crate::payload::Payload;
 use crate::primitive::queue::Item;
 use crate::session::{Entry, Offer, Session, Sessions};
 use crate::time::{Time, Timeout};
-use crate::timer::{Due, Timers};
+use crate::timer::{Due, Subject, Timers};
 use crate::wait::{Caller, Ticket, TicketKey, Tickets, Want};
 
 /// An item on its way to the dead letters of another queue.
@@ -139,7 +139,7 @@ impl World {
         session.ops.insert(caller.op, Entry::Waiting(key));
         session.waits += 1;
         if let Some(at) = deadline {
-            self.timers.set(at, place, Due::Deadline, key);
+            self.timers.set(at, place, Due::Deadline, Subject::Ticket(key));
         }
         Ok(key)
     }

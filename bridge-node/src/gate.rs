@@ -48,7 +48,8 @@ impl Gate {
 /// Reads, and gives back; takes nothing and starts nothing.
 fn settles(request: &Request) -> bool {
     match request {
-        Request::Query(_) | Request::Command(Command::Cancel(_) | Command::Discard(..)) => true,
+        Request::Query(_)
+        | Request::Command(Command::Cancel(_) | Command::Discard(..) | Command::Share(..)) => true,
         Request::Command(Command::Queue(_, command)) => matches!(
             command,
             queue::Command::Ack { .. }

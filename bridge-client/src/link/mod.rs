@@ -77,6 +77,14 @@ pub(crate) trait Link: Send + Sync {
     /// Nobody waits any more: withdraws the call, and refuses what it is granted.
     fn abandon(&self, slot: &Arc<Slot>);
 
+    /// Declares an anonymous object, without waiting for an answer from afar: said with the next frame, which leaves
+    /// within a few milliseconds. If it is refused, the calls on the object say so, unless this does.
+    fn declare(&self, object: &Arc<Object>) -> Result<(), Error>;
+
+    /// Says of all anonymous objects that other processes are told of them. True if there is any of which that had not
+    /// been said; a flush waits until it has.
+    fn share_all(&self) -> bool;
+
     /// The session uses the object no more: said with the next frame, which leaves within a few milliseconds.
     fn discard(&self, object: &Object);
 

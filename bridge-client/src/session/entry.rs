@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_core::command::{Command, Query, event, queue, semaphore};
-use bridge_core::ids::{ParticipantId, Target};
+use bridge_core::command::{Command, event, queue, semaphore};
+use bridge_core::ids::ParticipantId;
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, Timeout};
 
 use super::GRACE;
@@ -103,7 +103,7 @@ impl Entry {
     pub(super) fn request_at(&mut self, now: Time) -> &Request {
         if let Some(object) = &self.object
             && !self.declares()
-            && let Some(target) = target_mut(&mut self.request)
+            && let Some(target) = self.request.target_mut()
         {
             *target = object.target();
         }
@@ -113,7 +113,7 @@ impl Entry {
         &self.request
     }
 
-    fn declares(&self) -> bool {
+    pub(super) fn declares(&self) -> bool {
         matches!(
             self.request,
             Request::Command(
@@ -207,18 +207,6 @@ impl Entry {
 
 pub(super) fn cancelled() -> Error {
     Error::new(Reason::Cancelled, "the call was cancelled by its caller")
-}
-
-fn target_mut(request: &mut Request) -> Option<&mut Target> {
-    match request {
-        Request::Command(
-            Command::Queue(target, _) | Command::Event(target, _) | Command::Semaphore(target, _),
-        )
-        | Request::Query(Query::Queue(target, _) | Query::Event(target, _) | Query::Semaphore(target, _)) => {
-            Some(target)
-        }
-        Request::Command(Command::Cancel(_) | Command::Discard(..)) => None,
-    }
 }
 
 /// The time that a request may wait, if it is one that waits.

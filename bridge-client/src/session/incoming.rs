@@ -140,7 +140,7 @@ impl Session {
         }
     }
 
-    fn on_answer(&mut self, now: Time, op: Op, outcome: Outcome, completions: &mut Completions) {
+    fn on_answer(&mut self, now: Time, op: Op, mut outcome: Outcome, completions: &mut Completions) {
         let Some(entry) = self.calls.get_mut(&op) else {
             // Settled before: that is on its way, or the server would not have told it again.
             return;
@@ -172,17 +172,21 @@ impl Session {
             self.calls.remove(&op);
             return;
         }
-        if let Err(error) = &outcome
-            && error.reason == Reason::ObjectGone
-            && !entry.renewed
-            && entry.slot.is_some()
-            && let Some(object) = entry.object.clone()
-        {
-            self.renew(now, op, &object);
-            return;
-        }
-        if let (Ok(reply), Some(object)) = (&outcome, &entry.object) {
-            object.learn_from(reply);
+        if let Some(object) = &entry.object {
+            match &mut outcome {
+                Ok(reply) => object.learn_from(reply),
+                Err(error) if entry.declares() => object.refuse(error.clone()),
+                Err(error) if error.reason == Reason::ObjectGone => {
+                    if !entry.renewed && entry.slot.is_some() {
+                        let object = object.clone();
+                        return self.renew(now, op, &object);
+                    }
+                    if let Some(refusal) = object.refusal() {
+                        *error = refusal;
+                    }
+                }
+                Err(_) => {}
+            }
         }
         self.finish(op, outcome, completions);
     }

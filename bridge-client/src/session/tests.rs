@@ -1,6 +1,7 @@
 //! A session against a real node, in virtual time: frames are lost at every point, and nothing else is.
 
 mod faults;
+mod handles;
 mod room;
 mod rules;
 mod world;

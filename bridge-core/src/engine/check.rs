@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::ids::{Handle, SessionKey, Token};
 use crate::objects::{Named, State};
 use crate::session::Entry;
-use crate::timer::Due;
+use crate::timer::{Due, Subject};
 use crate::wait::Want;
 
 impl Engine {
@@ -71,6 +71,21 @@ impl Engine {
         }
     }
 
+    /// See the invariant of `lifetime`. How many timers there are for it.
+    fn check_lives(&self) -> usize {
+        let mut waiting = 0;
+        for (object, named) in self.objects.iter() {
+            let Some((at, place)) = named.shared.as_ref().and_then(|shared| shared.goes) else { continue };
+            assert_eq!(named.users, 0, "an object in use is about to go");
+            assert!(named.state.primitive().is_ephemeral(), "a lasting object is about to go");
+            assert!(at > self.world.now, "something due has not happened");
+            let timer = (at, place, Due::Unused, Subject::Object(object));
+            assert!(self.world.timers.iter().any(|other| other == timer), "no timer");
+            waiting += 1;
+        }
+        waiting
+    }
+
     fn grants(&self) -> impl Iterator<Item = (Handle, Token, SessionKey, bool)> {
         let of_object = |(object, named): (Handle, &'_ Named)| {
             let grants = named.state.primitive().grants();
@@ -89,7 +104,7 @@ impl Engine {
             in_line.iter().copied().eq(self.world.tickets.iter().map(|(key, _)| key)),
             "tickets and lines differ"
         );
-        let mut timers = 0;
+        let mut timers = self.check_lives();
         for (key, ticket) in &self.world.tickets {
             let lingers = match ticket.want {
                 Want::Take { lingers_until, .. } => lingers_until.map(|at| (at, Due::Linger)),
@@ -98,13 +113,16 @@ impl Engine {
             for (at, due) in lingers.into_iter().chain(ticket.deadline.map(|at| (at, Due::Deadline))) {
                 assert!(at > self.world.now, "something due has not happened");
                 assert!(
-                    self.world.timers.iter().any(|timer| timer == (at, ticket.place, due, key)),
+                    self.world
+                        .timers
+                        .iter()
+                        .any(|timer| timer == (at, ticket.place, due, Subject::Ticket(key))),
                     "no timer"
                 );
                 timers += 1;
             }
         }
-        assert_eq!(self.world.timers.iter().count(), timers, "timers without a ticket");
+        assert_eq!(self.world.timers.iter().count(), timers, "timers of nothing");
     }
 
     /// Every item is in exactly one place.

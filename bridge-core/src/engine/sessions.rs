@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::command::{Carrier, Effect, EndReason, Mode, Opened, Reply, SessionSpec};
+use crate::command::{Carrier, Effect, EndReason, Mode, Opened, SessionSpec};
 use crate::engine::Engine;
 use crate::error::{Error, Reason};
-use crate::ids::{Handle, Kind, Op, OpRange, ParticipantId, SessionKey, Target, Token};
-use crate::objects::object_gone;
-use crate::primitive::{Loss, conclude};
+use crate::ids::{Handle, Op, OpRange, ParticipantId, SessionKey, Token};
+use crate::primitive::Loss;
 use crate::session::{Entry, Offer};
-use crate::wait::{Caller, TicketKey};
+use crate::wait::TicketKey;
 use crate::world::{cancelled, session_expired};
 
 impl Engine {
@@ -91,7 +90,7 @@ impl Engine {
         changed.into_iter().for_each(|object| self.serve(object));
     }
 
-    fn waits(&self, key: SessionKey) -> Vec<(TicketKey, Carrier)> {
+    pub(super) fn waits(&self, key: SessionKey) -> Vec<(TicketKey, Carrier)> {
         let Some(session) = self.world.sessions.get(key).filter(|session| session.waits > 0) else {
             return Vec::new();
         };
@@ -178,29 +177,7 @@ impl Engine {
         session.uses.iter().for_each(|object| self.abandon(*object));
     }
 
-    /// What happens at a session's end, for one object of it: in the same order, by the same rules.
-    pub(super) fn discard(&mut self, caller: &Caller, kind: Kind, target: &Target) {
-        let found = self.objects.find(kind, target).ok().flatten();
-        self.world.answer(caller, Ok(Reply::Discarded));
-        let (Some(object), key) = (found, caller.session) else { return };
-        let Some(session) = self.world.sessions.get_mut(key) else { return };
-        if !session.uses.remove(&object) {
-            return;
-        }
-        for (ticket, _) in self.waits(key) {
-            if self.world.tickets.get(ticket).is_some_and(|ticket| ticket.object == object) {
-                self.withdraw_ticket(ticket, cancelled());
-            }
-        }
-        let Some(session) = self.world.sessions.get_mut(key) else { return };
-        let (offers, holds) = session.part_with(object);
-        self.give_back(&offers, &holds, EndReason::Closed);
-        self.with(object, |primitive, _| primitive.session_over(caller.serial));
-        self.serve(object);
-        self.abandon(object);
-    }
-
-    fn give_back<'a>(
+    pub(super) fn give_back<'a>(
         &mut self,
         offers: impl IntoIterator<Item = &'a Offer>,
         holds: &BTreeMap<Token, Handle>,
@@ -226,21 +203,6 @@ impl Engine {
         for (token, object) in holds {
             self.with(*object, |primitive, world| primitive.lose(*object, *token, world));
         }
-    }
-
-    /// A session uses the object no more.
-    fn abandon(&mut self, object: Handle) {
-        let Some(named) = self.objects.get_mut(object) else { return };
-        named.users -= 1;
-        if named.users > 0 || !named.state.primitive().is_ephemeral() {
-            return;
-        }
-        let Some((primitive, world)) = self.parts(object) else { return };
-        for key in primitive.dissolve(world) {
-            world.drop_put(key);
-            conclude(world, key, Err(object_gone()));
-        }
-        self.objects.remove(object);
     }
 
     /// After a restart nobody is connected: sessions are detached, open unary calls are gone, and so are the

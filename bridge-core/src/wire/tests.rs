@@ -84,6 +84,10 @@ fn requests() -> Vec<Request> {
     command(Command::Cancel(Op(4)));
     command(Command::Discard(Kind::Event, Target::Name(name("e"))));
     command(Command::Discard(Kind::Semaphore, by_handle.clone()));
+    command(Command::Share(Kind::Queue, Target::Existing(name("q"))));
+    command(Command::Share(Kind::Event, by_handle.clone()));
+    command(Command::Queue(Target::Existing(name("q")), Q::Declare(queue_options.clone())));
+    command(Command::Semaphore(Target::Existing(name("s")), semaphore::Command::Drain));
     command(Command::Queue(Target::Name(name("q")), Q::Declare(queue_options)));
     command(Command::Event(Target::Name(name("e")), event::Command::Declare(event_options)));
     let declare = semaphore::Command::Declare(semaphore_options);
@@ -95,6 +99,7 @@ fn requests() -> Vec<Request> {
         all.push(Request::Query(Query::Queue(by_handle.clone(), query)));
     }
     all.push(Request::Query(Query::Event(by_handle.clone(), event::Query::Describe)));
+    all.push(Request::Query(Query::Event(Target::Existing(name("e")), event::Query::Describe)));
     for query in [semaphore::Query::Describe, semaphore::Query::Holders] {
         all.push(Request::Query(Query::Semaphore(by_handle.clone(), query)));
     }
@@ -160,6 +165,7 @@ fn every_outcome_survives_the_wire() {
     outcomes.push(Ok(Reply::Semaphore(semaphore::Reply::Holders(vec![holder]))));
     outcomes.push(Ok(Reply::Cancelled(true)));
     outcomes.push(Ok(Reply::Discarded));
+    outcomes.push(Ok(Reply::Shared));
     outcomes.push(Err(error));
     for (expected, packs) in
         outcomes.into_iter().flat_map(|outcome| [(outcome.clone(), false), (outcome, true)])

@@ -18,7 +18,9 @@ fn any_timeout() -> impl Strategy<Value = Timeout> {
 fn any_target() -> impl Strategy<Value = Target> {
     let handle =
         (0_u32..3, 0_u32..4).prop_map(|(slot, generation)| Target::Handle(Handle { slot, generation }));
-    prop_oneof![6 => prop::sample::select(vec!["a", "b"]).prop_map(target), 1 => handle]
+    let named = || prop::sample::select(vec!["a", "b"]);
+    let existing = named().prop_map(|text| Target::Existing(name(text)));
+    prop_oneof![6 => named().prop_map(target), 1 => existing, 1 => handle]
 }
 
 fn token() -> impl Strategy<Value = Token> {
@@ -116,6 +118,7 @@ fn command() -> impl Strategy<Value = Command> {
         3 => (any_target(), semaphore_command()).prop_map(|(target, command)| Command::Semaphore(target, command)),
         1 => (0_u64..40).prop_map(|op| Command::Cancel(Op(op))),
         1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Discard(kind, target)),
+        1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Share(kind, target)),
     ]
 }
 

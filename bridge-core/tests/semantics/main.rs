@@ -10,4 +10,5 @@ mod paused;
 mod queue;
 mod queue_shutdown;
 mod semaphore;
+mod sharing;
 mod support;

@@ -21,6 +21,7 @@ async fn objects_holders_waiters_and_sessions() {
             op: 1,
             participant: 3,
             body: Some(pb::command::Body::SemaphoreAcquire(acquire)),
+            ..Default::default()
         }],
         heartbeat: 1,
         ..Default::default()

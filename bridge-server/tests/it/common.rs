@@ -110,7 +110,7 @@ impl Attached {
     }
 
     pub(crate) fn ask(&mut self, op: u64, body: pb::command::Body) {
-        let commands = vec![pb::Command { op, participant: 0, body: Some(body) }];
+        let commands = vec![pb::Command { op, body: Some(body), ..Default::default() }];
         self.frame(pb::AttachRequest { commands, ..Default::default() });
     }
 

@@ -52,7 +52,7 @@ async fn one_that_does_not_read_can_release_and_holds_nobody_up() {
     slow.ask(1, Body::SemaphoreAcquire(acquire_now()));
     assert!(matches!(slow.answer().await.body, Some(Answer::SemaphoreAcquire(_))));
     let commands =
-        (2..2 + ITEMS).map(|op| pb::Command { op, participant: 0, body: Some(Body::QueueGet(get())) });
+        (2..2 + ITEMS).map(|op| pb::Command { op, body: Some(Body::QueueGet(get())), ..Default::default() });
     slow.frame(pb::AttachRequest {
         done: vec![pb::OpRange { first: 1, last: 1 }],
         commands: commands.collect(),

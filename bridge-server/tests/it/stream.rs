@@ -27,8 +27,11 @@ async fn many_commands_in_one_frame_and_their_answers() {
     assert_eq!((a.welcome.resumed, a.welcome.protocol_version), (false, PROTOCOL_VERSION));
     let bodies =
         [Body::QueuePut(put("a")), Body::QueuePut(put("b")), Body::QueueGet(get()), Body::QueueGet(get())];
-    let commands =
-        bodies.into_iter().zip(1..).map(|(body, op)| pb::Command { op, participant: 0, body: Some(body) });
+    let commands = bodies.into_iter().zip(1..).map(|(body, op)| pb::Command {
+        op,
+        body: Some(body),
+        ..Default::default()
+    });
     a.frame(pb::AttachRequest { commands: commands.collect(), ..Default::default() });
     let frame = a.next().await;
     assert_eq!(frame.received, 1);
@@ -192,9 +195,9 @@ async fn what_is_wrong_with_one_command_harms_no_other() {
     let mut a = connect(&server).await.attach(1).await;
     let nul = pb::QueueServiceGetRequest { queue: "a\0".into(), ..get() };
     let commands = vec![
-        pb::Command { op: 1, participant: 0, body: Some(Body::QueueGet(nul)) },
-        pb::Command { op: 2, participant: 0, body: None },
-        pb::Command { op: 3, participant: 0, body: Some(Body::QueuePut(put("a"))) },
+        pb::Command { op: 1, body: Some(Body::QueueGet(nul)), ..Default::default() },
+        pb::Command { op: 2, body: None, ..Default::default() },
+        pb::Command { op: 3, body: Some(Body::QueuePut(put("a"))), ..Default::default() },
     ];
     a.frame(pb::AttachRequest { commands, ..Default::default() });
     let frame = a.next().await;
@@ -249,7 +252,8 @@ async fn large_answers_come_in_frames() {
     while answered < 8 {
         answered += a.next().await.answers.len();
     }
-    let many = (11..=18).map(|op| pb::Command { op, participant: 0, body: Some(Body::QueueGet(get())) });
+    let many =
+        (11..=18).map(|op| pb::Command { op, body: Some(Body::QueueGet(get())), ..Default::default() });
     a.frame(pb::AttachRequest { commands: many.collect(), ..Default::default() });
     for op in 11..=18 {
         let answer = a.answer().await;

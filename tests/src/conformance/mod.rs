@@ -8,6 +8,7 @@ pub mod calls;
 pub mod event;
 pub mod queue;
 pub mod semaphore;
+pub mod sharing;
 
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ macro_rules! conformance {
         $crate::conformance!(@ $url, event: wakes_all times_out pulse auto_reset);
         $crate::conformance!(@ $url, semaphore: in_line many_permits stale bounded signals drains limit holders);
         $crate::conformance!(@ $url, anonymous: last_handle every_kind call_under_way other_session closed many);
+        $crate::conformance!(@ $url, sharing: attached absent twice refused named);
         $crate::conformance!(@ $url, calls: dropped_wait dropped_grant cancelled cancel_says_how_it_ended on_ready
             future close_gives_back close_ends_waits races put_races crowd);
     };

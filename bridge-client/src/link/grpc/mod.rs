@@ -174,6 +174,13 @@ impl GrpcLink {
         }
     }
 
+    /// The connection of this process, unless it is a forked child that has not used the bridge.
+    fn begun(&self) -> Option<&Connection> {
+        // SAFETY: as in `connection`.
+        let connection = unsafe { &*self.current.load(Ordering::Acquire) };
+        (connection.generation == fork::generation()).then_some(connection)
+    }
+
     /// The connection that the call belongs to; `None` if it was started in a parent of this process.
     fn of(&self, op: Op) -> Option<&Connection> {
         let connection = self.connection().ok()?;
@@ -266,6 +273,26 @@ impl Link for GrpcLink {
         }
     }
 
+    fn declare(&self, object: &Arc<Object>) -> Result<(), Error> {
+        let connection = self.connection()?;
+        let due = connection.with_session(|session| {
+            if let Some(error) = session.closed() {
+                return Err(error.clone());
+            }
+            session.declare(clock::now(), object);
+            Ok(session.next_deadline())
+        })?;
+        if let Some(due) = due {
+            connection.timer.at_latest(due);
+        }
+        Ok(())
+    }
+
+    fn share_all(&self) -> bool {
+        // What a forked child has inherited was shared before the fork.
+        self.begun().is_some_and(|connection| connection.with_session(|s| s.share_all(clock::now())))
+    }
+
     fn discard(&self, object: &Object) {
         if let Ok(connection) = self.connection() {
             let due = connection.with_session(|session| {
@@ -295,7 +322,7 @@ impl Link for GrpcLink {
     }
 
     fn close(&self, at_most: Duration) -> Result<(), Error> {
-        let connection = self.connection()?;
+        let Some(connection) = self.begun() else { return Ok(()) };
         if at_most.is_zero() {
             connection.say_goodbye();
             return Ok(());

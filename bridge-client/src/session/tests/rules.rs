@@ -9,7 +9,7 @@ use bridge_core::{Reason, Reply, Request, Timeout};
 
 use super::super::{Completions, GRACE, Settle, Submission, Verdict};
 use super::world::{TTL, World, number};
-use crate::object::{Declaration, Object};
+use crate::object::{Declaration, Object, Origin};
 
 const SECOND: Duration = Duration::from_secs(1);
 const GET: queue::Mode = queue::Mode::Get;
@@ -353,7 +353,7 @@ fn a_failed_session_ends_every_call() {
 fn declared(world: &mut World) -> Arc<Object> {
     let options = queue::Options { ephemeral: Some(true), ..Default::default() };
     let name = Name::parse("queue", "anonymous").unwrap();
-    let object = Arc::new(Object::new(name, Declaration::Queue(options)));
+    let object = Arc::new(Object::new(name, Declaration::Queue(options), Origin::Named));
     let (now, request) = (world.now(), object.declare());
     let who = ParticipantId(0);
     let submission = Submission { who, object: object.clone(), request };
@@ -418,7 +418,7 @@ fn what_was_discarded_is_not_declared_in_a_new_session() {
     let submission = Submission { who: ParticipantId(0), object, request };
     let session = &mut world.clients[0].session;
     let object = submission.object.name().clone();
-    let discarded = Object::new(object, Declaration::Queue(Default::default()));
+    let discarded = Object::new(object, Declaration::Queue(Default::default()), Origin::Named);
     let slot = session.submit(now, submission);
     world.send(0);
     let session = &mut world.clients[0].session;

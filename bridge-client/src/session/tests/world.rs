@@ -17,7 +17,7 @@ use syncbridge_proto::v1 as pb;
 
 use super::super::{Completions, Session, Settle, Slot, Submission, Verdict};
 use crate::lock::lock;
-use crate::object::{Declaration, Object};
+use crate::object::{Declaration, Object, Origin};
 
 pub(super) const TTL: Duration = Duration::from_secs(15);
 
@@ -392,8 +392,8 @@ impl Client {
             id,
             stream: None,
             received: (None, 0),
-            queue: Arc::new(Object::new(name("q"), Declaration::Queue(queue))),
-            semaphore: Arc::new(Object::new(name("s"), Declaration::Semaphore(semaphore))),
+            queue: Arc::new(Object::new(name("q"), Declaration::Queue(queue), Origin::Named)),
+            semaphore: Arc::new(Object::new(name("s"), Declaration::Semaphore(semaphore), Origin::Named)),
         }
     }
 }

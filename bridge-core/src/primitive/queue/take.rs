@@ -9,7 +9,7 @@ use crate::primitive::queue::{Out, Queue, Shut};
 use crate::primitive::{Loss, Step};
 use crate::session::Offer;
 use crate::time::{Time, Timeout};
-use crate::timer::Due;
+use crate::timer::{Due, Subject};
 use crate::wait::{Caller, Place, TicketKey, Want};
 use crate::world::{World, session_required};
 
@@ -251,7 +251,7 @@ fn linger(world: &mut World, key: TicketKey, until: Time) {
         && let Want::Take { lingers_until, .. } = &mut ticket.want
     {
         *lingers_until = Some(until);
-        world.timers.set(until, ticket.place, Due::Linger, key);
+        world.timers.set(until, ticket.place, Due::Linger, Subject::Ticket(key));
     }
 }
 

@@ -4,6 +4,7 @@
 //! primitive adds what it gives to whom.
 
 mod event;
+mod lifetime;
 mod queue;
 mod semaphore;
 
