@@ -20,7 +20,8 @@ public final class Bridge implements AutoCloseable {
   }
 
   /**
-   * Connects to the URL in the environment variable {@code SYNCBRIDGE_URL}, else to {@code mem:}.
+   * Connects to the URL in the environment variable {@code SYNCBRIDGE_URL}, else to {@code mem:},
+   * as {@link #connect(String, ConnectOptions)} does.
    */
   public static Bridge connect() {
     String url = System.getenv("SYNCBRIDGE_URL");
@@ -120,8 +121,10 @@ public final class Bridge implements AutoCloseable {
   }
 
   /**
-   * Returns when everything that was posted so far has reached the server.
+   * Returns when everything that was posted so far, such as the acceptance of what was taken, has
+   * reached the server.
    *
+   * @param atMost how long to wait for that
    * @throws SyncBridgeException {@code UNAVAILABLE} when the time is over
    */
   public void flush(Duration atMost) {
@@ -129,8 +132,11 @@ public final class Bridge implements AutoCloseable {
   }
 
   /**
-   * Ends the session: what it holds goes back, waits end, later calls fail. Blocks at most five
-   * seconds.
+   * Flushes and ends the session: what it holds goes back, waits end, later calls fail. Blocks at
+   * most five seconds; the second time does nothing.
+   *
+   * @throws SyncBridgeException {@code UNAVAILABLE} where the server did not confirm it in time;
+   *     the session is over here all the same, and at the server when its time to live is
    */
   @Override
   public void close() {

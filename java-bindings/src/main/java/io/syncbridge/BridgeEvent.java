@@ -44,12 +44,20 @@ public final class BridgeEvent {
     return name;
   }
 
-  /** Sets it and wakes every waiter; answers with the version of this set. */
+  /**
+   * Sets it and wakes every waiter; one that resets itself wakes one waiter and is clear again.
+   *
+   * @return the version of this set: 1 for the first, then one more each
+   */
   public long set() {
     return version(call(Native.eventSet(id, who()), values -> values[0]));
   }
 
-  /** Clears it; answers with the version of the latest set. */
+  /**
+   * Clears it.
+   *
+   * @return the version of the latest set, 0 before the first
+   */
   public long clear() {
     return version(call(Native.eventClear(id, who()), values -> values[0]));
   }
@@ -85,6 +93,7 @@ public final class BridgeEvent {
    * since.
    *
    * @param timeout null for no end
+   * @param after a version that {@link #set} or {@link #version} answered with
    * @return false: the time was over first
    */
   public boolean await(Duration timeout, long after) throws InterruptedException {
@@ -96,8 +105,9 @@ public final class BridgeEvent {
   }
 
   /**
-   * A future of {@link #await()}: true once it is set, false when the time (null for no end) was
-   * over first.
+   * A future of {@link #await()}: true once it is set, false when the time was over first.
+   *
+   * @param timeout null for no end
    */
   public CompletableFuture<Boolean> awaitAsync(Duration timeout) {
     return CallFuture.of(waiting(timeout, NO_VERSION));

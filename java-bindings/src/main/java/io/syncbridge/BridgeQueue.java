@@ -149,14 +149,18 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
   }
 
   /**
-   * Puts an element without waiting here. Cancelling the future withdraws the put as long as it has
-   * not been admitted.
+   * Puts an element without waiting here; the future completes when the queue has it. Cancelling
+   * the future withdraws the put as long as it has not been admitted.
    */
   public CompletableFuture<Void> putAsync(E element) {
     return CallFuture.of(putting(element, key(element), Times.NEVER));
   }
 
-  /** Puts all elements in one step; waits while there is no room for all of them. */
+  /**
+   * Puts all elements in one step; waits while there is no room for all of them.
+   *
+   * @throws SyncBridgeException {@code INVALID_ARGUMENT} where there are more than can ever fit
+   */
   public void putMany(Collection<? extends E> elements) throws InterruptedException {
     putMany(elements, null);
   }
@@ -324,7 +328,11 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
     return call.await() ? call.take() : List.of();
   }
 
-  /** Leases an element: it comes back unless it is acknowledged. */
+  /**
+   * Leases an element, waiting while there is none: it comes back unless it is acknowledged.
+   *
+   * @throws CodecException if it cannot be decoded; it has become a dead letter
+   */
   public Delivery<E> lease() throws InterruptedException {
     return lease(null);
   }
@@ -332,8 +340,9 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
   /**
    * Leases an element: it comes back unless it is acknowledged.
    *
-   * @param timeout null for no end
+   * @param timeout how long to wait while there is none; null for no end
    * @return null: the time was over first
+   * @throws CodecException if it cannot be decoded; it has become a dead letter
    */
   public Delivery<E> lease(Duration timeout) throws InterruptedException {
     checkInterrupt();
@@ -410,9 +419,10 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
   }
 
   /**
-   * Shuts the queue down for everybody: puts fail, and gets fail once nothing is left.
+   * Shuts the queue down for everybody: puts fail, and gets fail once nothing is left or can come
+   * back. What waits then ends with {@code SHUT_DOWN}.
    *
-   * @param immediate gets fail at once; what is in the queue is dropped
+   * @param immediate gets fail at once; what is waiting in the queue is dropped
    */
   public void shutdown(boolean immediate) {
     settle(nothing(Native.queueShutdown(id, who(), immediate)));

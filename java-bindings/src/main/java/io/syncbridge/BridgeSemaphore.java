@@ -156,13 +156,22 @@ public final class BridgeSemaphore {
     return call.await() ? new Permit(this, call.take(), permits) : null;
   }
 
-  /** A future of {@link #acquirePermit(int)}. */
+  /**
+   * A future of {@link #acquirePermit(int)}. Cancelling it loses nothing: permits that had been
+   * granted go back.
+   */
   public CompletableFuture<Permit> acquirePermitAsync(int permits) {
     long started = Native.semaphoreAcquire(id, who(), positive(permits), true, false, Times.NEVER);
     return CallFuture.of(call(started, values -> new Permit(this, values[0], permits)));
   }
 
-  /** Gives a permit back: this thread's newest, else another's; where none is held it adds one. */
+  /**
+   * Gives a permit back: this thread's newest, else another's; where none is held it adds one.
+   *
+   * @throws SyncBridgeException {@code TOO_MANY_RELEASES} where the semaphore is bounded and at its
+   *     limit; {@code STALE} where the permit had been lost: the session had expired, and somebody
+   *     else may have been inside meanwhile
+   */
   public void release() {
     release(1);
   }
@@ -191,14 +200,18 @@ public final class BridgeSemaphore {
     return Math.toIntExact(call.take());
   }
 
-  /** Lowers the number of available permits, below zero if need be. Does not wait. */
+  /** Lowers the number of available permits, below zero if need be, without waiting for them. */
   public void reducePermits(int reduction) {
     if (positive(reduction) > 0) {
       done(Native.semaphoreReduce(id, who(), reduction));
     }
   }
 
-  /** Changes the limit; what is held stays held. */
+  /**
+   * Changes the limit; what is held stays held.
+   *
+   * @param limit how many permits there are, held ones included
+   */
   public void setLimit(long limit) {
     done(Native.semaphoreSetLimit(id, who(), limit));
   }

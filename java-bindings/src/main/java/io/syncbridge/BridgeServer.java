@@ -3,7 +3,10 @@ package io.syncbridge;
 import java.nio.file.Path;
 import java.util.List;
 
-/** A server inside this program, on threads of its own that do not keep the program alive. */
+/**
+ * A server inside this program, on threads of its own that do not keep the program alive. It keeps
+ * nothing on disk: what it holds goes with it.
+ */
 public final class BridgeServer implements AutoCloseable {
   private final long id;
   private final List<String> urls;
@@ -14,7 +17,12 @@ public final class BridgeServer implements AutoCloseable {
     urls = List.of(Native.serverUrls(id));
   }
 
-  /** Starts a server on a free port of the loopback interface. */
+  /**
+   * Starts a server on a free port of the loopback interface, which every user of this host can
+   * reach.
+   *
+   * @throws SyncBridgeException {@code UNAVAILABLE} where it cannot listen
+   */
   public static BridgeServer start() {
     return start("127.0.0.1:0");
   }
@@ -29,7 +37,12 @@ public final class BridgeServer implements AutoCloseable {
     return new BridgeServer(listen, null);
   }
 
-  /** Starts a server on a unix socket, the fastest way between programs of one host. */
+  /**
+   * Starts a server on a unix socket, the fastest way between programs of one host.
+   *
+   * @param unix the path of the socket, which must not be in use
+   * @throws SyncBridgeException {@code UNAVAILABLE} where it cannot listen there
+   */
   public static BridgeServer start(Path unix) {
     return new BridgeServer("none", unix);
   }

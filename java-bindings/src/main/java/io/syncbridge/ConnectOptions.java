@@ -7,7 +7,7 @@ import java.time.Duration;
  *
  * @param label the program's name, for people; null for the executable's
  * @param sessionTtl how long the session, and what it holds, outlives its connection
- * @param connectTimeout how long connecting and declaring an object may take
+ * @param connectTimeout how long connecting, and declaring an object, may take at most
  */
 public record ConnectOptions(String label, Duration sessionTtl, Duration connectTimeout) {
   /** No label, 15 seconds to live, 5 seconds to connect. */

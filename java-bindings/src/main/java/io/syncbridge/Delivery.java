@@ -6,7 +6,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 /**
  * A leased item: it stays with the session under a token until it is acknowledged, and comes back
  * when the session ends before. {@link #close} gives it back unless it was acknowledged, nacked or
- * rejected:
+ * rejected; only the first of these counts, and the rest do nothing:
  *
  * <pre>{@code
  * try (Delivery<Job> job = jobs.lease()) {
@@ -67,19 +67,34 @@ public final class Delivery<E> implements AutoCloseable {
     }
   }
 
-  /** Gives the item back to its place in the queue. */
+  /**
+   * Gives the item back to its place in the queue, as {@link #close} does.
+   *
+   * @throws SyncBridgeException {@code STALE}, as {@link #ack}
+   */
   public void nack() {
     nack(Reentry.PLACE, "");
   }
 
-  /** Gives the item back and says why; kept with the item as its last error. */
+  /**
+   * Gives the item back and says why. After the queue's {@code maxDeliveries} it is a dead letter
+   * instead.
+   *
+   * @param error kept with the item as its last error
+   * @throws SyncBridgeException {@code STALE}, as {@link #ack}
+   */
   public void nack(Reentry reentry, String error) {
     if (settle()) {
       queue.nack(reentry, error, item.token());
     }
   }
 
-  /** Sends the item to the dead letters. */
+  /**
+   * Sends the item to the dead letters.
+   *
+   * @param reason kept with the item, as {@code REJECTED: reason}
+   * @throws SyncBridgeException {@code STALE}, as {@link #ack}
+   */
   public void reject(String reason) {
     if (settle()) {
       queue.reject(reason, item.token());
