@@ -96,8 +96,21 @@ impl Semaphore {
 
     /// Who holds permits, the oldest grants first, at most a page.
     pub fn holders(&self, who: ParticipantId) -> Call<Vec<Holder>> {
-        self.query(who, Query::Holders, |reply| match reply {
-            AnyReply::Semaphore(Reply::Holders(holders)) => Some(holders),
+        self.query(who, Query::Holders { page_size: u32::MAX, after: None }, |reply| match reply {
+            AnyReply::Semaphore(Reply::Holders { holders, .. }) => Some(holders),
+            _ => None,
+        })
+    }
+
+    /// A page of them, from the grant after `after`; and what to give as `after` for the next page, if there is one.
+    pub fn holders_after(
+        &self,
+        who: ParticipantId,
+        page_size: u32,
+        after: Option<Token>,
+    ) -> Call<(Vec<Holder>, Option<Token>)> {
+        self.query(who, Query::Holders { page_size, after }, |reply| match reply {
+            AnyReply::Semaphore(Reply::Holders { holders, next }) => Some((holders, next)),
             _ => None,
         })
     }

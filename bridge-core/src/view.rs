@@ -39,6 +39,24 @@ pub struct ObjectSummary {
     pub state: String,
 }
 
+/// Which part of an object's holders and waiters is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObjectPage {
+    /// At most this many of each.
+    pub size: u32,
+    /// Those after that grant.
+    pub holders_after: Option<Token>,
+    /// Those after that place in line, which an earlier page answered with.
+    pub waiters_after: Option<u64>,
+}
+
+impl Default for ObjectPage {
+    /// The first page, as large as the limits allow.
+    fn default() -> Self {
+        ObjectPage { size: u32::MAX, holders_after: None, waiters_after: None }
+    }
+}
+
 /// An object, who holds it and who waits for it; at most a page of each, the oldest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -46,6 +64,10 @@ pub struct ObjectView {
     pub summary: ObjectSummary,
     pub holders: Vec<Holder>,
     pub waiters: Vec<Waiter>,
+    /// What to give as `holders_after` for the next page, if there is one.
+    pub next_holders: Option<Token>,
+    /// The same for `waiters_after`.
+    pub next_waiters: Option<u64>,
 }
 
 /// Who somebody is.
@@ -136,13 +158,14 @@ impl Engine {
     }
 
     /// One object, as of `now`.
-    pub fn object(&self, now: Time, kind: Kind, name: &Name) -> Option<ObjectView> {
+    pub fn object(&self, now: Time, kind: Kind, name: &Name, page: ObjectPage) -> Option<ObjectView> {
         let handle = self.objects.find(kind, &Target::Name(name.clone())).ok()??;
         let named = self.objects.get(handle)?;
-        let page = self.world.limits.page_max as usize;
         let now = self.world.now.max(now);
         let primitive = named.state.primitive();
-        let holders = primitive.grants().take(page).map(|grant| Holder {
+        let grants =
+            primitive.grants().filter(|grant| page.holders_after.is_none_or(|after| grant.token > after));
+        let mut holders = grants.map(|grant| Holder {
             who: self.who(&grant.caller),
             token: grant.token,
             count: grant.count,
@@ -150,8 +173,21 @@ impl Engine {
             offered: !grant.accepted,
             item: grant.item.and_then(|item| self.world.items.get(item)).map(|item| item.id),
         });
-        let waiters = self.waiters(now, primitive.waiters().take(page));
-        Some(ObjectView { summary: summary(named), holders: holders.collect(), waiters })
+        let size = self.world.page(page.size);
+        let first: Vec<_> = holders.by_ref().take(size).collect();
+        let next_holders = holders.next().and_then(|_| first.last()).map(|last| last.token);
+
+        let mut places: Vec<_> = primitive
+            .waiters()
+            .filter_map(|key| self.world.tickets.get(key).map(|ticket| (ticket.place, key)))
+            .filter(|(place, _)| page.waiters_after.is_none_or(|after| *place > after))
+            .collect();
+        places.sort_unstable();
+        let more = places.len() > size;
+        places.truncate(size);
+        let next_waiters = places.last().filter(|_| more).map(|(place, _)| *place);
+        let waiters = self.waiters(now, places.into_iter().map(|(_, key)| key));
+        Some(ObjectView { summary: summary(named), holders: first, waiters, next_holders, next_waiters })
     }
 
     /// Sessions by id, from the one after `after`.

@@ -320,6 +320,14 @@ pub fn duration(field: &'static str, duration: prost_types::Duration) -> Result<
     }
 }
 
+/// Entries on a page where the request does not say.
+const PAGE_SIZE: u32 = 100;
+
+/// How many entries a page has that was asked for with so many; 0 did not say.
+pub fn page_size(asked: u32) -> u32 {
+    if asked == 0 { PAGE_SIZE } else { asked }
+}
+
 /// Writes a duration; one beyond protobuf's range is as good as its end.
 pub fn duration_field(duration: Duration) -> prost_types::Duration {
     const SECONDS_MAX: u64 = 315_576_000_000;

@@ -214,6 +214,11 @@ impl World {
         Some(item)
     }
 
+    /// How many entries a page has that was asked for with so many.
+    pub(crate) fn page(&self, size: u32) -> usize {
+        size.min(self.limits.page_max) as usize
+    }
+
     /// Cuts a text for people to the limit.
     pub(crate) fn cut(&self, mut text: String) -> String {
         let max = self.limits.text_bytes_max as usize;

@@ -66,8 +66,11 @@ pub enum Command {
 #[allow(missing_docs)]
 pub enum Query {
     Describe,
-    /// Who holds permits.
-    Holders,
+    /// Who holds permits, from the grant after `after` (which an earlier page answered with).
+    Holders {
+        page_size: u32,
+        after: Option<Token>,
+    },
 }
 
 /// What one acquire was granted and has not given back.
@@ -119,5 +122,9 @@ pub enum Reply {
     LimitSet,
     Described(Figures),
     /// The oldest grants first, at most a page.
-    Holders(Vec<Holder>),
+    Holders {
+        holders: Vec<Holder>,
+        /// Where the next page begins, if there is one.
+        next: Option<Token>,
+    },
 }

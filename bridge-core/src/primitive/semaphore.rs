@@ -326,13 +326,24 @@ impl Semaphore {
     pub(crate) fn query(&self, world: &World, now: Time, query: &Query) -> AnyReply {
         AnyReply::Semaphore(match query {
             Query::Describe => Reply::Described(self.figures()),
-            Query::Holders => Reply::Holders(self.holders(world, world.now.max(now))),
+            Query::Holders { page_size, after } => {
+                let mut holders = self.holders(world, world.now.max(now), *after);
+                let page: Vec<_> = holders.by_ref().take(world.page(*page_size)).collect();
+                let next = holders.next().and_then(|_| page.last()).map(|last| last.token);
+                Reply::Holders { holders: page, next }
+            }
         })
     }
 
-    fn holders(&self, world: &World, now: Time) -> Vec<Holder> {
-        let held = self.grants.iter().filter(|(_, grant)| grant.held > 0);
-        let holders = held.take(world.limits.page_max as usize).map(|(token, grant)| {
+    fn holders<'a>(
+        &'a self,
+        world: &'a World,
+        now: Time,
+        after: Option<Token>,
+    ) -> impl Iterator<Item = Holder> + 'a {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let grants = self.grants.range((after.map_or(Unbounded, Excluded), Unbounded));
+        grants.filter(|(_, grant)| grant.held > 0).map(move |(token, grant)| {
             let session = world.sessions.get(grant.caller.session);
             let label = session.and_then(|session| session.labels.get(&grant.caller.participant));
             Holder {
@@ -343,8 +354,7 @@ impl Semaphore {
                 participant: label.map_or_else(String::new, ToString::to_string),
                 session: session.map_or_else(String::new, Session::title),
             }
-        });
-        holders.collect()
+        })
     }
 
     pub(crate) fn figures(&self) -> Figures {

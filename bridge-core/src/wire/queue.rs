@@ -9,7 +9,8 @@ use syncbridge_proto::v1 as pb;
 use super::item::{browsed, delivery, new_item};
 use super::packed::{pack_deliveries, pack_items, unpack_deliveries, unpack_items};
 use super::{
-    duration, duration_field, named, responses, target, target_fields, timeout, timeout_field, unexpected,
+    duration, duration_field, named, page_size, responses, target, target_fields, timeout, timeout_field,
+    unexpected,
 };
 use crate::command::queue::{
     Batch, Command, Cursor, Discipline, Figures, Mode, NewItem, Options, Query, Reentry, Reply, Shelf, Taken,
@@ -124,14 +125,11 @@ impl TryFrom<pb::QueueServiceBrowseRequest> for Request {
                 return Err(Error::invalid("state", message));
             }
         };
-        let page_size = if message.page_size == 0 { PAGE_SIZE } else { message.page_size };
+        let page_size = page_size(message.page_size);
         let after = (!message.page_token.is_empty()).then(|| cursor(&message.page_token)).transpose()?;
         Ok(Request::Query(command::Query::Queue(target, Query::Browse { shelf, page_size, after })))
     }
 }
-
-/// Items on a page where the request does not say.
-const PAGE_SIZE: u32 = 100;
 
 fn new_items(items: Vec<pb::NewItem>, packed: Option<pb::PackedItems>) -> Result<Vec<NewItem>, Error> {
     if let Some(packed) = packed {

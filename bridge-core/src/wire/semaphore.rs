@@ -5,7 +5,8 @@ use pb::command::Body;
 use syncbridge_proto::v1 as pb;
 
 use super::{
-    duration, duration_field, named, responses, target, target_fields, timeout, timeout_field, unexpected,
+    duration, duration_field, named, page_size, responses, target, target_fields, timeout, timeout_field,
+    unexpected,
 };
 use crate::command::semaphore::{Acquire, Command, Figures, Holder, Options, Ownership, Query, Reply};
 use crate::command::{self, Request};
@@ -126,8 +127,20 @@ impl TryFrom<pb::SemaphoreServiceListHoldersRequest> for Request {
 
     fn try_from(message: pb::SemaphoreServiceListHoldersRequest) -> Result<Self, Error> {
         let target = target("semaphore", &message.semaphore, message.handle)?;
-        Ok(Request::Query(command::Query::Semaphore(target, Query::Holders)))
+        let page_size = page_size(message.page_size);
+        let after = page_token(&message.page_token)?;
+        Ok(Request::Query(command::Query::Semaphore(target, Query::Holders { page_size, after })))
     }
+}
+
+/// A page token is the token of the last grant seen, in decimal.
+fn page_token(text: &str) -> Result<Option<Token>, Error> {
+    let bad = || Error::invalid("page_token", "page_token is not one that a page before answered with");
+    (!text.is_empty()).then(|| text.parse().map(Token).map_err(|_| bad())).transpose()
+}
+
+fn page_token_field(after: Option<Token>) -> String {
+    after.map_or_else(String::new, |token| token.0.to_string())
 }
 
 impl From<Holder> for pb::PermitHolder {
@@ -196,8 +209,14 @@ pub(super) fn query_body(target: &Target, query: &Query) -> Body {
     let (semaphore, handle) = target_fields(target);
     match query {
         Query::Describe => Body::SemaphoreDescribe(pb::SemaphoreServiceDescribeRequest { semaphore, handle }),
-        Query::Holders => {
-            Body::SemaphoreListHolders(pb::SemaphoreServiceListHoldersRequest { semaphore, handle })
+        Query::Holders { page_size, after } => {
+            let (page_size, page_token) = (*page_size, page_token_field(*after));
+            Body::SemaphoreListHolders(pb::SemaphoreServiceListHoldersRequest {
+                semaphore,
+                handle,
+                page_size,
+                page_token,
+            })
         }
     }
 }
@@ -226,9 +245,10 @@ pub(super) fn reply_body(reply: Reply) -> Answer {
             held: figures.held,
             waiting: figures.waiting,
         }),
-        Reply::Holders(holders) => {
+        Reply::Holders { holders, next } => {
             let holders = holders.into_iter().map(pb::PermitHolder::from).collect();
-            Answer::SemaphoreListHolders(pb::SemaphoreServiceListHoldersResponse { holders })
+            let next_page_token = page_token_field(next);
+            Answer::SemaphoreListHolders(pb::SemaphoreServiceListHoldersResponse { holders, next_page_token })
         }
     }
 }
@@ -255,9 +275,10 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
             held: message.held,
             waiting: message.waiting,
         }),
-        Answer::SemaphoreListHolders(message) => {
-            Reply::Holders(message.holders.into_iter().map(holder).collect::<Result<_, _>>()?)
-        }
+        Answer::SemaphoreListHolders(message) => Reply::Holders {
+            holders: message.holders.into_iter().map(holder).collect::<Result<_, _>>()?,
+            next: page_token(&message.next_page_token)?,
+        },
         other => return Err(unexpected(&other)),
     })
 }

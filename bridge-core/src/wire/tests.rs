@@ -100,7 +100,8 @@ fn requests() -> Vec<Request> {
     }
     all.push(Request::Query(Query::Event(by_handle.clone(), event::Query::Describe)));
     all.push(Request::Query(Query::Event(Target::Existing(name("e")), event::Query::Describe)));
-    for query in [semaphore::Query::Describe, semaphore::Query::Holders] {
+    let holders = semaphore::Query::Holders { page_size: 7, after: Some(Token(3)) };
+    for query in [semaphore::Query::Describe, holders] {
         all.push(Request::Query(Query::Semaphore(by_handle.clone(), query)));
     }
     all
@@ -162,7 +163,10 @@ fn every_outcome_survives_the_wire() {
         participant: "worker".into(),
         session: "resizer@host:4711".into(),
     };
-    outcomes.push(Ok(Reply::Semaphore(semaphore::Reply::Holders(vec![holder]))));
+    outcomes.push(Ok(Reply::Semaphore(semaphore::Reply::Holders {
+        holders: vec![holder],
+        next: Some(Token(5)),
+    })));
     outcomes.push(Ok(Reply::Cancelled(true)));
     outcomes.push(Ok(Reply::Discarded));
     outcomes.push(Ok(Reply::Shared));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bridge_core::command::{Carrier, Command, Effect, EndReason, Input, Mode, SessionSpec, queue, semaphore};
 use bridge_core::ids::{Handle, Kind, Op, OpRange, ParticipantId, Secret, SessionId, Target, Token};
+use bridge_core::view::ObjectPage;
 use bridge_core::{Limits, Reason};
 
 use crate::support::*;
@@ -462,7 +463,7 @@ fn admins_see_who_holds_and_who_waits() {
     space.take_and_accept(who, lease("q", NOW)).unwrap();
     let waiting = space.wait(who, get_many("q", 5, 2, 0, seconds(9)));
     space.pass_seconds(2);
-    let view = space.engine.object(space.now, Kind::Queue, &name("q")).unwrap();
+    let view = space.object(Kind::Queue, "q", ObjectPage::default());
     assert_eq!(view.summary.state, "ready=0 offered=0 leased=1 dead=0 unfinished=1");
     assert_eq!((view.holders[0].who.participant_label.as_str(), view.holders[0].offered), ("main", false));
     let waiter = &view.waiters[0];

@@ -6,7 +6,8 @@ use bridge_core::command::semaphore::{
     Acquire, Command, Holder, Options, Ownership, Query as Asked, Reply as Answered,
 };
 use bridge_core::command::{self, Carrier, Input, Mode, Query, Reply};
-use bridge_core::ids::{ParticipantId, SessionKey};
+use bridge_core::ids::{Kind, ParticipantId, SessionKey};
+use bridge_core::view::ObjectPage;
 use bridge_core::{Limits, Outcome, Reason};
 
 use crate::support::*;
@@ -91,7 +92,7 @@ fn a_bare_release_returns_the_callers_newest_then_its_sessions_then_the_oldest_o
     let siblings = token(&take(who, 2));
     let mut release_by_1 = |expect_left: &[_]| {
         space.call_by(who, 1, Carrier::Stream, release("s", 1));
-        let view = space.engine.object(space.now, bridge_core::ids::Kind::Semaphore, &name("s")).unwrap();
+        let view = space.object(Kind::Semaphore, "s", ObjectPage::default());
         let left: Vec<_> = view.holders.iter().map(|holder| holder.token).collect();
         assert_eq!(left, expect_left);
     };
@@ -256,10 +257,14 @@ fn holders_say_who_holds_what_since_when() {
     let mut space = Space::with(Limits { page_max: 2, ..Limits::default() });
     let [who, other] = [space.open(Mode::Resumable), space.open(Mode::Resumable)];
     space.input(Input::Label(who, ParticipantId(0), "worker".into()));
-    let holders = |space: &Space| match space.query(who, Query::Semaphore(target("s"), Asked::Holders)) {
-        Ok(Reply::Semaphore(Answered::Holders(holders))) => holders,
-        other => panic!("not holders: {other:?}"),
+    let page = |space: &Space, after| {
+        let query = Asked::Holders { page_size: u32::MAX, after };
+        match space.query(who, Query::Semaphore(target("s"), query)) {
+            Ok(Reply::Semaphore(Answered::Holders { holders, next })) => (holders, next),
+            other => panic!("not holders: {other:?}"),
+        }
     };
+    let holders = |space: &Space| page(space, None).0;
     assert_eq!(holders(&space), [], "reading creates nothing");
     space.ask(who, permits("s", 5)).unwrap();
     let first = token(&space.take_and_accept(who, acquire("s", 2, NOW)));
@@ -276,8 +281,11 @@ fn holders_say_who_holds_what_since_when() {
     let both =
         [expected(first, 2, false, 3, "worker", "s1@host:1"), expected(second, 1, true, 0, "", "s2@host:1")];
     assert_eq!(holders(&space), both);
-    space.take_and_accept(who, acquire("s", 1, NOW)).unwrap();
-    assert_eq!(holders(&space).len(), 2, "at most a page");
+    assert_eq!(page(&space, None).1, None, "that is all");
+    let third = token(&space.take_and_accept(who, acquire("s", 1, NOW)));
+    assert_eq!((holders(&space).len(), page(&space, None).1), (2, Some(second)), "at most a page");
+    let (rest, next) = page(&space, Some(second));
+    assert_eq!((rest[0].token, rest.len(), next), (third, 1, None));
     space.expire(other);
     assert_eq!(holders(&space).iter().map(|holder| holder.permits).collect::<Vec<_>>(), [2, 1]);
 }

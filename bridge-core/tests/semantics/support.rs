@@ -7,8 +7,11 @@ use bridge_core::command::semaphore::{self, Acquire};
 use bridge_core::command::{
     Call, Carrier, Command, Effect, EndReason, Input, Mode, Opened, Outcome, Query, Reply, SessionSpec, event,
 };
-use bridge_core::ids::{Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target, Token};
+use bridge_core::ids::{
+    Kind, Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target, Token,
+};
 use bridge_core::payload::ContentType;
+use bridge_core::view::{ObjectPage, ObjectView};
 use bridge_core::{Engine, Error, Limits, Payload, Reason, Time, Timeout};
 
 pub(crate) const FOREVER: Timeout = Timeout::Never;
@@ -180,6 +183,10 @@ impl Space {
 
     pub(crate) fn query(&self, who: SessionKey, query: Query) -> Outcome {
         self.engine.query(self.now, who, &query)
+    }
+
+    pub(crate) fn object(&self, kind: Kind, object: &str, page: ObjectPage) -> ObjectView {
+        self.engine.object(self.now, kind, &name(object), page).expect("it is there")
     }
 
     pub(crate) fn queue(&self, who: SessionKey, name: &str) -> queue::Figures {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bridge_core::error::Error;
-use bridge_core::ids::{Kind, Name, SessionId};
+use bridge_core::ids::{Kind, Name, SessionId, Token};
 use bridge_core::{view, wire};
 use bridge_node::Namespace;
 use syncbridge_proto::v1 as pb;
@@ -14,9 +14,6 @@ use super::Shared;
 use super::caller::DEFAULT_NAMESPACE;
 use crate::VERSION;
 use crate::errors::status;
-
-/// Entries on a page whose size was not said.
-const PAGE_SIZE: u32 = 100;
 
 /// The service.
 pub(crate) struct Service(pub(crate) Shared);
@@ -58,7 +55,7 @@ impl AdminService for Service {
         let Some(namespace) = self.namespace(&request.namespace).map_err(status)? else {
             return Ok(Response::new(Default::default()));
         };
-        let size = page_size(request.page_size);
+        let size = wire::page_size(request.page_size);
         let (page, more) = namespace.read(|engine, _| {
             let page = engine.objects_page(kind, after.as_ref(), size);
             let last = page.last().map(|last| (last.kind, last.name.clone()));
@@ -80,13 +77,20 @@ impl AdminService for Service {
         let kind = wire::kind_or_any(request.kind).map_err(status)?;
         let kind = kind.ok_or_else(|| status(Error::invalid("kind", "say which kind of object it is")))?;
         let name = Name::parse("name", &request.name).map_err(status)?;
+        let page = view::ObjectPage {
+            size: wire::page_size(request.page_size),
+            holders_after: number_after(&request.holders_page_token).map_err(status)?.map(Token),
+            waiters_after: number_after(&request.waiters_page_token).map_err(status)?,
+        };
         let namespace = self.namespace(&request.namespace).map_err(status)?;
-        let found =
-            namespace.and_then(|namespace| namespace.read(|engine, now| engine.object(now, kind, &name)));
+        let found = namespace
+            .and_then(|namespace| namespace.read(|engine, now| engine.object(now, kind, &name, page)));
         Ok(Response::new(found.map_or_else(Default::default, |found| pb::DescribeObjectResponse {
             object: Some(summary(found.summary)),
             holders: found.holders.into_iter().map(holder).collect(),
             waiters: found.waiters.into_iter().map(waiter).collect(),
+            next_holders_page_token: found.next_holders.map_or_else(String::new, |token| token.0.to_string()),
+            next_waiters_page_token: found.next_waiters.map_or_else(String::new, |place| place.to_string()),
         })))
     }
 
@@ -99,7 +103,7 @@ impl AdminService for Service {
         let Some(namespace) = self.namespace(&request.namespace).map_err(status)? else {
             return Ok(Response::new(Default::default()));
         };
-        let size = page_size(request.page_size);
+        let size = wire::page_size(request.page_size);
         let (page, more) = namespace.read(|engine, _| {
             let page = engine.sessions_page(after, size);
             let last = page.last().map(|last| last.id);
@@ -122,16 +126,15 @@ impl Service {
     }
 }
 
-fn page_size(asked: u32) -> u32 {
-    // The engine has the last word, by its limit `page_max`.
-    if asked == 0 { PAGE_SIZE } else { asked }
-}
-
 fn bad_token(token: &str) -> Error {
     Error::invalid(
         "page_token",
         format!("{token:?} is no page token; send next_page_token of the page before"),
     )
+}
+
+fn number_after(token: &str) -> Result<Option<u64>, Error> {
+    (!token.is_empty()).then(|| token.parse().map_err(|_| bad_token(token))).transpose()
 }
 
 fn object_after(token: &str) -> Result<Option<(Kind, Name)>, Error> {

@@ -95,3 +95,48 @@ async fn reading_creates_nothing_and_bad_requests_are_errors() {
     let unspecified = pb::DescribeObjectRequest { name: "q".into(), ..Default::default() };
     assert_eq!(reason(&admin.describe_object(unspecified).await.unwrap_err()), "INVALID_ARGUMENT");
 }
+
+#[tokio::test]
+async fn holders_and_waiters_come_page_by_page() {
+    let server = serve();
+    let mut c = connect(&server).await;
+    let mut admin = AdminServiceClient::new(c.channel.clone());
+    let mut a = c.attach(1).await;
+    let body = |acquire| Some(pb::command::Body::SemaphoreAcquire(acquire));
+    let options = Some(pb::SemaphoreOptions { limit: Some(3), ..Default::default() });
+    c.semaphore.declare(pb::SemaphoreServiceDeclareRequest { semaphore: "s".into(), options }).await.unwrap();
+    let acquire = || pb::SemaphoreServiceAcquireRequest { timeout: None, ..acquire_now() };
+    let commands = (1..=6)
+        .map(|op| pb::Command { op, participant: 0, body: body(acquire()), ..Default::default() })
+        .collect();
+    a.frame(pb::AttachRequest { commands, heartbeat: 1, ..Default::default() });
+    assert_eq!(a.next().await.answers.len(), 3);
+
+    let mut request = pb::DescribeObjectRequest {
+        kind: pb::ObjectKind::Semaphore.into(),
+        name: "s".into(),
+        page_size: 2,
+        ..Default::default()
+    };
+    let first = admin.describe_object(request.clone()).await.unwrap().into_inner();
+    request.holders_page_token = first.next_holders_page_token;
+    request.waiters_page_token = first.next_waiters_page_token;
+    let second = admin.describe_object(request.clone()).await.unwrap().into_inner();
+    assert_eq!((second.next_holders_page_token.as_str(), second.next_waiters_page_token.as_str()), ("", ""));
+    let tokens: Vec<_> = first.holders.iter().chain(&second.holders).map(|holder| holder.token).collect();
+    assert!(tokens.len() == 3 && tokens.is_sorted(), "{tokens:?}");
+    let waiting: Vec<_> = first.waiters.iter().chain(&second.waiters).map(|waiter| waiter.op).collect();
+    assert_eq!(waiting, [4, 5, 6]);
+
+    let list =
+        pb::SemaphoreServiceListHoldersRequest { semaphore: "s".into(), page_size: 2, ..Default::default() };
+    a.frame(pb::AttachRequest { done: vec![pb::OpRange { first: 1, last: 3 }], ..Default::default() });
+    let first = c.semaphore.list_holders(list.clone()).await.unwrap().into_inner();
+    let rest = pb::SemaphoreServiceListHoldersRequest { page_token: first.next_page_token, ..list.clone() };
+    let rest = c.semaphore.list_holders(rest).await.unwrap().into_inner();
+    assert_eq!((first.holders.len(), rest.holders.len(), rest.next_page_token.as_str()), (2, 1, ""));
+    let noise = pb::SemaphoreServiceListHoldersRequest { page_token: "noise".into(), ..list };
+    assert_eq!(reason(&c.semaphore.list_holders(noise).await.unwrap_err()), "INVALID_ARGUMENT");
+    request.waiters_page_token = "noise".into();
+    assert_eq!(reason(&admin.describe_object(request).await.unwrap_err()), "INVALID_ARGUMENT");
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bridge_core::command::{Command, queue};
 use bridge_core::ids::{Name, ParticipantId};
 use bridge_core::payload::ContentType;
+use bridge_core::view::ObjectPage;
 use bridge_core::{Error, Outcome, Payload, Reason, Request, Timeout};
 
 use super::super::{Slot, Submission};
@@ -37,7 +38,9 @@ fn put(world: &mut World, object: &Arc<Object>) -> Arc<Slot> {
 }
 
 fn exists(world: &World, object: &Object) -> bool {
-    world.namespace.read(|engine, now| engine.object(now, object.kind(), object.name()).is_some())
+    world
+        .namespace
+        .read(|engine, now| engine.object(now, object.kind(), object.name(), ObjectPage::default()).is_some())
 }
 
 fn error(outcome: Option<Outcome>) -> Error {

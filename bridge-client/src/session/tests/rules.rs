@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bridge_core::command::{Command, queue, semaphore};
 use bridge_core::ids::{Name, ParticipantId};
+use bridge_core::view::ObjectPage;
 use bridge_core::{Reason, Reply, Request, Timeout};
 
 use super::super::{Completions, GRACE, Settle, Submission, Verdict};
@@ -364,7 +365,9 @@ fn declared(world: &mut World) -> Arc<Object> {
 }
 
 fn exists(world: &World, object: &Object) -> bool {
-    world.namespace.read(|engine, now| engine.object(now, object.kind(), object.name()).is_some())
+    world
+        .namespace
+        .read(|engine, now| engine.object(now, object.kind(), object.name(), ObjectPage::default()).is_some())
 }
 
 #[test]
