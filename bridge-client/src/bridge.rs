@@ -54,6 +54,7 @@ pub struct Bridge(Arc<Shared>);
 
 struct Shared {
     url: String,
+    place: String,
     local: bool,
     link: Arc<dyn Link>,
     connect_timeout: Duration,
@@ -96,6 +97,7 @@ impl Bridge {
         };
         Ok(Bridge(Arc::new(Shared {
             url: url.to_owned(),
+            place: parsed.to_string(),
             local: matches!(parsed, Url::Mem(_)),
             link,
             connect_timeout: options.connect_timeout,
@@ -110,6 +112,11 @@ impl Bridge {
     /// The URL that it was connected with.
     pub fn url(&self) -> &str {
         &self.0.url
+    }
+
+    /// The same with nothing left out: bridges to one namespace that were connected in different words have equal places.
+    pub fn place(&self) -> &str {
+        &self.0.place
     }
 
     /// Whether the engine is in this process (`mem:`): values may be passed by reference.

@@ -1,5 +1,6 @@
 //! Bridge URLs: `mem:`, `mem:name`, `grpc://host:port/namespace`, `unix:///path#namespace`.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use bridge_core::Error;
@@ -34,6 +35,20 @@ fn wrong(url: &str, what: &str) -> Error {
 
 fn namespace(name: &str) -> Result<Name, Error> {
     Name::parse("namespace", if name.is_empty() { DEFAULT_NAMESPACE } else { name })
+}
+
+impl fmt::Display for Url {
+    /// With nothing left out: equal places have equal texts.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Url::Mem(name) => write!(f, "mem:{name}"),
+            Url::Tcp { host, port, namespace } if host.contains(':') => {
+                write!(f, "grpc://[{host}]:{port}/{namespace}")
+            }
+            Url::Tcp { host, port, namespace } => write!(f, "grpc://{host}:{port}/{namespace}"),
+            Url::Unix { path, namespace } => write!(f, "unix://{}#{namespace}", path.display()),
+        }
+    }
 }
 
 impl Url {
@@ -95,6 +110,7 @@ mod tests {
             ("unix:///run/s.sock#a", Url::Unix { path: "/run/s.sock".into(), namespace: name("a") }),
         ] {
             assert_eq!(Url::parse(url).unwrap(), expected, "{url}");
+            assert_eq!(Url::parse(&expected.to_string()).unwrap(), expected, "{url}");
         }
     }
 

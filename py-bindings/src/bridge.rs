@@ -40,6 +40,12 @@ impl Bridge {
         self.client.url()
     }
 
+    /// The same with nothing left out.
+    #[getter]
+    fn place(&self) -> &str {
+        self.client.place()
+    }
+
     /// Whether the engine is in this process, so that values are passed by reference.
     #[getter]
     fn is_local(&self) -> bool {
@@ -50,6 +56,12 @@ impl Bridge {
     fn flush(&self, py: Python<'_>, at_most: f64) -> PyResult<()> {
         let at_most = Duration::try_from_secs_f64(at_most).unwrap_or(Duration::MAX);
         py.detach(|| self.client.flush(at_most)).map_err(|error| errors::exception(py, &error))
+    }
+
+    /// Makes sure that a child finds the anonymous objects: the process is about to fork.
+    fn share_all(&self, py: Python<'_>, at_most: f64) -> PyResult<()> {
+        let at_most = Duration::try_from_secs_f64(at_most).unwrap_or(Duration::MAX);
+        py.detach(|| self.client.share_all(at_most)).map_err(|error| errors::exception(py, &error))
     }
 
     /// Ends the session: everything held goes back, every wait ends.
@@ -65,14 +77,15 @@ impl Bridge {
         self.client.is_local()
     }
 
-    /// Declares an object. In this process that takes no time; a server may not answer.
+    /// Declares an object. In this process that takes no time, and one without a name waits for no answer; a server may
+    /// not answer.
     pub(crate) fn open<T: Send + 'static>(
         &self,
         py: Python<'_>,
         name: Option<&str>,
         declare: impl FnOnce(&bridge_client::Bridge, Option<&str>) -> T + Send + 'static,
     ) -> PyResult<T> {
-        if self.local() {
+        if self.local() || name.is_none() {
             return Ok(declare(&self.client, name));
         }
         let (client, name) = (self.client.clone(), name.map(str::to_owned));

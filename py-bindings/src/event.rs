@@ -16,17 +16,21 @@ pub(crate) struct Event {
 #[pymethods]
 impl Event {
     #[new]
-    #[pyo3(signature = (bridge, name, *, auto_reset = None, ephemeral = None))]
+    #[pyo3(signature = (bridge, name, *, auto_reset = None, ephemeral = None, attached = None))]
     fn new(
         py: Python<'_>,
         bridge: &Bridge,
         name: Option<&str>,
         auto_reset: Option<bool>,
         ephemeral: Option<bool>,
+        attached: Option<bool>,
     ) -> PyResult<Self> {
         bridge.who(py)?;
-        let client = bridge
-            .open(py, name, move |client, name| client.event(name, Options { auto_reset, ephemeral }))?;
+        let options = Options { auto_reset, ephemeral };
+        let client = bridge.open(py, name, move |client, name| match (attached, name) {
+            (Some(anonymous), Some(name)) => client.attach_event(name, anonymous, options),
+            _ => client.event(name, options),
+        })?;
         let client = client.map_err(|error| errors::exception(py, &error))?;
         Ok(Event { client, bridge: bridge.clone() })
     }
@@ -34,6 +38,12 @@ impl Event {
     #[getter]
     fn name(&self) -> &str {
         self.client.name()
+    }
+
+    /// Makes sure that it exists, and that whoever is told of it finds it.
+    fn share(&self, py: Python<'_>) -> PyResult<()> {
+        let who = self.bridge.who(py)?;
+        wait::value(py, self.bridge.local(), || self.client.share(who))
     }
 
     /// Returns the version of this set.

@@ -62,7 +62,7 @@ pub(crate) struct BrowsedItem {
 #[pymethods]
 impl Queue {
     #[new]
-    #[pyo3(signature = (bridge, name, *, discipline, maxsize = None, max_deliveries = None, dead_letters = None, ephemeral = None, codec = None))]
+    #[pyo3(signature = (bridge, name, *, discipline, maxsize = None, max_deliveries = None, dead_letters = None, ephemeral = None, attached = None, codec = None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn new(
         py: Python<'_>,
@@ -73,6 +73,7 @@ impl Queue {
         max_deliveries: Option<u32>,
         dead_letters: Option<&str>,
         ephemeral: Option<bool>,
+        attached: Option<bool>,
         codec: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         bridge.who(py)?;
@@ -86,7 +87,10 @@ impl Queue {
         let dead_letters = dead_letters.map_err(|error| errors::exception(py, &error))?;
         let options =
             Options { discipline: Some(discipline), maxsize, max_deliveries, dead_letters, ephemeral };
-        let client = bridge.open(py, name, move |client, name| client.queue(name, options))?;
+        let client = bridge.open(py, name, move |client, name| match (attached, name) {
+            (Some(anonymous), Some(name)) => client.attach_queue(name, anonymous, options),
+            _ => client.queue(name, options),
+        })?;
         Ok(Queue {
             client: client.map_err(|error| errors::exception(py, &error))?,
             bridge: bridge.clone(),
@@ -99,6 +103,12 @@ impl Queue {
     #[getter]
     fn name(&self) -> &str {
         self.client.name()
+    }
+
+    /// Makes sure that it exists, and that whoever is told of it finds it.
+    fn share(&self, py: Python<'_>) -> PyResult<()> {
+        let who = self.bridge.who(py)?;
+        wait::value(py, self.bridge.local(), || self.client.share(who))
     }
 
     #[pyo3(signature = (value, timeout = None, priority = None, headers = None))]

@@ -42,7 +42,8 @@ pub(crate) struct PermitHolder {
 #[pymethods]
 impl Semaphore {
     #[new]
-    #[pyo3(signature = (bridge, name, *, limit = None, bounded = None, ownership = None, ephemeral = None))]
+    #[pyo3(signature = (bridge, name, *, limit = None, bounded = None, ownership = None, ephemeral = None, attached = None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn new(
         py: Python<'_>,
         bridge: &Bridge,
@@ -51,6 +52,7 @@ impl Semaphore {
         bounded: Option<bool>,
         ownership: Option<&str>,
         ephemeral: Option<bool>,
+        attached: Option<bool>,
     ) -> PyResult<Self> {
         bridge.who(py)?;
         let ownership = match ownership {
@@ -64,7 +66,10 @@ impl Semaphore {
             }
         };
         let options = Options { limit, bounded, ownership, ephemeral };
-        let client = bridge.open(py, name, move |client, name| client.semaphore(name, options))?;
+        let client = bridge.open(py, name, move |client, name| match (attached, name) {
+            (Some(anonymous), Some(name)) => client.attach_semaphore(name, anonymous, options),
+            _ => client.semaphore(name, options),
+        })?;
         let client = client.map_err(|error| errors::exception(py, &error))?;
         Ok(Semaphore { client, bridge: bridge.clone() })
     }
@@ -72,6 +77,12 @@ impl Semaphore {
     #[getter]
     fn name(&self) -> &str {
         self.client.name()
+    }
+
+    /// Makes sure that it exists, and that whoever is told of it finds it.
+    fn share(&self, py: Python<'_>) -> PyResult<()> {
+        let who = self.bridge.who(py)?;
+        wait::value(py, self.bridge.local(), || self.client.share(who))
     }
 
     /// False where the time was over first.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import multiprocessing
 import os
 import pickle
 import subprocess
@@ -79,38 +77,6 @@ def test_the_default_bridge_of_a_forked_child_is_its_own() -> None:
 
     assert in_a_forked_child(child) == "2"
     assert items.get() == 1
-
-
-def test_a_served_handle_is_pickled_by_name(served: Bridge) -> None:
-    items = served.priority_queue("pickled", maxsize=3)
-    items.put(1)
-    for copied in (pickle.loads(pickle.dumps(items)), copy.copy(items)):
-        assert type(copied) is syncbridge.PriorityQueue
-        assert (copied.name, copied.maxsize, copied.peek()) == ("pickled", 3, 1)
-    assert {items: 1}[items] == 1
-    with pytest.raises(NotPicklableError, match="give it one"):
-        pickle.dumps(served.queue())
-
-
-def _echo(source: Any, target: Any, done: Any, slots: Any) -> None:
-    with slots:
-        target.put((os.getpid(), source.get(timeout=10)))
-    done.set()
-
-
-@pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
-def test_served_handles_reach_other_processes(served: Bridge, method: str) -> None:
-    source, target = served.queue("source"), served.queue("target")
-    done, slots = served.event("done"), served.semaphore("slots", 1)
-    context: Any = multiprocessing.get_context(method)
-    child = context.Process(target=_echo, args=(source, target, done, slots))
-    child.start()
-    source.put({"hello": method})
-    assert target.get(timeout=20) == (child.pid, {"hello": method})
-    assert done.wait(timeout=10)
-    child.join(10)
-    assert child.exitcode == 0
-    assert slots.acquire(timeout=5)
 
 
 @pytest.mark.parametrize("how", ["sys.exit()", "raise ValueError", "pass"])

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ._queue import LifoQueue, PriorityQueue, Queue, SimpleQueue
     from ._semaphore import BoundedSemaphore, Semaphore
 
+#: How long a fork waits for the server to know of what the child will use, in seconds.
+_FORK_SECONDS = 1.0
 #: How long the end of the program waits for what is still to be said, in seconds.
 _EXIT_SECONDS = 1.0
 
@@ -37,8 +39,9 @@ class Bridge:
 
     def __init__(self, url: str, *, name: str | None = None, session_ttl: float = 15.0) -> None:
         self._native = _syncbridge.Bridge(url, name or _program(), session_ttl)
-        self._session_ttl = session_ttl
+        self._name, self._session_ttl = name, session_ttl
         _live.add(self)
+        _by_place.setdefault(self._native.place, self)
         _close_with_worker()
 
     @property
@@ -48,6 +51,8 @@ class Bridge:
 
     def close(self) -> None:
         """Ends the session: everything held goes back, every wait ends, later calls fail."""
+        if _by_place.get(self._native.place) is self:
+            del _by_place[self._native.place]
         self._native.close(_EXIT_SECONDS)
 
     def __enter__(self) -> Self:
@@ -64,7 +69,7 @@ class Bridge:
     def __reduce__(self) -> tuple[Any, ...]:
         if self._native.is_local:
             raise NotPicklableError(_cannot_leave(self.url))
-        return _shared, (self.url, self._session_ttl)
+        return _shared, (self._native.place, self._name, self._session_ttl)
 
     def queue(
         self,
@@ -177,12 +182,19 @@ class Bridge:
 
 
 class Handle:
-    """What everything that a bridge makes has in common."""
+    """What everything that a bridge makes has in common.
+
+    A handle stands for an object: two that stand for the same one are equal, and a copy is the handle itself.
+    Pickled, it attaches to its object wherever it is unpickled, and never makes a new one: :exc:`ObjectGone`. The
+    objects of ``mem:`` are in this process, and their handles cannot leave it.
+    """
 
     _bridge: Bridge
     _native: Any
-    #: The name that was given; an object without one belongs to this process.
-    _given_name: str | None
+    #: It belongs to the processes that have a handle, and goes with the last one.
+    _anonymous: bool
+    #: What was said about it when it was opened.
+    _options: dict[str, Any]
 
     @property
     def name(self) -> str:
@@ -195,21 +207,34 @@ class Handle:
         """The bridge that it belongs to."""
         return self._bridge
 
-    def _reopen(self) -> dict[str, Any]:
-        """What is needed to open it elsewhere, beside bridge and name."""
-        return {}
+    def _make(self, bridge: Bridge, name: str | None, options: dict[str, Any]) -> Any:
+        """Its native part."""
+        raise NotImplementedError
 
     def _open(self, bridge: Bridge, name: str | None, options: dict[str, Any]) -> None:
-        raise NotImplementedError
+        self._bridge, self._anonymous, self._options = bridge, name is None, options
+        self._native = self._make(bridge, name, options)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._bridge._native.is_local:
             raise NotPicklableError(_cannot_leave(self._bridge.url))
-        if self._given_name is None:
-            raise NotPicklableError(
-                f"{self!r} has no name and belongs to this process; give it one (name=) to share it"
-            )
-        return _attach, (type(self), self._bridge, self._given_name, self._reopen())
+        self._native.share()
+        return _attach, (type(self), self._bridge, self.name, self._anonymous, self._options)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def _identity(self) -> tuple[str, str, str]:
+        return self._bridge._native.place, type(self._native).__name__, self.name
+
+    def __eq__(self, other: object) -> bool:
+        return self._identity() == other._identity() if isinstance(other, Handle) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
 
     def _describe_state(self) -> str:
         raise NotImplementedError
@@ -258,27 +283,31 @@ def shutdown() -> None:
 
 
 _default: Bridge | None = None
-_by_url: dict[str, Bridge] = {}
+#: The bridges that unpickled handles made for themselves.
+_kept: dict[str, Bridge] = {}
+#: The first open bridge to each namespace: what is unpickled uses it.
+_by_place: weakref.WeakValueDictionary[str, Bridge] = weakref.WeakValueDictionary()
 _live: weakref.WeakSet[Bridge] = weakref.WeakSet()
 _lock = threading.Lock()
 _pid = os.getpid()
 _exit_of_worker: Any = None
+_watches_workers = False
 
 
-def _shared(url: str, session_ttl: float) -> Bridge:
-    """The bridge through which unpickled handles of one server work in this process."""
+def _shared(place: str, name: str | None, session_ttl: float) -> Bridge:
+    """The bridge through which unpickled handles of one namespace work in this process: the one that it has, else one
+    like that which was pickled."""
     with _lock:
-        if _default is not None and _default.url == url:
-            return _default
-        bridge = _by_url.get(url)
+        bridge = _by_place.get(place)
         if bridge is None:
-            bridge = _by_url[url] = Bridge(url, session_ttl=session_ttl)
+            bridge = _kept[place] = Bridge(place, name=name, session_ttl=session_ttl)
         return bridge
 
 
-def _attach(cls: type[Handle], bridge: Bridge, name: str, options: dict[str, Any]) -> Handle:
+def _attach(cls: type[Handle], bridge: Bridge, name: str, anonymous: bool, options: dict[str, Any]) -> Handle:
     handle = cls.__new__(cls)
-    handle._open(bridge, name, options)
+    handle._bridge, handle._anonymous, handle._options = bridge, anonymous, options
+    handle._native = handle._make(bridge, name, {**options, "attached": anonymous})
     return handle
 
 
@@ -295,6 +324,16 @@ def _program() -> str:
 
 def _is_of_parent(bridge: Bridge) -> bool:
     return bridge._native.is_local and os.getpid() != _pid
+
+
+def _before_fork() -> None:
+    """A child finds what its parent made, also where the parent lets go of it."""
+    end = time.monotonic() + _FORK_SECONDS
+    for bridge in list(_live):
+        # A server that does not answer keeps nobody from forking.
+        with contextlib.suppress(SyncBridgeError):
+            bridge._native.share_all(max(0.0, end - time.monotonic()))
+    _close_with_forked_worker()
 
 
 def _after_fork_in_child() -> None:
@@ -327,6 +366,16 @@ def _close_with_worker() -> None:
         _exit_of_worker = util.Finalize(None, _close_all, exitpriority=0)
 
 
+def _close_with_forked_worker() -> None:
+    """A forked worker may use the bridges that it inherits, and never make one."""
+    global _watches_workers
+    if not _watches_workers and "multiprocessing.util" in sys.modules:
+        from multiprocessing import util
+
+        _watches_workers = True
+        util.register_after_fork(_live, lambda _: _close_with_worker())
+
+
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)

@@ -27,9 +27,8 @@ class Event(Handle):
         options = {"auto_reset": auto_reset, "ephemeral": ephemeral}
         self._open(bridge or default_bridge(), name, options)
 
-    def _open(self, bridge: Bridge, name: str | None, options: dict[str, Any]) -> None:
-        self._bridge, self._given_name = bridge, name
-        self._native = _syncbridge.Event(bridge._native, name, **options)
+    def _make(self, bridge: Bridge, name: str | None, options: dict[str, Any]) -> _syncbridge.Event:
+        return _syncbridge.Event(bridge._native, name, **options)
 
     def _describe_state(self) -> str:
         return "set" if self.is_set() else "unset"

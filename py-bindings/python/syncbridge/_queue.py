@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from . import _syncbridge
 from ._bridge import Bridge, Handle, default_bridge
-from ._codec import Codec, CodecLike, resolve
+from ._codec import CodecLike, resolve
 from ._syncbridge import Batch, BrowsedItem, Delivery, QueueFigures
 from .exceptions import QueueEmpty
 
@@ -19,14 +19,9 @@ _PAGE = 100
 class _BaseQueue(Handle, Generic[T]):
     _native: _syncbridge.Queue
     _discipline = "fifo"
-    _codec: Codec | None
 
-    def _open(self, bridge: Bridge, name: str | None, options: dict[str, Any]) -> None:
-        self._bridge, self._given_name, self._codec = bridge, name, options.get("codec")
-        self._native = _syncbridge.Queue(bridge._native, name, discipline=self._discipline, **options)
-
-    def _reopen(self) -> dict[str, Any]:
-        return {"codec": self._codec}
+    def _make(self, bridge: Bridge, name: str | None, options: dict[str, Any]) -> _syncbridge.Queue:
+        return _syncbridge.Queue(bridge._native, name, discipline=self._discipline, **options)
 
     def _describe_state(self) -> str:
         return f"{self.qsize()} items"
@@ -43,9 +38,9 @@ class _BaseQueue(Handle, Generic[T]):
 class Queue(_BaseQueue[T]):
     """A FIFO queue, as ``queue.Queue``.
 
-    With a ``name`` it is shared by everyone who uses that name; without one it is this process's own
-    and goes with its last reference. An option that
-    is not given is no opinion; the first one given counts.
+    With a ``name`` it is shared by everyone who uses that name; without one it belongs to those who have a handle, this
+    process and whom it hands one to, and goes with the last. An option that is not given is no opinion; the first one
+    given counts.
 
     ``maxsize``: how many waiting items it holds; 0 is unbounded. ``max_deliveries``: after how many leases without an
     ack an item is a dead letter. ``dead_letters``: the queue that receives those. ``ephemeral``: deleted with the last

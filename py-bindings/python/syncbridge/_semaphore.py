@@ -36,9 +36,8 @@ class Semaphore(Handle):
         options = {"limit": value, "ownership": ownership, "ephemeral": ephemeral}
         self._open(bridge or default_bridge(), name, options)
 
-    def _open(self, bridge: Bridge, name: str | None, options: dict[str, Any]) -> None:
-        self._bridge, self._given_name = bridge, name
-        self._native = _syncbridge.Semaphore(bridge._native, name, bounded=self._bounded, **options)
+    def _make(self, bridge: Bridge, name: str | None, options: dict[str, Any]) -> _syncbridge.Semaphore:
+        return _syncbridge.Semaphore(bridge._native, name, bounded=self._bounded, **options)
 
     def _describe_state(self) -> str:
         return f"value={self.available()}"
