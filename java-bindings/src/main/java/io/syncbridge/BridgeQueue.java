@@ -56,7 +56,11 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
     this.id = queue;
     this.name = Native.queueName(queue);
     FromNative.whenUnreachable(this, () -> Native.queueDrop(queue));
-    this.keyed = describe().discipline() == QueueOptions.Discipline.PRIORITY.ordinal();
+    // What was given holds; only who had no opinion about a named queue must ask.
+    this.keyed =
+        options.discipline() == null && name != null
+            ? describe().discipline() == QueueOptions.Discipline.PRIORITY.ordinal()
+            : options.discipline() == QueueOptions.Discipline.PRIORITY;
   }
 
   /** Its name. */
