@@ -106,7 +106,7 @@ impl Queue {
 
     /// Its figures now.
     pub fn describe(&self, who: ParticipantId) -> Call<Figures> {
-        self.query(who, Query::Describe, read!(Reply::Described(figures) => figures))
+        self.query(who, Query::Describe, read!(Reply::Described(figures) => *figures))
     }
 
     /// Reads a page of items without taking them, from the one after `after`.

@@ -141,11 +141,11 @@ impl Engine {
                 return self.world.effects.push(Effect::Answer { to: key, op, outcome, offered: false });
             }
         }
-        match command {
-            Command::Cancel(target) => self.cancel(&caller, target),
-            Command::Discard(kind, target) => self.discard(&caller, kind, &target),
-            Command::Share(kind, target) => self.share(&caller, kind, &target),
-            command => self.run(&caller, command),
+        match &command {
+            Command::Cancel(target) => self.cancel(&caller, *target),
+            Command::Discard(kind, target) => self.discard(&caller, *kind, target),
+            Command::Share(kind, target) => self.share(&caller, *kind, target),
+            _ => self.run(&caller, command),
         }
     }
 
@@ -161,22 +161,27 @@ impl Engine {
         let Some(named) = self.objects.get_mut(handle) else {
             return world.answer(caller, Err(object_gone()));
         };
-        let step = match (&mut named.state, command) {
-            (State::Queue(_), Command::Queue(_, queue::Command::Declare(options)))
+        // Matched one after the other, and not as a pair, so that the command is not copied into one.
+        let state = &mut named.state;
+        let step = match command {
+            Command::Queue(_, queue::Command::Declare(options))
                 if options.dead_letters.as_ref() == Some(&named.name) =>
             {
                 Err(own_dead_letters())
             }
-            (State::Queue(queue), Command::Queue(_, command)) => {
-                queue.command(handle, world, caller, command)
-            }
-            (State::Event(event), Command::Event(_, command)) => {
-                event.command(handle, world, caller, command)
-            }
-            (State::Semaphore(semaphore), Command::Semaphore(_, command)) => {
-                semaphore.command(handle, world, caller, command)
-            }
-            _ => Err(object_gone()),
+            Command::Queue(_, command) => match state {
+                State::Queue(queue) => queue.command(handle, world, caller, command),
+                _ => Err(object_gone()),
+            },
+            Command::Event(_, command) => match state {
+                State::Event(event) => event.command(handle, world, caller, command),
+                _ => Err(object_gone()),
+            },
+            Command::Semaphore(_, command) => match state {
+                State::Semaphore(semaphore) => semaphore.command(handle, world, caller, command),
+                _ => Err(object_gone()),
+            },
+            Command::Cancel(_) | Command::Discard(..) | Command::Share(..) => Err(object_gone()),
         };
         match step {
             Err(error) => {

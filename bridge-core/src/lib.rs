@@ -6,6 +6,7 @@
 //! byte: that is what replay, simulation and tests rely on.
 #![forbid(unsafe_code)]
 
+mod ascending;
 pub mod command;
 mod digest;
 pub mod engine;

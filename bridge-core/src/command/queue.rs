@@ -240,7 +240,8 @@ pub enum Reply {
     Removed(Vec<ItemId>),
     Purged(u64),
     ShutDown,
-    Described(Figures),
+    /// Boxed: it is rare, and the largest by far.
+    Described(Box<Figures>),
     Browsed {
         items: Vec<Browsed>,
         next: Option<Cursor>,

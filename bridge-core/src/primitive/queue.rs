@@ -19,6 +19,7 @@ mod takers;
 
 use std::collections::BTreeMap;
 
+use crate::ascending::Ascending;
 use crate::command::Reply as AnyReply;
 use crate::command::queue::{Command, Discipline, Figures, Mode, Options, Reply};
 use crate::error::{Error, Reason};
@@ -55,7 +56,7 @@ enum Shut {
 pub(crate) struct Queue {
     declared: Options,
     ready: Ready,
-    out: BTreeMap<Token, Out>,
+    out: Ascending<Token, Out>,
     /// How many of `out` are LEASED.
     leased: usize,
     /// In the order in which they died.
@@ -282,7 +283,7 @@ impl Primitive for Queue {
     }
 
     fn accept(&mut self, me: Handle, offer: &Offer, world: &mut World) {
-        offer.tokens().for_each(|token| self.accept_one(me, token, world));
+        self.accept_all(me, offer.tokens(), world);
     }
 
     fn refuse(&mut self, me: Handle, offer: &Offer, loss: Loss, world: &mut World) {
@@ -307,7 +308,7 @@ impl Primitive for Queue {
 
     fn dissolve(&mut self, world: &mut World) -> Vec<TicketKey> {
         self.drop_ready(world);
-        let rest = self.out.values().map(|out| out.item).chain(self.dead.values().copied());
+        let rest = self.out.iter().map(|(_, out)| out.item).chain(self.dead.values().copied());
         rest.for_each(|item| drop(world.drop_item(item)));
         self.out.clear();
         self.dead.clear();
@@ -327,7 +328,7 @@ impl Primitive for Queue {
     fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_> {
         Box::new(self.out.iter().map(|(token, out)| Granted {
             caller: out.caller,
-            token: *token,
+            token,
             count: 1,
             since: out.since,
             accepted: out.accepted,

@@ -342,7 +342,7 @@ pub(super) fn reply_body(reply: Reply, packs: bool) -> Answer {
         }
         Reply::Purged(removed) => Answer::QueuePurge(pb::QueueServicePurgeResponse { removed }),
         Reply::ShutDown => Answer::QueueShutdown(pb::QueueServiceShutdownResponse {}),
-        Reply::Described(figures) => Answer::QueueDescribe(described(figures)),
+        Reply::Described(figures) => Answer::QueueDescribe(described(*figures)),
         Reply::Browsed { items, next } => Answer::QueueBrowse(pb::QueueServiceBrowseResponse {
             items: items.into_iter().map(pb::BrowsedItem::from).collect(),
             next_page_token: next.map(page_token).unwrap_or_default(),
@@ -463,7 +463,7 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
         Answer::QueueRemove(message) => Reply::Removed(message.removed.into_iter().map(ItemId).collect()),
         Answer::QueuePurge(message) => Reply::Purged(message.removed),
         Answer::QueueShutdown(_) => Reply::ShutDown,
-        Answer::QueueDescribe(message) => Reply::Described(figures(message)?),
+        Answer::QueueDescribe(message) => Reply::Described(Box::new(figures(message)?)),
         Answer::QueueBrowse(message) => Reply::Browsed {
             items: message.items.into_iter().map(browsed).collect::<Result<_, _>>()?,
             next: if message.next_page_token.is_empty() {

@@ -141,12 +141,12 @@ fn every_outcome_survives_the_wire() {
         taken(queue::Mode::Lease, 1),
         taken(queue::Mode::Lease, 2),
         queue::Reply::Browsed { items: vec![browsed], next: Some(cursor) },
-        queue::Reply::Described(queue::Figures {
+        queue::Reply::Described(Box::new(queue::Figures {
             ready: 1,
             offered: 2,
             shut_down: true,
             ..Default::default()
-        }),
+        })),
         queue::Reply::PutMany(vec![ItemId(1), ItemId(2)]),
         queue::Reply::Purged(4),
     ];

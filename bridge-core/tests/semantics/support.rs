@@ -191,7 +191,7 @@ impl Space {
 
     pub(crate) fn queue(&self, who: SessionKey, name: &str) -> queue::Figures {
         match self.query(who, Query::Queue(target(name), queue::Query::Describe)) {
-            Ok(Reply::Queue(queue::Reply::Described(figures))) => figures,
+            Ok(Reply::Queue(queue::Reply::Described(figures))) => *figures,
             other => panic!("not described: {other:?}"),
         }
     }

@@ -11,7 +11,7 @@ use crate::world::World;
 impl Queue {
     pub(crate) fn query(&self, world: &World, now: Time, query: &Query) -> Result<AnyReply, Error> {
         Ok(AnyReply::Queue(match query {
-            Query::Describe => Reply::Described(self.figures()),
+            Query::Describe => Reply::Described(Box::new(self.figures())),
             Query::Browse { shelf, page_size, after } => {
                 if *page_size == 0 {
                     return Err(Error::invalid("page_size", "page_size is 0; give at least 1"));
@@ -63,14 +63,15 @@ impl Queue {
 
     /// Every item that is in this queue.
     pub(crate) fn item_keys(&self) -> impl Iterator<Item = usize> {
-        let out = self.out.values().map(|out| out.item);
+        let out = self.out.iter().map(|(_, out)| out.item);
         self.ready.iter().chain(out).chain(self.dead.values().copied())
     }
 
     /// See the module's invariants.
     pub(super) fn check_queue(&self, world: &World) {
         self.ready.check();
-        assert_eq!(self.leased, self.out.values().filter(|out| out.accepted).count(), "leased");
+        self.out.check();
+        assert_eq!(self.leased, self.out.iter().filter(|(_, out)| out.accepted).count(), "leased");
         assert_eq!(self.gotten_total, self.gotten.values().sum::<u64>(), "gotten_total");
         assert!(self.done_early <= self.put_and_not_gone(), "more is done than was put");
         assert!(self.joiners.is_empty() || self.unfinished() > 0, "a joiner waits for nothing");

@@ -116,7 +116,7 @@ impl Queue {
     /// Whether the caller's session has that delivery. One that is merely gotten can only be rejected, and
     /// only before it is accepted.
     fn is_held(&self, caller: &Caller, token: Token, verdict: Verdict) -> bool {
-        let out = self.out.get(&token).filter(|out| out.caller.session == caller.session);
+        let out = self.out.get(token).filter(|out| out.caller.session == caller.session);
         out.is_some_and(|out| out.mode == Mode::Lease || verdict == Verdict::Rejected)
     }
 
@@ -130,7 +130,7 @@ impl Queue {
         token: Token,
         verdict: Verdict,
     ) -> Option<usize> {
-        let out = self.out.get(&token)?;
+        let out = self.out.get(token)?;
         if !out.accepted
             && out.mode == Mode::Lease
             && let Some(offer) = world.settle_offer(caller.session, out.caller.op)

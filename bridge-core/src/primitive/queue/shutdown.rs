@@ -61,7 +61,7 @@ impl Queue {
     /// does not wait for; `None` where several have offers or somebody who does not wait holds a lease.
     fn awaited(&self, waiting: &BTreeSet<Participant>) -> Option<Option<Participant>> {
         let mut offered_to = None;
-        for out in self.out.values() {
+        for (_, out) in self.out.iter() {
             let holder = participant(&out.caller);
             if out.accepted && !waiting.contains(&holder) {
                 return None;

@@ -7,7 +7,7 @@ use crate::ids::{Handle, Token};
 use crate::primitive::queue::item::Item;
 use crate::primitive::queue::{Out, Queue, Shut};
 use crate::primitive::{Loss, Step};
-use crate::session::Offer;
+use crate::session::{Offer, Serial};
 use crate::time::{Time, Timeout};
 use crate::timer::{Due, Subject};
 use crate::wait::{Caller, Place, TicketKey, Want};
@@ -154,7 +154,7 @@ impl Queue {
             let taken = &mut world.items[item];
             taken.seen = true;
             deliveries.push(delivery(taken, token, since));
-            self.out.insert(token, Out { item, caller: *caller, mode, accepted: false, since });
+            self.out.push(token, Out { item, caller: *caller, mode, accepted: false, since });
         }
         let reply = AnyReply::Queue(Reply::Taken(Taken { mode, deliveries }));
         if !is_final {
@@ -162,37 +162,41 @@ impl Queue {
         }
         match mode {
             Mode::Get => self.note_gotten(caller.serial, count as u64),
-            Mode::Lease => {
-                (first..).map(Token).take(count).for_each(|token| self.accept_one(me, token, world));
-            }
+            Mode::Lease => self.accept_all(me, (first..).map(Token).take(count), world),
         }
         world.answer(caller, Ok(reply));
     }
 
-    /// The offer of one item has reached its caller.
-    pub(super) fn accept_one(&mut self, me: Handle, token: Token, world: &mut World) {
-        let Some(out) = self.out.get_mut(&token).filter(|out| !out.accepted) else { return };
-        let Caller { session, serial, .. } = out.caller;
-        match out.mode {
-            Mode::Lease => {
-                out.accepted = true;
-                self.leased += 1;
-                if let Some(session) = world.sessions.get_mut(session) {
-                    session.holds.insert(token, me);
+    /// The offers of these items have reached their caller.
+    pub(super) fn accept_all(&mut self, me: Handle, tokens: impl Iterator<Item = Token>, world: &mut World) {
+        let mut gotten: Option<(Serial, u64)> = None;
+        for token in tokens {
+            let Some(out) = self.out.get_mut(token).filter(|out| !out.accepted) else { continue };
+            let Caller { session, serial, .. } = out.caller;
+            match out.mode {
+                Mode::Lease => {
+                    out.accepted = true;
+                    self.leased += 1;
+                    if let Some(session) = world.sessions.get_mut(session) {
+                        session.holds.insert(token, me);
+                    }
+                }
+                Mode::Get => {
+                    let item = out.item;
+                    self.out.remove(token);
+                    world.drop_item(item);
+                    gotten.get_or_insert((serial, 0)).1 += 1;
                 }
             }
-            Mode::Get => {
-                if let Some(out) = self.out.remove(&token) {
-                    world.drop_item(out.item);
-                    self.note_gotten(serial, 1);
-                }
-            }
+        }
+        if let Some((serial, count)) = gotten {
+            self.note_gotten(serial, count);
         }
     }
 
     /// The offer of one item goes back.
     pub(super) fn refuse_one(&mut self, me: Handle, token: Token, loss: Loss, world: &mut World) {
-        if self.out.get(&token).is_none_or(|out| out.accepted) {
+        if self.out.get(token).is_none_or(|out| out.accepted) {
             return;
         }
         let Some(out) = self.take_out(token) else { return };
@@ -210,7 +214,7 @@ impl Queue {
 
     /// Ends the delivery of that token.
     pub(super) fn take_out(&mut self, token: Token) -> Option<Out> {
-        let out = self.out.remove(&token)?;
+        let out = self.out.remove(token)?;
         self.leased -= usize::from(out.accepted);
         Some(out)
     }
@@ -224,8 +228,8 @@ impl Queue {
     }
 
     pub(super) fn offered_again(&self, offer: &Offer, world: &World) -> Option<AnyReply> {
-        let mode = self.out.range(offer.first..).next().map(|(_, out)| out.mode)?;
-        let outs = offer.tokens().filter_map(|token| self.out.get(&token).map(|out| (token, out)));
+        let mode = self.out.from(offer.first).next().map(|(_, out)| out.mode)?;
+        let outs = offer.tokens().filter_map(|token| self.out.get(token).map(|out| (token, out)));
         let deliveries: Vec<_> =
             outs.map(|(token, out)| delivery(&world.items[out.item], token, out.since)).collect();
         (!deliveries.is_empty()).then_some(AnyReply::Queue(Reply::Taken(Taken { mode, deliveries })))
