@@ -4,6 +4,7 @@
 //! [`Reply`]. Each primitive has its own file here, as everywhere.
 
 pub mod event;
+pub mod lock;
 pub mod queue;
 pub mod semaphore;
 
@@ -22,6 +23,8 @@ pub enum Command {
     Event(Target, event::Command),
     /// To a semaphore.
     Semaphore(Target, semaphore::Command),
+    /// To a lock.
+    Lock(Target, lock::Command),
     /// Withdraws an earlier command of the session. Answered with [`Reply::Cancelled`] after that command's
     /// own answer.
     Cancel(Op),
@@ -42,6 +45,8 @@ pub enum Query {
     Event(Target, event::Query),
     /// About a semaphore.
     Semaphore(Target, semaphore::Query),
+    /// About a lock.
+    Lock(Target, lock::Query),
 }
 
 impl Command {
@@ -51,6 +56,7 @@ impl Command {
             Command::Queue(target, _) => Some((Kind::Queue, target)),
             Command::Event(target, _) => Some((Kind::Event, target)),
             Command::Semaphore(target, _) => Some((Kind::Semaphore, target)),
+            Command::Lock(target, _) => Some((Kind::Lock, target)),
             Command::Discard(kind, target) | Command::Share(kind, target) => Some((*kind, target)),
             Command::Cancel(_) => None,
         }
@@ -64,6 +70,7 @@ impl Query {
             Query::Queue(target, _) => (Kind::Queue, target),
             Query::Event(target, _) => (Kind::Event, target),
             Query::Semaphore(target, _) => (Kind::Semaphore, target),
+            Query::Lock(target, _) => (Kind::Lock, target),
         }
     }
 }
@@ -93,11 +100,15 @@ impl Request {
                 Command::Queue(target, _)
                 | Command::Event(target, _)
                 | Command::Semaphore(target, _)
+                | Command::Lock(target, _)
                 | Command::Discard(_, target)
                 | Command::Share(_, target),
             )
             | Request::Query(
-                Query::Queue(target, _) | Query::Event(target, _) | Query::Semaphore(target, _),
+                Query::Queue(target, _)
+                | Query::Event(target, _)
+                | Query::Semaphore(target, _)
+                | Query::Lock(target, _),
             ) => Some(target),
             Request::Command(Command::Cancel(_)) => None,
         }
@@ -113,6 +124,8 @@ pub enum Reply {
     Event(event::Reply),
     /// From a semaphore.
     Semaphore(semaphore::Reply),
+    /// From a lock.
+    Lock(lock::Reply),
     /// True: the command ended as CANCELLED. False: it had ended otherwise, as its own answer says.
     Cancelled(bool),
     /// The session does not use the object.
@@ -134,6 +147,7 @@ impl Reply {
                     semaphore::Reply::Acquired(_) | semaphore::Reply::Drained { token: Some(_), .. }
                 )
             }
+            Reply::Lock(reply) => matches!(reply, lock::Reply::Acquired(_)),
             Reply::Cancelled(_) | Reply::Discarded | Reply::Shared => false,
         }
     }
@@ -141,6 +155,25 @@ impl Reply {
 
 /// What happened to a command in the end.
 pub type Outcome = Result<Reply, Error>;
+
+/// Who owns what was acquired: a permit, a lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ownership {
+    /// The session that acquired it: it goes back when the session ends.
+    #[default]
+    Session,
+    /// Nobody: a permit is a signal, a lock may be released by any session, and nothing goes back by itself.
+    None,
+}
+
+impl std::fmt::Display for Ownership {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Ownership::Session => "session",
+            Ownership::None => "none",
+        })
+    }
+}
 
 /// How a session talks to the engine, which decides what must be remembered for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

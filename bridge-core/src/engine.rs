@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::objects::{Objects, State, object_gone};
 use crate::primitive::Primitive;
 use crate::primitive::event::Event;
+use crate::primitive::lock::Lock;
 use crate::primitive::queue::Queue;
 use crate::primitive::semaphore::Semaphore;
 use crate::session::Entry;
@@ -78,6 +79,8 @@ impl Engine {
                 Ok(semaphore.query(world, now, query))
             }
             (_, Query::Semaphore(_, query)) => Ok(Semaphore::default().query(world, now, query)),
+            (Some(State::Lock(lock)), Query::Lock(_, query)) => Ok(lock.query(world, now, query)),
+            (_, Query::Lock(_, query)) => Ok(Lock::default().query(world, now, query)),
         }
     }
 
@@ -179,6 +182,10 @@ impl Engine {
             },
             Command::Semaphore(_, command) => match state {
                 State::Semaphore(semaphore) => semaphore.command(handle, world, caller, command),
+                _ => Err(object_gone()),
+            },
+            Command::Lock(_, command) => match state {
+                State::Lock(lock) => lock.command(handle, world, caller, command),
                 _ => Err(object_gone()),
             },
             Command::Cancel(_) | Command::Discard(..) | Command::Share(..) => Err(object_gone()),

@@ -136,6 +136,13 @@ pub enum Kind {
     Event,
     /// Permits and signals.
     Semaphore,
+    /// At most one holder.
+    Lock,
+}
+
+impl Kind {
+    /// All of them, in the order in which they are listed.
+    pub const ALL: [Kind; 4] = [Kind::Queue, Kind::Event, Kind::Semaphore, Kind::Lock];
 }
 
 impl fmt::Display for Kind {
@@ -144,6 +151,7 @@ impl fmt::Display for Kind {
             Kind::Queue => "queue",
             Kind::Event => "event",
             Kind::Semaphore => "semaphore",
+            Kind::Lock => "lock",
         })
     }
 }

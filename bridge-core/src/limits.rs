@@ -12,6 +12,9 @@ pub const PAUSED_READS_MAX: usize = 1_024;
 /// The largest limit and number of signals of a semaphore, so that no sum of them overflows.
 pub const PERMITS_MAX: i64 = 1 << 53;
 
+/// How often one holder can acquire a lock without releasing it.
+pub const LEVELS_MAX: u32 = 1 << 30;
+
 /// The bounds of a namespace that an operator may choose. Part of the engine's state: changed by a journaled
 /// `Configure`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -7,6 +7,7 @@ use crate::error::{Error, Reason};
 use crate::ids::{Handle, Kind, Name, Target};
 use crate::primitive::Primitive;
 use crate::primitive::event::Event;
+use crate::primitive::lock::Lock;
 use crate::primitive::queue::Queue;
 use crate::primitive::semaphore::Semaphore;
 use crate::slots::Slots;
@@ -50,6 +51,7 @@ pub(crate) enum State {
     Queue(Box<Queue>),
     Event(Event),
     Semaphore(Box<Semaphore>),
+    Lock(Box<Lock>),
 }
 
 impl State {
@@ -58,6 +60,7 @@ impl State {
             Kind::Queue => State::Queue(Box::default()),
             Kind::Event => State::Event(Event::default()),
             Kind::Semaphore => State::Semaphore(Box::default()),
+            Kind::Lock => State::Lock(Box::default()),
         }
     }
 
@@ -66,6 +69,7 @@ impl State {
             State::Queue(_) => Kind::Queue,
             State::Event(_) => Kind::Event,
             State::Semaphore(_) => Kind::Semaphore,
+            State::Lock(_) => Kind::Lock,
         }
     }
 
@@ -74,6 +78,7 @@ impl State {
             State::Queue(queue) => &**queue,
             State::Event(event) => event,
             State::Semaphore(semaphore) => &**semaphore,
+            State::Lock(lock) => &**lock,
         }
     }
 
@@ -82,6 +87,7 @@ impl State {
             State::Queue(queue) => &mut **queue,
             State::Event(event) => event,
             State::Semaphore(semaphore) => &mut **semaphore,
+            State::Lock(lock) => &mut **lock,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The primitives: one file each, all reached through [`Primitive`] by what is common to them.
 
 pub(crate) mod event;
+mod hold;
+pub(crate) mod lock;
 pub(crate) mod queue;
 pub(crate) mod semaphore;
 
 use crate::command::{Outcome, Reply};
 use crate::error::Error;
-use crate::ids::{Handle, Token};
+use crate::ids::{Handle, ParticipantId, SessionKey, Token};
 use crate::session::{Offer, Serial};
 use crate::time::Time;
 use crate::wait::{Caller, Ticket, TicketKey};
@@ -65,12 +67,20 @@ pub(crate) trait Primitive {
     /// What is granted and not given back, oldest first.
     fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_>;
 
+    /// Who owns what a waiting ticket waits for; nobody where what it waits for has no owners.
+    fn owners(&self, _ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {
+        Box::new(std::iter::empty())
+    }
+
     /// How it stands, for operators.
     fn standing(&self) -> Standing;
 
     /// Panics where an invariant of its module does not hold; for tests.
     fn check(&self, world: &World);
 }
+
+/// A participant that owns something: a vertex of the wait-for graph.
+pub(crate) type Owner = (SessionKey, ParticipantId);
 
 /// A grant that is offered or held.
 #[derive(Clone, Copy, Debug)]

@@ -38,6 +38,8 @@ impl Entry {
 /// A grant that has not been accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Offer {
+    /// The call that it answers.
+    pub(crate) op: Op,
     pub(crate) object: Handle,
     /// The grant's token; a batch has `count` consecutive ones.
     pub(crate) first: Token,

@@ -259,5 +259,6 @@ fn wants(ticket: &Ticket) -> String {
         Want::Join => "join".to_owned(),
         Want::Event => "set".to_owned(),
         Want::Acquire { permits, .. } => format!("acquire {permits}"),
+        Want::Lock => "lock".to_owned(),
     }
 }

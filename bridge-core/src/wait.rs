@@ -60,6 +60,8 @@ pub(crate) enum Want {
     Event,
     /// Permits of a semaphore.
     Acquire { permits: u32, by_token: bool },
+    /// A lock.
+    Lock,
 }
 
 /// A call that has not been answered yet.

@@ -7,6 +7,7 @@
 
 mod event;
 mod item;
+mod lock;
 mod packed;
 mod queue;
 mod semaphore;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use syncbridge_proto::v1 as pb;
 
-use crate::command::{Command, Outcome, Query, Reply, Request};
+use crate::command::{Command, Outcome, Ownership, Query, Reply, Request};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Kind, Name, Op, OpRange, ParticipantId, Target};
 use crate::time::Timeout;
@@ -148,6 +149,10 @@ fn request(body: Body) -> Result<Request, Error> {
         Body::SemaphoreSetLimit(message) => message.try_into(),
         Body::SemaphoreDescribe(message) => message.try_into(),
         Body::SemaphoreListHolders(message) => message.try_into(),
+        Body::LockDeclare(message) => message.try_into(),
+        Body::LockAcquire(message) => message.try_into(),
+        Body::LockRelease(message) => message.try_into(),
+        Body::LockDescribe(message) => message.try_into(),
     }
 }
 
@@ -165,9 +170,11 @@ fn body(request: &Request) -> Body {
         Request::Command(Command::Queue(target, command)) => queue::command_body(target, command),
         Request::Command(Command::Event(target, command)) => event::command_body(target, command),
         Request::Command(Command::Semaphore(target, command)) => semaphore::command_body(target, command),
+        Request::Command(Command::Lock(target, command)) => lock::command_body(target, command),
         Request::Query(Query::Queue(target, query)) => queue::query_body(target, query),
         Request::Query(Query::Event(target, query)) => event::query_body(target, query),
         Request::Query(Query::Semaphore(target, query)) => semaphore::query_body(target, query),
+        Request::Query(Query::Lock(target, query)) => lock::query_body(target, query),
     }
 }
 
@@ -179,6 +186,7 @@ fn reply_body(reply: Reply, packs: bool) -> Answer {
         Reply::Queue(reply) => queue::reply_body(reply, packs),
         Reply::Event(reply) => event::reply_body(reply),
         Reply::Semaphore(reply) => semaphore::reply_body(reply),
+        Reply::Lock(reply) => lock::reply_body(reply),
     }
 }
 
@@ -218,6 +226,10 @@ fn reply(body: Answer) -> Outcome {
         | Answer::SemaphoreSetLimit(_)
         | Answer::SemaphoreDescribe(_)
         | Answer::SemaphoreListHolders(_) => semaphore::reply(body).map(Reply::Semaphore),
+        Answer::LockDeclare(_)
+        | Answer::LockAcquire(_)
+        | Answer::LockRelease(_)
+        | Answer::LockDescribe(_) => lock::reply(body).map(Reply::Lock),
     }
 }
 
@@ -250,6 +262,7 @@ impl From<Kind> for pb::ObjectKind {
             Kind::Queue => pb::ObjectKind::Queue,
             Kind::Event => pb::ObjectKind::Event,
             Kind::Semaphore => pb::ObjectKind::Semaphore,
+            Kind::Lock => pb::ObjectKind::Lock,
         }
     }
 }
@@ -261,6 +274,7 @@ pub fn kind_or_any(number: i32) -> Result<Option<Kind>, Error> {
         Ok(pb::ObjectKind::Queue) => Ok(Some(Kind::Queue)),
         Ok(pb::ObjectKind::Event) => Ok(Some(Kind::Event)),
         Ok(pb::ObjectKind::Semaphore) => Ok(Some(Kind::Semaphore)),
+        Ok(pb::ObjectKind::Lock) => Ok(Some(Kind::Lock)),
         Err(_) => Err(Error::invalid("kind", format!("kind is {number}, which this server does not know"))),
     }
 }
@@ -295,6 +309,24 @@ fn target_fields(target: &Target) -> (String, u64) {
         Target::Name(name) | Target::Existing(name) => (name.as_str().to_owned(), 0),
         Target::Handle(handle) => (String::new(), handle.to_u64()),
     }
+}
+
+fn ownership(number: i32) -> Result<Option<Ownership>, Error> {
+    match pb::Ownership::try_from(number) {
+        Ok(pb::Ownership::Unspecified) => Ok(None),
+        Ok(pb::Ownership::Session) => Ok(Some(Ownership::Session)),
+        Ok(pb::Ownership::None) => Ok(Some(Ownership::None)),
+        Err(_) => Err(Error::invalid("ownership", format!("ownership is {number}; give SESSION or NONE"))),
+    }
+}
+
+fn ownership_field(ownership: Option<Ownership>) -> i32 {
+    let ownership = match ownership {
+        None => pb::Ownership::Unspecified,
+        Some(Ownership::Session) => pb::Ownership::Session,
+        Some(Ownership::None) => pb::Ownership::None,
+    };
+    ownership.into()
 }
 
 fn timeout(timeout: Option<prost_types::Duration>) -> Result<Timeout, Error> {
@@ -337,7 +369,7 @@ pub fn duration_field(duration: Duration) -> prost_types::Duration {
     }
 }
 
-const REASONS: [(Reason, pb::Reason); 19] = [
+const REASONS: [(Reason, pb::Reason); 22] = [
     (Reason::InvalidArgument, pb::Reason::InvalidArgument),
     (Reason::LimitExceeded, pb::Reason::LimitExceeded),
     (Reason::ConfigMismatch, pb::Reason::ConfigMismatch),
@@ -351,9 +383,12 @@ const REASONS: [(Reason, pb::Reason); 19] = [
     (Reason::TimedOut, pb::Reason::TimedOut),
     (Reason::Cancelled, pb::Reason::Cancelled),
     (Reason::ShutDown, pb::Reason::ShutDown),
+    (Reason::Deadlock, pb::Reason::Deadlock),
     (Reason::Stale, pb::Reason::Stale),
     (Reason::TooManyReleases, pb::Reason::TooManyReleases),
     (Reason::TooManyTasksDone, pb::Reason::TooManyTasksDone),
+    (Reason::NotOwner, pb::Reason::NotOwner),
+    (Reason::LockLost, pb::Reason::LockLost),
     (Reason::OutcomeUnknown, pb::Reason::OutcomeUnknown),
     (Reason::Unavailable, pb::Reason::Unavailable),
     (Reason::Internal, pb::Reason::Internal),

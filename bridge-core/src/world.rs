@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use slab::Slab;
 
 use crate::command::queue::NewItem;
-use crate::command::{Effect, Mode, Outcome, Reply};
+use crate::command::{Carrier, Effect, Mode, Outcome, Reply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Name, Op, SessionKey, Token};
 use crate::limits::Limits;
@@ -89,7 +89,8 @@ impl World {
 
     /// Answers a call with a grant that must be accepted.
     pub(crate) fn offer(&mut self, caller: &Caller, object: Handle, first: Token, count: u32, reply: Reply) {
-        let offer = Offer { object, first, count, carrier: caller.carrier, since: self.now };
+        let Caller { op, carrier, .. } = *caller;
+        let offer = Offer { op, object, first, count, carrier, since: self.now };
         if let Some(session) = self.sessions.get_mut(caller.session) {
             session.ops.insert(caller.op, Entry::Offered(offer));
         }
@@ -110,6 +111,18 @@ impl World {
     /// nothing.
     pub(crate) fn is_present(&self, caller: &Caller) -> bool {
         self.sessions.get(caller.session).is_some_and(|session| session.is_present(caller.carrier))
+    }
+
+    /// What carried the call that an open offer answers.
+    pub(crate) fn offer_carrier(&self, session: SessionKey, op: Op) -> Option<Carrier> {
+        self.sessions.get(session)?.ops.get(&op)?.offer().map(|offer| offer.carrier)
+    }
+
+    /// Who somebody is, for people: the participant's label and the session's title, as far as they are known.
+    pub(crate) fn names(&self, who: &Caller) -> (String, String) {
+        let Some(session) = self.sessions.get(who.session) else { return Default::default() };
+        let label = session.labels.get(&who.participant);
+        (label.map_or_else(String::new, |label| label.to_string()), session.title())
     }
 
     /// Makes a ticket, which its primitive puts in a line.

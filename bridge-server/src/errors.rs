@@ -20,10 +20,13 @@ fn code(reason: Reason) -> Code {
         | Reason::ShutDown
         | Reason::Stale
         | Reason::TooManyReleases
-        | Reason::TooManyTasksDone => Code::FailedPrecondition,
+        | Reason::TooManyTasksDone
+        | Reason::NotOwner
+        | Reason::LockLost => Code::FailedPrecondition,
         Reason::ObjectGone | Reason::SessionExpired => Code::NotFound,
         Reason::SessionDenied => Code::PermissionDenied,
         Reason::Full | Reason::Empty | Reason::TimedOut => Code::DeadlineExceeded,
+        Reason::Deadlock => Code::Aborted,
         Reason::Cancelled => Code::Cancelled,
         Reason::OutcomeUnknown => Code::Unknown,
         Reason::Unavailable => Code::Unavailable,

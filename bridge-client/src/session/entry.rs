@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_core::command::{Command, event, queue, semaphore};
+use bridge_core::command::{Command, event, lock, queue, semaphore};
 use bridge_core::ids::ParticipantId;
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, Timeout};
 
@@ -120,6 +120,7 @@ impl Entry {
                 Command::Queue(_, queue::Command::Declare(_))
                     | Command::Event(_, event::Command::Declare(_))
                     | Command::Semaphore(_, semaphore::Command::Declare(_))
+                    | Command::Lock(_, lock::Command::Declare(_))
             )
         )
     }
@@ -153,9 +154,10 @@ impl Entry {
         match &self.request {
             Request::Command(Command::Queue(_, queue::Command::Take { .. })) => timed_out(Reason::Empty),
             Request::Command(Command::Queue(_, queue::Command::Join { .. })) => timed_out(Reason::TimedOut),
-            Request::Command(Command::Semaphore(_, semaphore::Command::Acquire(_))) => {
-                timed_out(Reason::TimedOut)
-            }
+            Request::Command(
+                Command::Semaphore(_, semaphore::Command::Acquire(_))
+                | Command::Lock(_, lock::Command::Acquire { .. }),
+            ) => timed_out(Reason::TimedOut),
             Request::Command(Command::Event(_, event::Command::Wait { .. })) => {
                 Ok(Reply::Event(event::Reply::Waited { is_set: false, version: 0 }))
             }
@@ -222,6 +224,7 @@ fn timeout_mut(request: &mut Request) -> Option<&mut Timeout> {
         )
         | Command::Event(_, event::Command::Wait { timeout, .. }) => Some(timeout),
         Command::Semaphore(_, semaphore::Command::Acquire(acquire)) => Some(&mut acquire.timeout),
+        Command::Lock(_, lock::Command::Acquire { timeout, .. }) => Some(timeout),
         _ => None,
     }
 }

@@ -2,18 +2,9 @@
 
 use std::time::Duration;
 
+pub use crate::command::Ownership;
 use crate::ids::{Handle, Token};
 use crate::time::Timeout;
-
-/// Who owns an acquired permit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Ownership {
-    /// The session that acquired it: it goes back when the session ends.
-    #[default]
-    Session,
-    /// Nobody: every permit is a signal.
-    None,
-}
 
 /// Options of a semaphore; `None` is no opinion.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -106,6 +106,10 @@ impl Engine {
         );
         let mut timers = self.check_lives();
         for (key, ticket) in &self.world.tickets {
+            let owners = self.primitive(ticket.object).into_iter().flat_map(|object| object.owners(ticket));
+            for (session, _) in owners {
+                assert!(self.world.sessions.get(session).is_some(), "an owner whose session is over");
+            }
             let lingers = match ticket.want {
                 Want::Take { lingers_until, .. } => lingers_until.map(|at| (at, Due::Linger)),
                 _ => None,

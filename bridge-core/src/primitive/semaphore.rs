@@ -16,8 +16,8 @@ use crate::command::{Carrier, Mode};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::limits::PERMITS_MAX;
-use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
-use crate::session::{Offer, Serial, Session, Verdict};
+use crate::primitive::{Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done};
+use crate::session::{Offer, Serial, Verdict};
 use crate::time::{Time, Timeout};
 use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
 use crate::world::{World, session_required};
@@ -114,10 +114,7 @@ impl Semaphore {
         let declared = &mut self.declared;
         check_option("limit", &declared.limit, &asked.limit, i64::to_string)?;
         check_option("bounded", &declared.bounded, &asked.bounded, bool::to_string)?;
-        check_option("ownership", &declared.ownership, &asked.ownership, |o| match o {
-            Ownership::Session => "session".into(),
-            Ownership::None => "none".into(),
-        })?;
+        check_option("ownership", &declared.ownership, &asked.ownership, Ownership::to_string)?;
         check_option("ephemeral", &declared.ephemeral, &asked.ephemeral, bool::to_string)?;
         if let (None, Some(limit)) = (declared.limit, asked.limit) {
             self.limit = check_limit(limit)?;
@@ -344,15 +341,14 @@ impl Semaphore {
         use std::ops::Bound::{Excluded, Unbounded};
         let grants = self.grants.range((after.map_or(Unbounded, Excluded), Unbounded));
         grants.filter(|(_, grant)| grant.held > 0).map(move |(token, grant)| {
-            let session = world.sessions.get(grant.caller.session);
-            let label = session.and_then(|session| session.labels.get(&grant.caller.participant));
+            let (participant, session) = world.names(&grant.caller);
             Holder {
                 token: *token,
                 permits: grant.held.unsigned_abs(),
                 by_token: grant.by_token,
                 held_for: now.since(grant.since),
-                participant: label.map_or_else(String::new, ToString::to_string),
-                session: session.map_or_else(String::new, Session::title),
+                participant,
+                session,
             }
         })
     }
@@ -447,6 +443,11 @@ impl Primitive for Semaphore {
             accepted: grant.accepted,
             item: None,
         }))
+    }
+
+    fn owners(&self, _ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {
+        let held = self.grants.values().filter(|grant| grant.held > 0);
+        Box::new(held.map(|grant| (grant.caller.session, grant.caller.participant)))
     }
 
     fn standing(&self) -> Standing {

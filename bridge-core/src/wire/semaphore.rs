@@ -5,10 +5,10 @@ use pb::command::Body;
 use syncbridge_proto::v1 as pb;
 
 use super::{
-    duration, duration_field, named, page_size, responses, target, target_fields, timeout, timeout_field,
-    unexpected,
+    duration, duration_field, named, ownership, ownership_field, page_size, responses, target, target_fields,
+    timeout, timeout_field, unexpected,
 };
-use crate::command::semaphore::{Acquire, Command, Figures, Holder, Options, Ownership, Query, Reply};
+use crate::command::semaphore::{Acquire, Command, Figures, Holder, Options, Query, Reply};
 use crate::command::{self, Request};
 use crate::error::Error;
 use crate::ids::{Handle, Target, Token};
@@ -17,19 +17,10 @@ impl TryFrom<pb::SemaphoreOptions> for Options {
     type Error = Error;
 
     fn try_from(options: pb::SemaphoreOptions) -> Result<Self, Error> {
-        let ownership = match pb::Ownership::try_from(options.ownership) {
-            Ok(pb::Ownership::Unspecified) => None,
-            Ok(pb::Ownership::Session) => Some(Ownership::Session),
-            Ok(pb::Ownership::None) => Some(Ownership::None),
-            Err(_) => {
-                let message = format!("ownership is {}; give SESSION or NONE", options.ownership);
-                return Err(Error::invalid("ownership", message));
-            }
-        };
         Ok(Options {
             limit: options.limit,
             bounded: options.bounded,
-            ownership,
+            ownership: ownership(options.ownership)?,
             ephemeral: options.ephemeral,
         })
     }
@@ -37,15 +28,10 @@ impl TryFrom<pb::SemaphoreOptions> for Options {
 
 impl From<Options> for pb::SemaphoreOptions {
     fn from(options: Options) -> Self {
-        let ownership = match options.ownership {
-            None => pb::Ownership::Unspecified,
-            Some(Ownership::Session) => pb::Ownership::Session,
-            Some(Ownership::None) => pb::Ownership::None,
-        };
         pb::SemaphoreOptions {
             limit: options.limit,
             bounded: options.bounded,
-            ownership: ownership.into(),
+            ownership: ownership_field(options.ownership),
             ephemeral: options.ephemeral,
         }
     }

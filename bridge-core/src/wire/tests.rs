@@ -6,7 +6,7 @@ use bytes::Bytes;
 use syncbridge_proto::v1 as pb;
 
 use super::*;
-use crate::command::{event, queue, semaphore};
+use crate::command::{event, lock, queue, semaphore};
 use crate::ids::{Handle, ItemId, Token};
 use crate::payload::{ContentType, Payload};
 
@@ -95,10 +95,24 @@ fn requests() -> Vec<Request> {
     queue_commands.into_iter().for_each(|c| command(Command::Queue(by_handle.clone(), c)));
     event_commands.into_iter().for_each(|c| command(Command::Event(by_handle.clone(), c)));
     semaphore_commands.into_iter().for_each(|c| command(Command::Semaphore(by_handle.clone(), c)));
+    let lock_options = lock::Options {
+        reentrant: Some(true),
+        ownership: Some(semaphore::Ownership::Session),
+        foreign_release: Some(false),
+        ephemeral: None,
+    };
+    command(Command::Lock(Target::Name(name("l")), lock::Command::Declare(lock_options)));
+    let lock_commands = [
+        lock::Command::Acquire { barge: true, timeout },
+        lock::Command::Release { token: None },
+        lock::Command::Release { token: Some(Token(8)) },
+    ];
+    lock_commands.into_iter().for_each(|c| command(Command::Lock(by_handle.clone(), c)));
     for query in [queue::Query::Describe, browse] {
         all.push(Request::Query(Query::Queue(by_handle.clone(), query)));
     }
     all.push(Request::Query(Query::Event(by_handle.clone(), event::Query::Describe)));
+    all.push(Request::Query(Query::Lock(by_handle.clone(), lock::Query::Describe)));
     all.push(Request::Query(Query::Event(Target::Existing(name("e")), event::Query::Describe)));
     let holders = semaphore::Query::Holders { page_size: 7, after: Some(Token(3)) };
     for query in [semaphore::Query::Describe, holders] {
@@ -167,6 +181,25 @@ fn every_outcome_survives_the_wire() {
         holders: vec![holder],
         next: Some(Token(5)),
     })));
+    let abandoned = lock::Abandoned {
+        token: Token(7),
+        ago: Duration::from_millis(1_500),
+        participant: "worker".into(),
+        session: "resizer@host:4711".into(),
+    };
+    let abandoned = Some(Box::new(abandoned));
+    let holder = lock::Holder {
+        token: Token(9),
+        levels: 2,
+        held_for: Duration::from_secs(3),
+        participant: "worker".into(),
+        session: "resizer@host:4712".into(),
+    };
+    let options = lock::Options { reentrant: Some(true), ..Default::default() };
+    let figures = lock::Figures { options, holder: Some(holder), abandoned: abandoned.clone(), waiting: 2 };
+    outcomes.push(Ok(Reply::Lock(lock::Reply::Acquired(lock::Grant { token: Token(9), abandoned }))));
+    outcomes.push(Ok(Reply::Lock(lock::Reply::Released)));
+    outcomes.push(Ok(Reply::Lock(lock::Reply::Described(Box::new(figures)))));
     outcomes.push(Ok(Reply::Cancelled(true)));
     outcomes.push(Ok(Reply::Discarded));
     outcomes.push(Ok(Reply::Shared));

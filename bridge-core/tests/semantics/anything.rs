@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bridge_core::command::queue::{self, Batch, Discipline, NewItem, Options, Reentry};
 use bridge_core::command::semaphore::{self, Acquire, Ownership};
-use bridge_core::command::{Call, Carrier, Command, EndReason, Input, Mode, event};
+use bridge_core::command::{Call, Carrier, Command, EndReason, Input, Mode, event, lock};
 use bridge_core::ids::{Handle, ItemId, Kind, Op, OpRange, ParticipantId, SessionKey, Target, Token};
 use bridge_core::{Limits, Timeout};
 use proptest::prelude::*;
@@ -107,8 +107,25 @@ fn semaphore_command() -> impl Strategy<Value = semaphore::Command> {
     ]
 }
 
+fn lock_command() -> impl Strategy<Value = lock::Command> {
+    use lock::Command as Do;
+    let options = (any::<Option<bool>>(), any::<bool>(), any::<Option<bool>>(), any::<Option<bool>>())
+        .prop_map(|(reentrant, unowned, foreign_release, ephemeral)| lock::Options {
+            reentrant,
+            ownership: unowned.then_some(Ownership::None),
+            foreign_release,
+            ephemeral,
+        });
+    prop_oneof![
+        1 => options.prop_map(Do::Declare),
+        4 => (any::<bool>(), any_timeout()).prop_map(|(barge, timeout)| Do::Acquire { barge, timeout }),
+        3 => prop::option::of(token()).prop_map(|token| Do::Release { token }),
+    ]
+}
+
 fn any_kind() -> impl Strategy<Value = Kind> {
-    prop_oneof![3 => Just(Kind::Queue), 1 => Just(Kind::Event), 1 => Just(Kind::Semaphore)]
+    prop_oneof![3 => Just(Kind::Queue), 1 => Just(Kind::Event), 1 => Just(Kind::Semaphore),
+        1 => Just(Kind::Lock)]
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -116,6 +133,7 @@ fn command() -> impl Strategy<Value = Command> {
         6 => (any_target(), queue_command()).prop_map(|(target, command)| Command::Queue(target, command)),
         2 => (any_target(), event_command()).prop_map(|(target, command)| Command::Event(target, command)),
         3 => (any_target(), semaphore_command()).prop_map(|(target, command)| Command::Semaphore(target, command)),
+        3 => (any_target(), lock_command()).prop_map(|(target, command)| Command::Lock(target, command)),
         1 => (0_u64..40).prop_map(|op| Command::Cancel(Op(op))),
         1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Discard(kind, target)),
         1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Share(kind, target)),

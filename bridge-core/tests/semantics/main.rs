@@ -5,6 +5,7 @@ mod anything;
 mod discard;
 mod event;
 mod ground_rules;
+mod lock;
 mod model;
 mod paused;
 mod queue;

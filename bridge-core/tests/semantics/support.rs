@@ -5,7 +5,8 @@ use std::time::Duration;
 use bridge_core::command::queue::{self, Batch, Delivery, NewItem, Options, Reentry, Taken};
 use bridge_core::command::semaphore::{self, Acquire};
 use bridge_core::command::{
-    Call, Carrier, Command, Effect, EndReason, Input, Mode, Opened, Outcome, Query, Reply, SessionSpec, event,
+    Call, Carrier, Command, Effect, EndReason, Input, Mode, Opened, Outcome, Query, Reply, SessionSpec,
+    event, lock,
 };
 use bridge_core::ids::{
     Kind, Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target, Token,
@@ -203,6 +204,13 @@ impl Space {
         }
     }
 
+    pub(crate) fn lock(&self, who: SessionKey, name: &str) -> lock::Figures {
+        match self.query(who, Query::Lock(target(name), lock::Query::Describe)) {
+            Ok(Reply::Lock(lock::Reply::Described(figures))) => *figures,
+            other => panic!("not described: {other:?}"),
+        }
+    }
+
     pub(crate) fn event(&self, who: SessionKey, name: &str) -> event::Figures {
         match self.query(who, Query::Event(target(name), event::Query::Describe)) {
             Ok(Reply::Event(event::Reply::Described(figures))) => figures,
@@ -337,6 +345,23 @@ pub(crate) fn release_token(semaphore: &str, token: Token) -> Command {
     on_semaphore(semaphore, semaphore::Command::Release { permits: 1, token: Some(token) })
 }
 
+pub(crate) fn on_lock(lock: &str, command: lock::Command) -> Command {
+    Command::Lock(target(lock), command)
+}
+
+pub(crate) fn lock_options(lock: &str, reentrant: bool) -> Command {
+    let options = lock::Options { reentrant: Some(reentrant), ..Default::default() };
+    on_lock(lock, lock::Command::Declare(options))
+}
+
+pub(crate) fn lock(lock: &str, timeout: Timeout) -> Command {
+    on_lock(lock, lock::Command::Acquire { barge: false, timeout })
+}
+
+pub(crate) fn unlock(lock: &str, token: Option<Token>) -> Command {
+    on_lock(lock, lock::Command::Release { token })
+}
+
 /// What was taken, as texts.
 pub(crate) fn texts(outcome: &Outcome) -> Vec<String> {
     deliveries(outcome).iter().map(|delivery| text_of(&delivery.payload)).collect()
@@ -352,6 +377,7 @@ pub(crate) fn deliveries(outcome: &Outcome) -> Vec<Delivery> {
 pub(crate) fn token(outcome: &Outcome) -> Token {
     match outcome {
         Ok(Reply::Semaphore(semaphore::Reply::Acquired(token))) => *token,
+        Ok(Reply::Lock(lock::Reply::Acquired(grant))) => grant.token,
         _ => deliveries(outcome)[0].token,
     }
 }
@@ -375,6 +401,11 @@ pub(crate) fn in_short(outcome: &Outcome) -> String {
         Ok(Reply::Event(event::Reply::Waited { is_set, .. })) => is_set.to_string(),
         Ok(Reply::Semaphore(semaphore::Reply::Acquired(_))) => "acquired".into(),
         Ok(Reply::Semaphore(semaphore::Reply::Drained { token: Some(_), .. })) => "drained".into(),
+        Ok(Reply::Lock(lock::Reply::Acquired(grant))) if grant.abandoned.is_some() => {
+            "locked abandoned".into()
+        }
+        Ok(Reply::Lock(lock::Reply::Acquired(_))) => "locked".into(),
+        Ok(Reply::Lock(lock::Reply::Released)) => "released".into(),
         Ok(Reply::Cancelled(cancelled)) => format!("cancelled {cancelled}"),
         Ok(other) => format!("{other:?}"),
     }

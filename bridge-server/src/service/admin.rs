@@ -143,7 +143,7 @@ fn object_after(token: &str) -> Result<Option<(Kind, Name)>, Error> {
     }
     let parse = || {
         let (kind, name) = token.split_once('/')?;
-        let kind = [Kind::Queue, Kind::Event, Kind::Semaphore].into_iter().find(|k| k.to_string() == kind)?;
+        let kind = Kind::ALL.into_iter().find(|k| k.to_string() == kind)?;
         Some((kind, Name::parse("page_token", name).ok()?))
     };
     parse().map(Some).ok_or_else(|| bad_token(token))

@@ -3,6 +3,7 @@
 mod admin;
 mod caller;
 mod event;
+mod lock;
 mod queue;
 mod semaphore;
 mod session;
@@ -10,7 +11,7 @@ mod session;
 use std::sync::Arc;
 
 use bridge_core::command::{
-    Command, Reply, Request, event as events, queue as queues, semaphore as semaphores,
+    Command, Reply, Request, event as events, lock as locks, queue as queues, semaphore as semaphores,
 };
 use bridge_core::error::{Error, Reason};
 use bridge_core::time::Timeout;
@@ -46,20 +47,23 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
     let event = pb::event_service_server::EventServiceServer::new(event::Service(shared.clone()));
     let semaphore =
         pb::semaphore_service_server::SemaphoreServiceServer::new(semaphore::Service(shared.clone()));
+    let lock = pb::lock_service_server::LockServiceServer::new(lock::Service(shared.clone()));
     let admin = pb::admin_service_server::AdminServiceServer::new(admin::Service(shared));
     Routes::new(session.max_decoding_message_size(bytes))
         .add_service(queue.max_decoding_message_size(bytes))
         .add_service(event.max_decoding_message_size(bytes))
         .add_service(semaphore.max_decoding_message_size(bytes))
+        .add_service(lock.max_decoding_message_size(bytes))
         .add_service(admin.max_decoding_message_size(bytes))
 }
 
 /// The names under which the services report their health.
-pub(crate) const NAMES: [&str; 5] = [
+pub(crate) const NAMES: [&str; 6] = [
     pb::session_service_server::SERVICE_NAME,
     pb::queue_service_server::SERVICE_NAME,
     pb::event_service_server::SERVICE_NAME,
     pb::semaphore_service_server::SERVICE_NAME,
+    pb::lock_service_server::SERVICE_NAME,
     pb::admin_service_server::SERVICE_NAME,
 ];
 
@@ -137,7 +141,8 @@ fn may_wait(request: &Request) -> bool {
         | Request::Command(Command::Semaphore(
             _,
             semaphores::Command::Acquire(semaphores::Acquire { timeout, .. }),
-        )) => *timeout,
+        ))
+        | Request::Command(Command::Lock(_, locks::Command::Acquire { timeout, .. })) => *timeout,
         Request::Command(_) | Request::Query(_) => return false,
     };
     timeout != Timeout::NOW

@@ -6,6 +6,7 @@ use bridge_server::{ServeOptions, Server};
 use syncbridge_proto::PROTOCOL_VERSION;
 use syncbridge_proto::v1 as pb;
 use syncbridge_proto::v1::event_service_client::EventServiceClient;
+use syncbridge_proto::v1::lock_service_client::LockServiceClient;
 use syncbridge_proto::v1::queue_service_client::QueueServiceClient;
 use syncbridge_proto::v1::semaphore_service_client::SemaphoreServiceClient;
 use syncbridge_proto::v1::session_service_client::SessionServiceClient;
@@ -42,6 +43,7 @@ pub(crate) struct Clients {
     pub(crate) queue: QueueServiceClient<Channel>,
     pub(crate) event: EventServiceClient<Channel>,
     pub(crate) semaphore: SemaphoreServiceClient<Channel>,
+    pub(crate) lock: LockServiceClient<Channel>,
 }
 
 pub(crate) async fn connect(server: &Server) -> Clients {
@@ -55,6 +57,7 @@ pub(crate) async fn connect_to(uri: &str) -> Clients {
         queue: QueueServiceClient::new(channel.clone()),
         event: EventServiceClient::new(channel.clone()),
         semaphore: SemaphoreServiceClient::new(channel.clone()),
+        lock: LockServiceClient::new(channel.clone()),
         channel,
     }
 }

@@ -296,3 +296,38 @@ async fn health_and_reflection() {
     let file = answers.next().await.unwrap().unwrap().message_response.unwrap();
     assert!(matches!(file, MessageResponse::FileDescriptorResponse(_)));
 }
+
+#[tokio::test]
+async fn a_lock_goes_from_session_to_session_and_says_who_died_holding_it() {
+    let server = serve();
+    let mut c = connect(&server).await;
+    let (one, two) = (c.open(1).await, c.open(2).await);
+    let (one, two) = ([("syncbridge-session", one.as_str())], [("syncbridge-session", two.as_str())]);
+    let acquire = |timeout| pb::LockServiceAcquireRequest { lock: "l".into(), timeout, ..Default::default() };
+    let release =
+        |token| pb::LockServiceReleaseRequest { lock: "l".into(), token: Some(token), ..Default::default() };
+
+    let refused = c.lock.acquire(acquire(now())).await.unwrap_err();
+    assert_eq!(reason(&refused), "SESSION_REQUIRED");
+    let held = c.lock.acquire(with(acquire(now()), &one)).await.unwrap().into_inner().token;
+    let late = c.lock.acquire(with(acquire(now()), &two)).await.unwrap_err();
+    assert_eq!((late.code(), reason(&late).as_str()), (Code::DeadlineExceeded, "TIMED_OUT"));
+    let not_mine = c.lock.release(with(release(held), &two)).await.unwrap_err();
+    assert_eq!((not_mine.code(), reason(&not_mine).as_str()), (Code::FailedPrecondition, "NOT_OWNER"));
+    assert!(detail(&not_mine, "holder").starts_with("test 1@"));
+    c.lock.release(with(release(held), &one)).await.unwrap();
+
+    let held = c.lock.acquire(with(acquire(now()), &one)).await.unwrap().into_inner().token;
+    let mut waiter = c.clone();
+    let waiting = with(acquire(None), &two);
+    let waiting = tokio::spawn(async move { waiter.lock.acquire(waiting).await });
+    let describe = || pb::LockServiceDescribeRequest { lock: "l".into(), handle: 0 };
+    while c.lock.describe(describe()).await.unwrap().into_inner().waiting == 0 {}
+    let close = pb::CloseRequest { session_id: vec![1; 16].into(), secret: vec![1; 16].into() };
+    c.session.close(close).await.unwrap();
+    let granted = waiting.await.unwrap().unwrap().into_inner();
+    assert!(granted.token > held);
+    assert_eq!(granted.abandoned.unwrap().token, held);
+    let stale = c.lock.release(with(release(held), &two)).await.unwrap_err();
+    assert_eq!(reason(&stale), "STALE");
+}

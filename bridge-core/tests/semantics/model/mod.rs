@@ -5,6 +5,7 @@
 
 mod event;
 mod lifetime;
+mod lock;
 mod queue;
 mod semaphore;
 

@@ -1,0 +1,127 @@
+//! One holder's hold on a lock: levels that are its own and levels on offer, all under one token.
+//!
+//! Invariants: a hold has a level or an offer; the holder's session has it among its holds exactly while it has a
+//! level, unless it is nobody's.
+
+use crate::command::Carrier;
+use crate::command::lock::Holder;
+use crate::ids::{Handle, Op, Token};
+use crate::primitive::Granted;
+use crate::time::Time;
+use crate::wait::Caller;
+use crate::world::World;
+
+/// A hold.
+#[derive(Clone, Debug, Hash)]
+pub(crate) struct Hold {
+    /// Who was granted it first.
+    pub(super) caller: Caller,
+    pub(super) token: Token,
+    pub(super) since: Time,
+    /// Accepted and not released.
+    pub(super) levels: u32,
+    /// Granted and not accepted.
+    offers: Vec<Op>,
+    /// It has had a level.
+    pub(super) was_accepted: bool,
+    /// It goes back with its session.
+    pub(super) owned: bool,
+}
+
+impl Hold {
+    pub(super) fn new(caller: &Caller, token: Token, since: Time, owned: bool) -> Self {
+        Hold { caller: *caller, token, since, levels: 0, offers: Vec::new(), was_accepted: false, owned }
+    }
+
+    /// Whether its participant is the caller.
+    pub(super) fn is_of(&self, caller: &Caller) -> bool {
+        self.caller.session == caller.session && self.caller.participant == caller.participant
+    }
+
+    /// Levels, accepted or not.
+    pub(super) fn depth(&self) -> usize {
+        self.levels as usize + self.offers.len()
+    }
+
+    /// One more level, which `op` must accept.
+    pub(super) fn offer(&mut self, op: Op) {
+        self.offers.push(op);
+    }
+
+    /// The offer to `op` is accepted.
+    pub(super) fn accept(&mut self, me: Handle, op: Op, world: &mut World) {
+        if self.withdraw(op) {
+            self.add_level(me, world);
+        }
+    }
+
+    /// The offer to `op` is off; true if there was one.
+    pub(super) fn withdraw(&mut self, op: Op) -> bool {
+        let at = self.offers.iter().position(|offered| *offered == op);
+        at.map(|at| self.offers.swap_remove(at)).is_some()
+    }
+
+    pub(super) fn add_level(&mut self, me: Handle, world: &mut World) {
+        self.levels += 1;
+        self.was_accepted = true;
+        if self.owned
+            && let Some(session) = world.sessions.get_mut(self.caller.session)
+        {
+            session.holds.insert(self.token, me);
+        }
+    }
+
+    /// The caller of an open offer has shown to have it.
+    pub(super) fn accept_all(&mut self, me: Handle, world: &mut World) {
+        for op in std::mem::take(&mut self.offers) {
+            world.settle_offer(self.caller.session, op);
+            self.add_level(me, world);
+        }
+    }
+
+    /// Whether its holder knows of it: an answered unary call counts, though its acceptance comes later.
+    pub(super) fn holder_has_it(&self, world: &World) -> bool {
+        let by_call = |op: &Op| world.offer_carrier(self.caller.session, *op) == Some(Carrier::Call);
+        self.levels > 0 || self.offers.iter().any(by_call)
+    }
+
+    /// One level less, if it has one.
+    pub(super) fn drop_level(&mut self, world: &mut World) {
+        self.levels = self.levels.saturating_sub(1);
+        if self.levels == 0 {
+            self.part(world);
+        }
+    }
+
+    /// Its session holds it no more.
+    pub(super) fn part(&mut self, world: &mut World) {
+        self.levels = 0;
+        if let Some(session) = world.sessions.get_mut(self.caller.session) {
+            session.holds.remove(&self.token);
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.depth() == 0
+    }
+
+    /// As the engine sees it; `None` where it is nobody's.
+    pub(super) fn granted(&self) -> Option<Granted> {
+        let accepted = self.levels > 0;
+        (self.owned || !accepted).then_some(Granted {
+            caller: self.caller,
+            token: self.token,
+            count: self.depth() as u64,
+            since: self.since,
+            accepted,
+            item: None,
+        })
+    }
+
+    /// For people.
+    pub(super) fn holder(&self, world: &World, now: Time) -> Holder {
+        let (participant, session) = world.names(&self.caller);
+        let held_for = now.since(self.since);
+        Holder { token: self.token, levels: self.levels, held_for, participant, session }
+    }
+}

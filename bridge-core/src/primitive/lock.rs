@@ -1,0 +1,363 @@
+//! Lock: at most one holder, and a line. Reentrant or not.
+//!
+//! Not reentrant, it belongs to the session whose participant acquired it: any of them may release it. Reentrant, it
+//! belongs to the participant, who may acquire it again; all levels have the token of the first. Where a hold ends with
+//! its session, the grants to come say so, until one of them has been released.
+//!
+//! Invariants: while nobody holds it, nobody waits who is present; a hold has a level or an offer.
+
+use crate::command::Reply as AnyReply;
+use crate::command::lock::{Abandoned, Command, Figures, Grant, Options, Query, Reply};
+use crate::command::{Mode, Ownership};
+use crate::error::{Error, Reason};
+use crate::ids::{Handle, Token};
+use crate::limits::LEVELS_MAX;
+use crate::primitive::hold::Hold;
+use crate::primitive::{Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done};
+use crate::session::{Offer, Serial, Verdict};
+use crate::time::{Time, Timeout};
+use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
+use crate::world::{World, session_required};
+
+/// The state of a lock.
+#[derive(Debug, Default, Hash)]
+pub(crate) struct Lock {
+    declared: Options,
+    hold: Option<Hold>,
+    line: Line,
+    /// The last accepted hold ended with its session.
+    abandoned: Option<Box<Ended>>,
+}
+
+/// A hold that ended with its session.
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Ended {
+    token: Token,
+    at: Time,
+    participant: String,
+    session: String,
+}
+
+impl Ended {
+    /// Call while the session is still there.
+    pub(super) fn of(hold: &Hold, world: &World) -> Box<Self> {
+        let (participant, session) = world.names(&hold.caller);
+        Box::new(Ended { token: hold.token, at: world.now, participant, session })
+    }
+
+    pub(super) fn told(&self, now: Time) -> Box<Abandoned> {
+        Box::new(Abandoned {
+            token: self.token,
+            ago: now.since(self.at),
+            participant: self.participant.clone(),
+            session: self.session.clone(),
+        })
+    }
+}
+
+impl Lock {
+    pub(crate) fn command(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        caller: &Caller,
+        command: Command,
+    ) -> Step {
+        match command {
+            Command::Declare(options) => self.declare(me, options),
+            Command::Acquire { barge, timeout } => self.acquire(me, world, caller, barge, timeout),
+            Command::Release { token } => self.release(me, world, caller, token),
+        }
+    }
+
+    fn declare(&mut self, me: Handle, asked: Options) -> Step {
+        let declared = &self.declared;
+        check_option("reentrant", &declared.reentrant, &asked.reentrant, bool::to_string)?;
+        check_option("ownership", &declared.ownership, &asked.ownership, Ownership::to_string)?;
+        let (foreign, asked_foreign) = (&declared.foreign_release, &asked.foreign_release);
+        check_option("foreign_release", foreign, asked_foreign, bool::to_string)?;
+        check_option("ephemeral", &declared.ephemeral, &asked.ephemeral, bool::to_string)?;
+        let now = Options {
+            reentrant: declared.reentrant.or(asked.reentrant),
+            ownership: declared.ownership.or(asked.ownership),
+            foreign_release: declared.foreign_release.or(asked.foreign_release),
+            ephemeral: declared.ephemeral.or(asked.ephemeral),
+        };
+        if now.reentrant == Some(true) {
+            let message =
+                "a reentrant lock is its participant's: another cannot release it; leave this option out";
+            if now.ownership == Some(Ownership::None) {
+                return Err(Error::invalid("ownership", message));
+            }
+            if now.foreign_release == Some(true) {
+                return Err(Error::invalid("foreign_release", message));
+            }
+        }
+        self.declared = now;
+        done(AnyReply::Lock(Reply::Declared { handle: me, options: self.options() }))
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            reentrant: Some(self.is_reentrant()),
+            ownership: Some(self.declared.ownership.unwrap_or_default()),
+            foreign_release: Some(self.declared.foreign_release.unwrap_or(false)),
+            ephemeral: Some(self.is_ephemeral()),
+        }
+    }
+
+    fn is_reentrant(&self) -> bool {
+        self.declared.reentrant.unwrap_or(false)
+    }
+
+    fn acquire(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        caller: &Caller,
+        barge: bool,
+        timeout: Timeout,
+    ) -> Step {
+        if caller.mode == Mode::Sessionless {
+            return Err(session_required("acquire"));
+        }
+        let again = self.is_reentrant() && self.hold.as_ref().is_some_and(|hold| hold.is_of(caller));
+        if again && self.hold.as_ref().is_some_and(|hold| hold.depth() >= LEVELS_MAX as usize) {
+            return Err(Error::limit("levels_max", LEVELS_MAX.into()));
+        }
+        let first_in_line = self.line.nobody_present() || barge;
+        if again || self.hold.is_none() && first_in_line && world.is_present(caller) {
+            self.grant(me, world, caller, false);
+            return Ok(None);
+        }
+        if timeout == Timeout::NOW {
+            return Err(self.timed_out(world));
+        }
+        let key = world.park(caller, me, Want::Lock, timeout)?;
+        self.line.enter(key, &world.tickets[key]);
+        Ok(None)
+    }
+
+    fn timed_out(&self, world: &World) -> Error {
+        Error::new(Reason::TimedOut, format!("not granted within the time given; {}", self.said(world)))
+    }
+
+    /// Who has it, for people.
+    fn said(&self, world: &World) -> String {
+        match &self.hold {
+            Some(hold) => format!("the lock is held by {}", who(hold, world)),
+            None => "the lock is free".to_owned(),
+        }
+    }
+
+    /// Gives one level and answers.
+    fn grant(&mut self, me: Handle, world: &mut World, caller: &Caller, parked: bool) {
+        let owned = self.declared.ownership.unwrap_or_default() == Ownership::Session;
+        let now = world.now;
+        let mut hold =
+            self.hold.take().unwrap_or_else(|| Hold::new(caller, Token(world.number()), now, owned));
+        let (token, reply) = (hold.token, self.acquired(hold.token, now));
+        if caller.grant_is_final(parked) {
+            hold.add_level(me, world);
+            world.answer(caller, Ok(reply));
+        } else {
+            hold.offer(caller.op);
+            world.offer(caller, me, token, 1, reply);
+        }
+        self.hold = Some(hold);
+    }
+
+    fn acquired(&self, token: Token, now: Time) -> AnyReply {
+        let abandoned = self.abandoned.as_ref().map(|ended| ended.told(now));
+        AnyReply::Lock(Reply::Acquired(Grant { token, abandoned }))
+    }
+
+    fn release(&mut self, me: Handle, world: &mut World, caller: &Caller, token: Option<Token>) -> Step {
+        let meant = |hold: &Hold| token.is_none_or(|token| token == hold.token);
+        let Some(mut hold) = self.hold.take_if(|hold| meant(hold)) else {
+            return match token {
+                Some(token) if was_released(world, caller, token) => done(AnyReply::Lock(Reply::Released)),
+                Some(token) => Err(stale(token)),
+                None => Err(not_owner(self.hold.as_ref(), world)),
+            };
+        };
+        let named = token.is_some() && hold.caller.session == caller.session;
+        if !self.may_use(&hold, caller) || !(named || hold.holder_has_it(world)) {
+            let error = not_owner(Some(&hold), world);
+            self.hold = Some(hold);
+            return Err(error);
+        }
+        if hold.levels == 0 {
+            hold.accept_all(me, world);
+        }
+        hold.drop_level(world);
+        if hold.is_over() {
+            self.abandoned = None;
+            note_release(world, caller, hold.token);
+        } else {
+            self.hold = Some(hold);
+        }
+        done(AnyReply::Lock(Reply::Released))
+    }
+
+    /// Whether the caller may do what the holder may.
+    fn may_use(&self, hold: &Hold, caller: &Caller) -> bool {
+        if self.is_reentrant() {
+            return hold.is_of(caller);
+        }
+        let foreign = !hold.owned || self.declared.foreign_release == Some(true);
+        foreign || hold.caller.session == caller.session
+    }
+
+    pub(crate) fn query(&self, world: &World, now: Time, query: &Query) -> AnyReply {
+        match query {
+            Query::Describe => {
+                let now = world.now.max(now);
+                AnyReply::Lock(Reply::Described(Box::new(Figures {
+                    options: self.options(),
+                    holder: self.hold.as_ref().map(|hold| hold.holder(world, now)),
+                    abandoned: self.abandoned.as_ref().map(|ended| ended.told(now)),
+                    waiting: self.line.len() as u64,
+                })))
+            }
+        }
+    }
+}
+
+impl Primitive for Lock {
+    fn leave(&mut self, ticket: &Ticket) {
+        self.line.leave(ticket.place);
+    }
+
+    fn enter(&mut self, key: TicketKey, ticket: &Ticket) {
+        self.line.leave(ticket.place);
+        self.line.enter(key, ticket);
+    }
+
+    fn serve(&mut self, me: Handle, world: &mut World) {
+        while self.hold.is_none()
+            && let Some((place, key)) = self.line.first()
+        {
+            self.line.leave(place);
+            if let Some(ticket) = world.unpark(key) {
+                self.grant(me, world, &ticket.caller, true);
+            }
+        }
+    }
+
+    fn expire(&mut self, _me: Handle, key: TicketKey, world: &mut World) {
+        if let Some(ticket) = world.tickets.get(key) {
+            self.line.leave(ticket.place);
+        }
+        let error = self.timed_out(world);
+        conclude(world, key, Err(error));
+    }
+
+    fn accept(&mut self, me: Handle, offer: &Offer, world: &mut World) {
+        if let Some(hold) = self.hold.as_mut().filter(|hold| hold.token == offer.first) {
+            hold.accept(me, offer.op, world);
+        }
+    }
+
+    fn refuse(&mut self, _me: Handle, offer: &Offer, _loss: Loss, _world: &mut World) {
+        if let Some(hold) = self.hold.as_mut().filter(|hold| hold.token == offer.first) {
+            hold.withdraw(offer.op);
+        }
+        if self.hold.take_if(|hold| hold.is_over()).is_some_and(|hold| hold.was_accepted) {
+            self.abandoned = None;
+        }
+    }
+
+    fn offered(&self, offer: &Offer, world: &World) -> Option<AnyReply> {
+        let hold = self.hold.as_ref().filter(|hold| hold.token == offer.first)?;
+        Some(self.acquired(hold.token, world.now))
+    }
+
+    fn lose(&mut self, _me: Handle, token: Token, world: &mut World) {
+        if let Some(mut hold) = self.hold.take_if(|hold| hold.token == token) {
+            self.abandoned = Some(Ended::of(&hold, world));
+            hold.part(world);
+        }
+    }
+
+    fn session_over(&mut self, _serial: Serial) {}
+
+    fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
+        self.line.clear()
+    }
+
+    fn is_ephemeral(&self) -> bool {
+        self.declared.ephemeral.unwrap_or(false)
+    }
+
+    fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_> {
+        Box::new(self.line.iter())
+    }
+
+    fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_> {
+        Box::new(self.hold.iter().filter_map(Hold::granted))
+    }
+
+    fn owners(&self, _ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {
+        let owned = self.hold.iter().filter(|hold| hold.owned);
+        Box::new(owned.map(|hold| (hold.caller.session, hold.caller.participant)))
+    }
+
+    fn standing(&self) -> Standing {
+        let words = match &self.hold {
+            None => "free".to_owned(),
+            Some(hold) if hold.levels == 0 => "offered".to_owned(),
+            Some(hold) => format!("held levels={}", hold.levels),
+        };
+        Standing { grants: self.hold.iter().len() as u64, waiting: self.line.len() as u64, words }
+    }
+
+    fn check(&self, _world: &World) {
+        match &self.hold {
+            None => assert!(self.line.nobody_present(), "a free lock has a waiter that could have it"),
+            Some(hold) => assert!(!hold.is_over(), "a hold without a level or an offer"),
+        }
+    }
+}
+
+/// Who holds it, for people.
+fn who(hold: &Hold, world: &World) -> String {
+    let (participant, session) = world.names(&hold.caller);
+    match (participant.is_empty(), session.is_empty()) {
+        (_, true) => "a session that is over".to_owned(),
+        (true, false) => session,
+        (false, false) => format!("{participant} of {session}"),
+    }
+}
+
+/// What releasing a lock ends with that the caller may not release.
+pub(super) fn not_owner(hold: Option<&Hold>, world: &World) -> Error {
+    let Some(hold) = hold else {
+        return Error::new(Reason::NotOwner, "the lock is free: there is nothing to release");
+    };
+    let holder = who(hold, world);
+    let message = format!("the lock is held by {holder}, and not by the caller; only its holder may do this");
+    Error::new(Reason::NotOwner, message).with("holder", holder)
+}
+
+/// What naming a token that is not that of the current hold ends with.
+pub(super) fn stale(token: Token) -> Error {
+    let message = format!(
+        "token {} is not that of the current hold: it was released or lost before; nothing was released",
+        token.0
+    );
+    Error::new(Reason::Stale, message)
+}
+
+/// Whether the caller's session has released that hold itself.
+pub(super) fn was_released(world: &World, caller: &Caller, token: Token) -> bool {
+    let session = world.sessions.get(caller.session);
+    session.is_some_and(|session| session.was_settled(token, Verdict::Released))
+}
+
+/// The caller's session has released that hold.
+pub(super) fn note_release(world: &mut World, caller: &Caller, token: Token) {
+    if let Some(session) = world.sessions.get_mut(caller.session) {
+        session.settle(token, Verdict::Released);
+    }
+}

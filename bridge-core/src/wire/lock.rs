@@ -1,0 +1,202 @@
+//! Messages of `lock_service.proto`.
+
+use pb::answer::Body as Answer;
+use pb::command::Body;
+use syncbridge_proto::v1 as pb;
+
+use super::{
+    duration, duration_field, named, ownership, ownership_field, responses, target, target_fields, timeout,
+    timeout_field, unexpected,
+};
+use crate::command::lock::{Abandoned, Command, Figures, Grant, Holder, Options, Query, Reply};
+use crate::command::{self, Request};
+use crate::error::Error;
+use crate::ids::{Handle, Target, Token};
+
+impl TryFrom<pb::LockOptions> for Options {
+    type Error = Error;
+
+    fn try_from(options: pb::LockOptions) -> Result<Self, Error> {
+        Ok(Options {
+            reentrant: options.reentrant,
+            ownership: ownership(options.ownership)?,
+            foreign_release: options.foreign_release,
+            ephemeral: options.ephemeral,
+        })
+    }
+}
+
+impl From<Options> for pb::LockOptions {
+    fn from(options: Options) -> Self {
+        pb::LockOptions {
+            reentrant: options.reentrant,
+            ownership: ownership_field(options.ownership),
+            foreign_release: options.foreign_release,
+            ephemeral: options.ephemeral,
+        }
+    }
+}
+
+fn lock(target: Target, command: Command) -> Result<Request, Error> {
+    Ok(Request::Command(command::Command::Lock(target, command)))
+}
+
+impl TryFrom<pb::LockServiceDeclareRequest> for Request {
+    type Error = Error;
+
+    fn try_from(message: pb::LockServiceDeclareRequest) -> Result<Self, Error> {
+        let options = message.options.unwrap_or_default().try_into()?;
+        lock(named("lock", &message.lock)?, Command::Declare(options))
+    }
+}
+
+impl TryFrom<pb::LockServiceAcquireRequest> for Request {
+    type Error = Error;
+
+    fn try_from(message: pb::LockServiceAcquireRequest) -> Result<Self, Error> {
+        let command = Command::Acquire { barge: message.barge, timeout: timeout(message.timeout)? };
+        lock(target("lock", &message.lock, message.handle)?, command)
+    }
+}
+
+impl TryFrom<pb::LockServiceReleaseRequest> for Request {
+    type Error = Error;
+
+    fn try_from(message: pb::LockServiceReleaseRequest) -> Result<Self, Error> {
+        let command = Command::Release { token: message.token.map(Token) };
+        lock(target("lock", &message.lock, message.handle)?, command)
+    }
+}
+
+impl TryFrom<pb::LockServiceDescribeRequest> for Request {
+    type Error = Error;
+
+    fn try_from(message: pb::LockServiceDescribeRequest) -> Result<Self, Error> {
+        let target = target("lock", &message.lock, message.handle)?;
+        Ok(Request::Query(command::Query::Lock(target, Query::Describe)))
+    }
+}
+
+impl From<Abandoned> for pb::Abandoned {
+    fn from(abandoned: Abandoned) -> Self {
+        pb::Abandoned {
+            token: abandoned.token.0,
+            ago: Some(duration_field(abandoned.ago)),
+            participant: abandoned.participant,
+            session: abandoned.session,
+        }
+    }
+}
+
+/// Writes what is said of an owner that ended.
+pub(super) fn abandoned_field(abandoned: Option<Box<Abandoned>>) -> Option<pb::Abandoned> {
+    abandoned.map(|abandoned| (*abandoned).into())
+}
+
+/// Reads it.
+pub(super) fn abandoned(message: Option<pb::Abandoned>) -> Result<Option<Box<Abandoned>>, Error> {
+    let read = |message: pb::Abandoned| {
+        Ok(Box::new(Abandoned {
+            token: Token(message.token),
+            ago: duration("ago", message.ago.unwrap_or_default())?,
+            participant: message.participant,
+            session: message.session,
+        }))
+    };
+    message.map(read).transpose()
+}
+
+impl From<Holder> for pb::LockHolder {
+    fn from(holder: Holder) -> Self {
+        pb::LockHolder {
+            token: holder.token.0,
+            levels: holder.levels,
+            held_for: Some(duration_field(holder.held_for)),
+            participant: holder.participant,
+            session: holder.session,
+        }
+    }
+}
+
+/// Reads who holds a lock.
+pub(super) fn holder(message: pb::LockHolder) -> Result<Holder, Error> {
+    Ok(Holder {
+        token: Token(message.token),
+        levels: message.levels,
+        held_for: duration("held_for", message.held_for.unwrap_or_default())?,
+        participant: message.participant,
+        session: message.session,
+    })
+}
+
+responses! {
+    LockDeclare => LockServiceDeclareResponse,
+    LockAcquire => LockServiceAcquireResponse,
+    LockRelease => LockServiceReleaseResponse,
+    LockDescribe => LockServiceDescribeResponse,
+}
+
+pub(super) fn command_body(target: &Target, command: &Command) -> Body {
+    let (lock, handle) = target_fields(target);
+    match *command {
+        Command::Declare(ref options) => {
+            let options = Some(options.clone().into());
+            Body::LockDeclare(pb::LockServiceDeclareRequest { lock, options })
+        }
+        Command::Acquire { barge, timeout } => {
+            let timeout = timeout_field(timeout);
+            Body::LockAcquire(pb::LockServiceAcquireRequest { lock, handle, timeout, barge })
+        }
+        Command::Release { token } => {
+            let token = token.map(|token| token.0);
+            Body::LockRelease(pb::LockServiceReleaseRequest { lock, handle, token })
+        }
+    }
+}
+
+pub(super) fn query_body(target: &Target, query: &Query) -> Body {
+    let (lock, handle) = target_fields(target);
+    match query {
+        Query::Describe => Body::LockDescribe(pb::LockServiceDescribeRequest { lock, handle }),
+    }
+}
+
+pub(super) fn reply_body(reply: Reply) -> Answer {
+    match reply {
+        Reply::Declared { handle, options } => {
+            let (handle, options) = (handle.to_u64(), Some(options.into()));
+            Answer::LockDeclare(pb::LockServiceDeclareResponse { handle, options })
+        }
+        Reply::Acquired(grant) => Answer::LockAcquire(pb::LockServiceAcquireResponse {
+            token: grant.token.0,
+            abandoned: abandoned_field(grant.abandoned),
+        }),
+        Reply::Released => Answer::LockRelease(pb::LockServiceReleaseResponse {}),
+        Reply::Described(figures) => Answer::LockDescribe(pb::LockServiceDescribeResponse {
+            options: Some(figures.options.into()),
+            holder: figures.holder.map(Into::into),
+            abandoned: abandoned_field(figures.abandoned),
+            waiting: figures.waiting,
+        }),
+    }
+}
+
+pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
+    Ok(match body {
+        Answer::LockDeclare(message) => Reply::Declared {
+            handle: Handle::from_u64(message.handle).ok_or_else(|| unexpected(&message))?,
+            options: message.options.unwrap_or_default().try_into()?,
+        },
+        Answer::LockAcquire(message) => {
+            Reply::Acquired(Grant { token: Token(message.token), abandoned: abandoned(message.abandoned)? })
+        }
+        Answer::LockRelease(_) => Reply::Released,
+        Answer::LockDescribe(message) => Reply::Described(Box::new(Figures {
+            options: message.options.unwrap_or_default().try_into()?,
+            holder: message.holder.map(holder).transpose()?,
+            abandoned: abandoned(message.abandoned)?,
+            waiting: message.waiting,
+        })),
+        other => return Err(unexpected(&other)),
+    })
+}
