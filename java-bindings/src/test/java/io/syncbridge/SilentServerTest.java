@@ -55,9 +55,14 @@ class SilentServerTest {
 
   @AfterEach
   void stop() throws Exception {
-    signal("CONT");
-    bridge.close();
-    server.destroyForcibly();
+    try {
+      signal("CONT");
+      if (bridge != null) {
+        bridge.close();
+      }
+    } finally {
+      server.destroyForcibly();
+    }
   }
 
   private void signal(String name) throws IOException, InterruptedException {
