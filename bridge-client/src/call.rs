@@ -242,7 +242,7 @@ impl<T> Deref for Granted<T> {
 /// Whether a request changes something that an engine does not take back with the session: without its answer its
 /// outcome is unknown.
 pub(crate) fn gives(request: &Request) -> bool {
-    use bridge_core::command::{Command, event, lock, queue, semaphore};
+    use bridge_core::command::{Command, event, lock, queue, rwlock, semaphore};
     match request {
         Request::Query(_) => false,
         Request::Command(Command::Queue(_, command)) => !matches!(
@@ -257,6 +257,7 @@ pub(crate) fn gives(request: &Request) -> bool {
             semaphore::Command::Declare(_) | semaphore::Command::Acquire(_) | semaphore::Command::Drain
         ),
         Request::Command(Command::Lock(_, command)) => matches!(command, lock::Command::Release { .. }),
+        Request::Command(Command::RwLock(_, command)) => matches!(command, rwlock::Command::Release { .. }),
         Request::Command(Command::Cancel(_) | Command::Discard(..) | Command::Share(..)) => false,
     }
 }

@@ -6,6 +6,7 @@
 pub mod event;
 pub mod lock;
 pub mod queue;
+pub mod rwlock;
 pub mod semaphore;
 
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub enum Command {
     Semaphore(Target, semaphore::Command),
     /// To a lock.
     Lock(Target, lock::Command),
+    /// To a read-write lock.
+    RwLock(Target, rwlock::Command),
     /// Withdraws an earlier command of the session. Answered with [`Reply::Cancelled`] after that command's
     /// own answer.
     Cancel(Op),
@@ -47,6 +50,8 @@ pub enum Query {
     Semaphore(Target, semaphore::Query),
     /// About a lock.
     Lock(Target, lock::Query),
+    /// About a read-write lock.
+    RwLock(Target, rwlock::Query),
 }
 
 impl Command {
@@ -57,6 +62,7 @@ impl Command {
             Command::Event(target, _) => Some((Kind::Event, target)),
             Command::Semaphore(target, _) => Some((Kind::Semaphore, target)),
             Command::Lock(target, _) => Some((Kind::Lock, target)),
+            Command::RwLock(target, _) => Some((Kind::RwLock, target)),
             Command::Discard(kind, target) | Command::Share(kind, target) => Some((*kind, target)),
             Command::Cancel(_) => None,
         }
@@ -71,6 +77,7 @@ impl Query {
             Query::Event(target, _) => (Kind::Event, target),
             Query::Semaphore(target, _) => (Kind::Semaphore, target),
             Query::Lock(target, _) => (Kind::Lock, target),
+            Query::RwLock(target, _) => (Kind::RwLock, target),
         }
     }
 }
@@ -101,6 +108,7 @@ impl Request {
                 | Command::Event(target, _)
                 | Command::Semaphore(target, _)
                 | Command::Lock(target, _)
+                | Command::RwLock(target, _)
                 | Command::Discard(_, target)
                 | Command::Share(_, target),
             )
@@ -108,7 +116,8 @@ impl Request {
                 Query::Queue(target, _)
                 | Query::Event(target, _)
                 | Query::Semaphore(target, _)
-                | Query::Lock(target, _),
+                | Query::Lock(target, _)
+                | Query::RwLock(target, _),
             ) => Some(target),
             Request::Command(Command::Cancel(_)) => None,
         }
@@ -126,6 +135,8 @@ pub enum Reply {
     Semaphore(semaphore::Reply),
     /// From a lock.
     Lock(lock::Reply),
+    /// From a read-write lock.
+    RwLock(rwlock::Reply),
     /// True: the command ended as CANCELLED. False: it had ended otherwise, as its own answer says.
     Cancelled(bool),
     /// The session does not use the object.
@@ -148,6 +159,7 @@ impl Reply {
                 )
             }
             Reply::Lock(reply) => matches!(reply, lock::Reply::Acquired(_)),
+            Reply::RwLock(reply) => matches!(reply, rwlock::Reply::Acquired(_)),
             Reply::Cancelled(_) | Reply::Discarded | Reply::Shared => false,
         }
     }

@@ -16,6 +16,7 @@ use crate::primitive::Primitive;
 use crate::primitive::event::Event;
 use crate::primitive::lock::Lock;
 use crate::primitive::queue::Queue;
+use crate::primitive::rwlock::RwLock;
 use crate::primitive::semaphore::Semaphore;
 use crate::session::Entry;
 use crate::time::Time;
@@ -81,6 +82,8 @@ impl Engine {
             (_, Query::Semaphore(_, query)) => Ok(Semaphore::default().query(world, now, query)),
             (Some(State::Lock(lock)), Query::Lock(_, query)) => Ok(lock.query(world, now, query)),
             (_, Query::Lock(_, query)) => Ok(Lock::default().query(world, now, query)),
+            (Some(State::RwLock(rwlock)), Query::RwLock(_, query)) => Ok(rwlock.query(world, now, query)),
+            (_, Query::RwLock(_, query)) => Ok(RwLock::default().query(world, now, query)),
         }
     }
 
@@ -186,6 +189,10 @@ impl Engine {
             },
             Command::Lock(_, command) => match state {
                 State::Lock(lock) => lock.command(handle, world, caller, command),
+                _ => Err(object_gone()),
+            },
+            Command::RwLock(_, command) => match state {
+                State::RwLock(rwlock) => rwlock.command(handle, world, caller, command),
                 _ => Err(object_gone()),
             },
             Command::Cancel(_) | Command::Discard(..) | Command::Share(..) => Err(object_gone()),

@@ -138,11 +138,13 @@ pub enum Kind {
     Semaphore,
     /// At most one holder.
     Lock,
+    /// One writer, or many readers.
+    RwLock,
 }
 
 impl Kind {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Kind; 4] = [Kind::Queue, Kind::Event, Kind::Semaphore, Kind::Lock];
+    pub const ALL: [Kind; 5] = [Kind::Queue, Kind::Event, Kind::Semaphore, Kind::Lock, Kind::RwLock];
 }
 
 impl fmt::Display for Kind {
@@ -152,6 +154,7 @@ impl fmt::Display for Kind {
             Kind::Event => "event",
             Kind::Semaphore => "semaphore",
             Kind::Lock => "lock",
+            Kind::RwLock => "rwlock",
         })
     }
 }

@@ -9,6 +9,7 @@ use crate::primitive::Primitive;
 use crate::primitive::event::Event;
 use crate::primitive::lock::Lock;
 use crate::primitive::queue::Queue;
+use crate::primitive::rwlock::RwLock;
 use crate::primitive::semaphore::Semaphore;
 use crate::slots::Slots;
 use crate::time::Time;
@@ -52,6 +53,7 @@ pub(crate) enum State {
     Event(Event),
     Semaphore(Box<Semaphore>),
     Lock(Box<Lock>),
+    RwLock(Box<RwLock>),
 }
 
 impl State {
@@ -61,6 +63,7 @@ impl State {
             Kind::Event => State::Event(Event::default()),
             Kind::Semaphore => State::Semaphore(Box::default()),
             Kind::Lock => State::Lock(Box::default()),
+            Kind::RwLock => State::RwLock(Box::default()),
         }
     }
 
@@ -70,6 +73,7 @@ impl State {
             State::Event(_) => Kind::Event,
             State::Semaphore(_) => Kind::Semaphore,
             State::Lock(_) => Kind::Lock,
+            State::RwLock(_) => Kind::RwLock,
         }
     }
 
@@ -79,6 +83,7 @@ impl State {
             State::Event(event) => event,
             State::Semaphore(semaphore) => &**semaphore,
             State::Lock(lock) => &**lock,
+            State::RwLock(rwlock) => &**rwlock,
         }
     }
 
@@ -88,6 +93,7 @@ impl State {
             State::Event(event) => event,
             State::Semaphore(semaphore) => &mut **semaphore,
             State::Lock(lock) => &mut **lock,
+            State::RwLock(rwlock) => &mut **rwlock,
         }
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod event;
 mod hold;
 pub(crate) mod lock;
 pub(crate) mod queue;
+pub(crate) mod rwlock;
 pub(crate) mod semaphore;
 
 use crate::command::{Outcome, Reply};

@@ -249,6 +249,7 @@ fn summary(named: &Named) -> ObjectSummary {
 
 fn wants(ticket: &Ticket) -> String {
     use crate::command::queue::Mode;
+    use crate::command::rwlock;
     match &ticket.want {
         Want::Take { mode, batch, .. } => {
             let verb = if *mode == Mode::Get { "get" } else { "lease" };
@@ -260,5 +261,7 @@ fn wants(ticket: &Ticket) -> String {
         Want::Event => "set".to_owned(),
         Want::Acquire { permits, .. } => format!("acquire {permits}"),
         Want::Lock => "lock".to_owned(),
+        Want::ReadWrite { mode: rwlock::Mode::Read, .. } => "read".to_owned(),
+        Want::ReadWrite { mode: rwlock::Mode::Write, .. } => "write".to_owned(),
     }
 }

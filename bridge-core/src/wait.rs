@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use slab::Slab;
 
 use crate::command::queue::{Batch, Mode as TakeMode};
+use crate::command::rwlock::Mode as LockMode;
 use crate::command::{Carrier, Mode};
 use crate::ids::{Handle, Op, ParticipantId, SessionKey};
 use crate::session::Serial;
@@ -62,6 +63,8 @@ pub(crate) enum Want {
     Acquire { permits: u32, by_token: bool },
     /// A lock.
     Lock,
+    /// A read-write lock; `upgrades`: its owner reads already.
+    ReadWrite { mode: LockMode, upgrades: bool },
 }
 
 /// A call that has not been answered yet.

@@ -10,6 +10,7 @@ mod item;
 mod lock;
 mod packed;
 mod queue;
+mod rwlock;
 mod semaphore;
 
 use std::borrow::Cow;
@@ -153,6 +154,10 @@ fn request(body: Body) -> Result<Request, Error> {
         Body::LockAcquire(message) => message.try_into(),
         Body::LockRelease(message) => message.try_into(),
         Body::LockDescribe(message) => message.try_into(),
+        Body::RwlockDeclare(message) => message.try_into(),
+        Body::RwlockAcquire(message) => message.try_into(),
+        Body::RwlockRelease(message) => message.try_into(),
+        Body::RwlockDescribe(message) => message.try_into(),
     }
 }
 
@@ -171,10 +176,12 @@ fn body(request: &Request) -> Body {
         Request::Command(Command::Event(target, command)) => event::command_body(target, command),
         Request::Command(Command::Semaphore(target, command)) => semaphore::command_body(target, command),
         Request::Command(Command::Lock(target, command)) => lock::command_body(target, command),
+        Request::Command(Command::RwLock(target, command)) => rwlock::command_body(target, command),
         Request::Query(Query::Queue(target, query)) => queue::query_body(target, query),
         Request::Query(Query::Event(target, query)) => event::query_body(target, query),
         Request::Query(Query::Semaphore(target, query)) => semaphore::query_body(target, query),
         Request::Query(Query::Lock(target, query)) => lock::query_body(target, query),
+        Request::Query(Query::RwLock(target, query)) => rwlock::query_body(target, query),
     }
 }
 
@@ -187,6 +194,7 @@ fn reply_body(reply: Reply, packs: bool) -> Answer {
         Reply::Event(reply) => event::reply_body(reply),
         Reply::Semaphore(reply) => semaphore::reply_body(reply),
         Reply::Lock(reply) => lock::reply_body(reply),
+        Reply::RwLock(reply) => rwlock::reply_body(reply),
     }
 }
 
@@ -230,6 +238,10 @@ fn reply(body: Answer) -> Outcome {
         | Answer::LockAcquire(_)
         | Answer::LockRelease(_)
         | Answer::LockDescribe(_) => lock::reply(body).map(Reply::Lock),
+        Answer::RwlockDeclare(_)
+        | Answer::RwlockAcquire(_)
+        | Answer::RwlockRelease(_)
+        | Answer::RwlockDescribe(_) => rwlock::reply(body).map(Reply::RwLock),
     }
 }
 
@@ -263,6 +275,7 @@ impl From<Kind> for pb::ObjectKind {
             Kind::Event => pb::ObjectKind::Event,
             Kind::Semaphore => pb::ObjectKind::Semaphore,
             Kind::Lock => pb::ObjectKind::Lock,
+            Kind::RwLock => pb::ObjectKind::Rwlock,
         }
     }
 }
@@ -275,6 +288,7 @@ pub fn kind_or_any(number: i32) -> Result<Option<Kind>, Error> {
         Ok(pb::ObjectKind::Event) => Ok(Some(Kind::Event)),
         Ok(pb::ObjectKind::Semaphore) => Ok(Some(Kind::Semaphore)),
         Ok(pb::ObjectKind::Lock) => Ok(Some(Kind::Lock)),
+        Ok(pb::ObjectKind::Rwlock) => Ok(Some(Kind::RwLock)),
         Err(_) => Err(Error::invalid("kind", format!("kind is {number}, which this server does not know"))),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use bridge_core::command::{Command, Request, lock, queue, semaphore};
+use bridge_core::command::{Command, Request, lock, queue, rwlock, semaphore};
 use bridge_core::error::{Error, Reason};
 
 /// What a namespace asks before it executes a command.
@@ -61,6 +61,7 @@ fn settles(request: &Request) -> bool {
             matches!(command, semaphore::Command::Release { .. })
         }
         Request::Command(Command::Lock(_, command)) => matches!(command, lock::Command::Release { .. }),
+        Request::Command(Command::RwLock(_, command)) => matches!(command, rwlock::Command::Release { .. }),
         Request::Command(Command::Event(..)) => false,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_core::command::{Command, event, lock, queue, semaphore};
+use bridge_core::command::{Command, event, lock, queue, rwlock, semaphore};
 use bridge_core::ids::ParticipantId;
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, Timeout};
 
@@ -121,6 +121,7 @@ impl Entry {
                     | Command::Event(_, event::Command::Declare(_))
                     | Command::Semaphore(_, semaphore::Command::Declare(_))
                     | Command::Lock(_, lock::Command::Declare(_))
+                    | Command::RwLock(_, rwlock::Command::Declare(_))
             )
         )
     }
@@ -156,7 +157,8 @@ impl Entry {
             Request::Command(Command::Queue(_, queue::Command::Join { .. })) => timed_out(Reason::TimedOut),
             Request::Command(
                 Command::Semaphore(_, semaphore::Command::Acquire(_))
-                | Command::Lock(_, lock::Command::Acquire { .. }),
+                | Command::Lock(_, lock::Command::Acquire { .. })
+                | Command::RwLock(_, rwlock::Command::Acquire { .. }),
             ) => timed_out(Reason::TimedOut),
             Request::Command(Command::Event(_, event::Command::Wait { .. })) => {
                 Ok(Reply::Event(event::Reply::Waited { is_set: false, version: 0 }))
@@ -224,7 +226,8 @@ fn timeout_mut(request: &mut Request) -> Option<&mut Timeout> {
         )
         | Command::Event(_, event::Command::Wait { timeout, .. }) => Some(timeout),
         Command::Semaphore(_, semaphore::Command::Acquire(acquire)) => Some(&mut acquire.timeout),
-        Command::Lock(_, lock::Command::Acquire { timeout, .. }) => Some(timeout),
+        Command::Lock(_, lock::Command::Acquire { timeout, .. })
+        | Command::RwLock(_, rwlock::Command::Acquire { timeout, .. }) => Some(timeout),
         _ => None,
     }
 }

@@ -4,9 +4,11 @@
 //! level, unless it is nobody's.
 
 use crate::command::Carrier;
-use crate::command::lock::Holder;
+use crate::command::lock::{Abandoned, Holder};
+use crate::error::{Error, Reason};
 use crate::ids::{Handle, Op, Token};
 use crate::primitive::Granted;
+use crate::session::Verdict;
 use crate::time::Time;
 use crate::wait::Caller;
 use crate::world::World;
@@ -123,5 +125,73 @@ impl Hold {
         let (participant, session) = world.names(&self.caller);
         let held_for = now.since(self.since);
         Holder { token: self.token, levels: self.levels, held_for, participant, session }
+    }
+}
+
+/// A hold that ended with its session.
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Ended {
+    token: Token,
+    at: Time,
+    participant: String,
+    session: String,
+}
+
+impl Ended {
+    /// Call while the session is still there.
+    pub(super) fn of(hold: &Hold, world: &World) -> Box<Self> {
+        let (participant, session) = world.names(&hold.caller);
+        Box::new(Ended { token: hold.token, at: world.now, participant, session })
+    }
+
+    pub(super) fn told(&self, now: Time) -> Box<Abandoned> {
+        Box::new(Abandoned {
+            token: self.token,
+            ago: now.since(self.at),
+            participant: self.participant.clone(),
+            session: self.session.clone(),
+        })
+    }
+}
+
+/// Who holds it, for people.
+pub(super) fn who(hold: &Hold, world: &World) -> String {
+    let (participant, session) = world.names(&hold.caller);
+    match (participant.is_empty(), session.is_empty()) {
+        (_, true) => "a session that is over".to_owned(),
+        (true, false) => session,
+        (false, false) => format!("{participant} of {session}"),
+    }
+}
+
+/// What releasing a lock ends with that the caller may not release.
+pub(super) fn not_owner(hold: Option<&Hold>, world: &World) -> Error {
+    let Some(hold) = hold else {
+        return Error::new(Reason::NotOwner, "the lock is free: there is nothing to release");
+    };
+    let holder = who(hold, world);
+    let message = format!("the lock is held by {holder}, and not by the caller; only its holder may do this");
+    Error::new(Reason::NotOwner, message).with("holder", holder)
+}
+
+/// What naming a token that is not that of the current hold ends with.
+pub(super) fn stale(token: Token) -> Error {
+    let message = format!(
+        "token {} is not that of the current hold: it was released or lost before; nothing was released",
+        token.0
+    );
+    Error::new(Reason::Stale, message)
+}
+
+/// Whether the caller's session has released that hold itself.
+pub(super) fn was_released(world: &World, caller: &Caller, token: Token) -> bool {
+    let session = world.sessions.get(caller.session);
+    session.is_some_and(|session| session.was_settled(token, Verdict::Released))
+}
+
+/// The caller's session has released that hold.
+pub(super) fn note_release(world: &mut World, caller: &Caller, token: Token) {
+    if let Some(session) = world.sessions.get_mut(caller.session) {
+        session.settle(token, Verdict::Released);
     }
 }

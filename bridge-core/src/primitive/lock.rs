@@ -7,14 +7,14 @@
 //! Invariants: while nobody holds it, nobody waits who is present; a hold has a level or an offer.
 
 use crate::command::Reply as AnyReply;
-use crate::command::lock::{Abandoned, Command, Figures, Grant, Options, Query, Reply};
+use crate::command::lock::{Command, Figures, Grant, Options, Query, Reply};
 use crate::command::{Mode, Ownership};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::limits::LEVELS_MAX;
-use crate::primitive::hold::Hold;
+use crate::primitive::hold::{Ended, Hold, not_owner, note_release, stale, was_released, who};
 use crate::primitive::{Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done};
-use crate::session::{Offer, Serial, Verdict};
+use crate::session::{Offer, Serial};
 use crate::time::{Time, Timeout};
 use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
 use crate::world::{World, session_required};
@@ -27,32 +27,6 @@ pub(crate) struct Lock {
     line: Line,
     /// The last accepted hold ended with its session.
     abandoned: Option<Box<Ended>>,
-}
-
-/// A hold that ended with its session.
-#[derive(Clone, Debug, Hash)]
-pub(super) struct Ended {
-    token: Token,
-    at: Time,
-    participant: String,
-    session: String,
-}
-
-impl Ended {
-    /// Call while the session is still there.
-    pub(super) fn of(hold: &Hold, world: &World) -> Box<Self> {
-        let (participant, session) = world.names(&hold.caller);
-        Box::new(Ended { token: hold.token, at: world.now, participant, session })
-    }
-
-    pub(super) fn told(&self, now: Time) -> Box<Abandoned> {
-        Box::new(Abandoned {
-            token: self.token,
-            ago: now.since(self.at),
-            participant: self.participant.clone(),
-            session: self.session.clone(),
-        })
-    }
 }
 
 impl Lock {
@@ -317,47 +291,5 @@ impl Primitive for Lock {
             None => assert!(self.line.nobody_present(), "a free lock has a waiter that could have it"),
             Some(hold) => assert!(!hold.is_over(), "a hold without a level or an offer"),
         }
-    }
-}
-
-/// Who holds it, for people.
-fn who(hold: &Hold, world: &World) -> String {
-    let (participant, session) = world.names(&hold.caller);
-    match (participant.is_empty(), session.is_empty()) {
-        (_, true) => "a session that is over".to_owned(),
-        (true, false) => session,
-        (false, false) => format!("{participant} of {session}"),
-    }
-}
-
-/// What releasing a lock ends with that the caller may not release.
-pub(super) fn not_owner(hold: Option<&Hold>, world: &World) -> Error {
-    let Some(hold) = hold else {
-        return Error::new(Reason::NotOwner, "the lock is free: there is nothing to release");
-    };
-    let holder = who(hold, world);
-    let message = format!("the lock is held by {holder}, and not by the caller; only its holder may do this");
-    Error::new(Reason::NotOwner, message).with("holder", holder)
-}
-
-/// What naming a token that is not that of the current hold ends with.
-pub(super) fn stale(token: Token) -> Error {
-    let message = format!(
-        "token {} is not that of the current hold: it was released or lost before; nothing was released",
-        token.0
-    );
-    Error::new(Reason::Stale, message)
-}
-
-/// Whether the caller's session has released that hold itself.
-pub(super) fn was_released(world: &World, caller: &Caller, token: Token) -> bool {
-    let session = world.sessions.get(caller.session);
-    session.is_some_and(|session| session.was_settled(token, Verdict::Released))
-}
-
-/// The caller's session has released that hold.
-pub(super) fn note_release(world: &mut World, caller: &Caller, token: Token) {
-    if let Some(session) = world.sessions.get_mut(caller.session) {
-        session.settle(token, Verdict::Released);
     }
 }

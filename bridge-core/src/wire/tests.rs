@@ -6,7 +6,7 @@ use bytes::Bytes;
 use syncbridge_proto::v1 as pb;
 
 use super::*;
-use crate::command::{event, lock, queue, semaphore};
+use crate::command::{event, lock, queue, rwlock, semaphore};
 use crate::ids::{Handle, ItemId, Token};
 use crate::payload::{ContentType, Payload};
 
@@ -102,6 +102,15 @@ fn requests() -> Vec<Request> {
         ephemeral: None,
     };
     command(Command::Lock(Target::Name(name("l")), lock::Command::Declare(lock_options)));
+    let declare = rwlock::Command::Declare(rwlock::Options { ephemeral: Some(true) });
+    command(Command::RwLock(Target::Name(name("rw")), declare));
+    let rwlock_commands = [
+        rwlock::Command::Acquire { mode: rwlock::Mode::Read, barge: false, timeout },
+        rwlock::Command::Acquire { mode: rwlock::Mode::Write, barge: true, timeout: Timeout::Never },
+        rwlock::Command::Release { mode: rwlock::Mode::Read, token: None },
+        rwlock::Command::Release { mode: rwlock::Mode::Write, token: Some(Token(8)) },
+    ];
+    rwlock_commands.into_iter().for_each(|c| command(Command::RwLock(by_handle.clone(), c)));
     let lock_commands = [
         lock::Command::Acquire { barge: true, timeout },
         lock::Command::Release { token: None },
@@ -113,6 +122,7 @@ fn requests() -> Vec<Request> {
     }
     all.push(Request::Query(Query::Event(by_handle.clone(), event::Query::Describe)));
     all.push(Request::Query(Query::Lock(by_handle.clone(), lock::Query::Describe)));
+    all.push(Request::Query(Query::RwLock(by_handle.clone(), rwlock::Query::Describe)));
     all.push(Request::Query(Query::Event(Target::Existing(name("e")), event::Query::Describe)));
     let holders = semaphore::Query::Holders { page_size: 7, after: Some(Token(3)) };
     for query in [semaphore::Query::Describe, holders] {
@@ -195,6 +205,18 @@ fn every_outcome_survives_the_wire() {
         participant: "worker".into(),
         session: "resizer@host:4712".into(),
     };
+    let reading = rwlock::Figures {
+        writer: Some(holder.clone()),
+        readers: vec![holder.clone()],
+        reading: 1,
+        abandoned: abandoned.clone(),
+        waiting: 2,
+        ..Default::default()
+    };
+    outcomes
+        .push(Ok(Reply::RwLock(rwlock::Reply::Acquired(lock::Grant { token: Token(9), abandoned: None }))));
+    outcomes.push(Ok(Reply::RwLock(rwlock::Reply::Released)));
+    outcomes.push(Ok(Reply::RwLock(rwlock::Reply::Described(Box::new(reading)))));
     let options = lock::Options { reentrant: Some(true), ..Default::default() };
     let figures = lock::Figures { options, holder: Some(holder), abandoned: abandoned.clone(), waiting: 2 };
     outcomes.push(Ok(Reply::Lock(lock::Reply::Acquired(lock::Grant { token: Token(9), abandoned }))));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bridge_core::command::queue::{self, Batch, Discipline, NewItem, Options, Reentry};
 use bridge_core::command::semaphore::{self, Acquire, Ownership};
-use bridge_core::command::{Call, Carrier, Command, EndReason, Input, Mode, event, lock};
+use bridge_core::command::{Call, Carrier, Command, EndReason, Input, Mode, event, lock, rwlock};
 use bridge_core::ids::{Handle, ItemId, Kind, Op, OpRange, ParticipantId, SessionKey, Target, Token};
 use bridge_core::{Limits, Timeout};
 use proptest::prelude::*;
@@ -123,9 +123,21 @@ fn lock_command() -> impl Strategy<Value = lock::Command> {
     ]
 }
 
+fn rwlock_command() -> impl Strategy<Value = rwlock::Command> {
+    use rwlock::{Command as Do, Mode};
+    let mode = || prop::sample::select(vec![Mode::Read, Mode::Write]);
+    prop_oneof![
+        1 => any::<Option<bool>>().prop_map(|ephemeral| Do::Declare(rwlock::Options { ephemeral })),
+        5 => (mode(), any::<bool>(), any_timeout())
+            .prop_map(|(mode, barge, timeout)| Do::Acquire { mode, barge, timeout }),
+        3 => (mode(), prop::option::of(token())).prop_map(|(mode, token)| Do::Release { mode, token }),
+    ]
+}
+
 fn any_kind() -> impl Strategy<Value = Kind> {
     prop_oneof![3 => Just(Kind::Queue), 1 => Just(Kind::Event), 1 => Just(Kind::Semaphore),
-        1 => Just(Kind::Lock)]
+        1 => Just(Kind::Lock),
+        1 => Just(Kind::RwLock)]
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -134,6 +146,7 @@ fn command() -> impl Strategy<Value = Command> {
         2 => (any_target(), event_command()).prop_map(|(target, command)| Command::Event(target, command)),
         3 => (any_target(), semaphore_command()).prop_map(|(target, command)| Command::Semaphore(target, command)),
         3 => (any_target(), lock_command()).prop_map(|(target, command)| Command::Lock(target, command)),
+        3 => (any_target(), rwlock_command()).prop_map(|(target, command)| Command::RwLock(target, command)),
         1 => (0_u64..40).prop_map(|op| Command::Cancel(Op(op))),
         1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Discard(kind, target)),
         1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Share(kind, target)),

@@ -10,6 +10,7 @@ mod model;
 mod paused;
 mod queue;
 mod queue_shutdown;
+mod rwlock;
 mod semaphore;
 mod sharing;
 mod support;

@@ -6,7 +6,7 @@ use bridge_core::command::queue::{self, Batch, Delivery, NewItem, Options, Reent
 use bridge_core::command::semaphore::{self, Acquire};
 use bridge_core::command::{
     Call, Carrier, Command, Effect, EndReason, Input, Mode, Opened, Outcome, Query, Reply, SessionSpec,
-    event, lock,
+    event, lock, rwlock,
 };
 use bridge_core::ids::{
     Kind, Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target, Token,
@@ -204,6 +204,13 @@ impl Space {
         }
     }
 
+    pub(crate) fn rwlock(&self, who: SessionKey, name: &str) -> rwlock::Figures {
+        match self.query(who, Query::RwLock(target(name), rwlock::Query::Describe)) {
+            Ok(Reply::RwLock(rwlock::Reply::Described(figures))) => *figures,
+            other => panic!("not described: {other:?}"),
+        }
+    }
+
     pub(crate) fn lock(&self, who: SessionKey, name: &str) -> lock::Figures {
         match self.query(who, Query::Lock(target(name), lock::Query::Describe)) {
             Ok(Reply::Lock(lock::Reply::Described(figures))) => *figures,
@@ -362,6 +369,22 @@ pub(crate) fn unlock(lock: &str, token: Option<Token>) -> Command {
     on_lock(lock, lock::Command::Release { token })
 }
 
+pub(crate) fn on_rwlock(rwlock: &str, command: rwlock::Command) -> Command {
+    Command::RwLock(target(rwlock), command)
+}
+
+pub(crate) fn read(rwlock: &str, timeout: Timeout) -> Command {
+    on_rwlock(rwlock, rwlock::Command::Acquire { mode: rwlock::Mode::Read, barge: false, timeout })
+}
+
+pub(crate) fn write(rwlock: &str, timeout: Timeout) -> Command {
+    on_rwlock(rwlock, rwlock::Command::Acquire { mode: rwlock::Mode::Write, barge: false, timeout })
+}
+
+pub(crate) fn stop(rwlock: &str, mode: rwlock::Mode, token: Option<Token>) -> Command {
+    on_rwlock(rwlock, rwlock::Command::Release { mode, token })
+}
+
 /// What was taken, as texts.
 pub(crate) fn texts(outcome: &Outcome) -> Vec<String> {
     deliveries(outcome).iter().map(|delivery| text_of(&delivery.payload)).collect()
@@ -377,7 +400,9 @@ pub(crate) fn deliveries(outcome: &Outcome) -> Vec<Delivery> {
 pub(crate) fn token(outcome: &Outcome) -> Token {
     match outcome {
         Ok(Reply::Semaphore(semaphore::Reply::Acquired(token))) => *token,
-        Ok(Reply::Lock(lock::Reply::Acquired(grant))) => grant.token,
+        Ok(Reply::Lock(lock::Reply::Acquired(grant)) | Reply::RwLock(rwlock::Reply::Acquired(grant))) => {
+            grant.token
+        }
         _ => deliveries(outcome)[0].token,
     }
 }
@@ -401,11 +426,14 @@ pub(crate) fn in_short(outcome: &Outcome) -> String {
         Ok(Reply::Event(event::Reply::Waited { is_set, .. })) => is_set.to_string(),
         Ok(Reply::Semaphore(semaphore::Reply::Acquired(_))) => "acquired".into(),
         Ok(Reply::Semaphore(semaphore::Reply::Drained { token: Some(_), .. })) => "drained".into(),
-        Ok(Reply::Lock(lock::Reply::Acquired(grant))) if grant.abandoned.is_some() => {
-            "locked abandoned".into()
+        Ok(Reply::Lock(lock::Reply::Acquired(grant)) | Reply::RwLock(rwlock::Reply::Acquired(grant))) => {
+            if grant.abandoned.is_some() {
+                "locked abandoned".into()
+            } else {
+                "locked".into()
+            }
         }
-        Ok(Reply::Lock(lock::Reply::Acquired(_))) => "locked".into(),
-        Ok(Reply::Lock(lock::Reply::Released)) => "released".into(),
+        Ok(Reply::Lock(lock::Reply::Released) | Reply::RwLock(rwlock::Reply::Released)) => "released".into(),
         Ok(Reply::Cancelled(cancelled)) => format!("cancelled {cancelled}"),
         Ok(other) => format!("{other:?}"),
     }

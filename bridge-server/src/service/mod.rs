@@ -5,13 +5,15 @@ mod caller;
 mod event;
 mod lock;
 mod queue;
+mod rwlock;
 mod semaphore;
 mod session;
 
 use std::sync::Arc;
 
 use bridge_core::command::{
-    Command, Reply, Request, event as events, lock as locks, queue as queues, semaphore as semaphores,
+    Command, Reply, Request, event as events, lock as locks, queue as queues, rwlock as rwlocks,
+    semaphore as semaphores,
 };
 use bridge_core::error::{Error, Reason};
 use bridge_core::time::Timeout;
@@ -48,22 +50,26 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
     let semaphore =
         pb::semaphore_service_server::SemaphoreServiceServer::new(semaphore::Service(shared.clone()));
     let lock = pb::lock_service_server::LockServiceServer::new(lock::Service(shared.clone()));
+    let rwlock =
+        pb::read_write_lock_service_server::ReadWriteLockServiceServer::new(rwlock::Service(shared.clone()));
     let admin = pb::admin_service_server::AdminServiceServer::new(admin::Service(shared));
     Routes::new(session.max_decoding_message_size(bytes))
         .add_service(queue.max_decoding_message_size(bytes))
         .add_service(event.max_decoding_message_size(bytes))
         .add_service(semaphore.max_decoding_message_size(bytes))
         .add_service(lock.max_decoding_message_size(bytes))
+        .add_service(rwlock.max_decoding_message_size(bytes))
         .add_service(admin.max_decoding_message_size(bytes))
 }
 
 /// The names under which the services report their health.
-pub(crate) const NAMES: [&str; 6] = [
+pub(crate) const NAMES: [&str; 7] = [
     pb::session_service_server::SERVICE_NAME,
     pb::queue_service_server::SERVICE_NAME,
     pb::event_service_server::SERVICE_NAME,
     pb::semaphore_service_server::SERVICE_NAME,
     pb::lock_service_server::SERVICE_NAME,
+    pb::read_write_lock_service_server::SERVICE_NAME,
     pb::admin_service_server::SERVICE_NAME,
 ];
 
@@ -142,7 +148,8 @@ fn may_wait(request: &Request) -> bool {
             _,
             semaphores::Command::Acquire(semaphores::Acquire { timeout, .. }),
         ))
-        | Request::Command(Command::Lock(_, locks::Command::Acquire { timeout, .. })) => *timeout,
+        | Request::Command(Command::Lock(_, locks::Command::Acquire { timeout, .. }))
+        | Request::Command(Command::RwLock(_, rwlocks::Command::Acquire { timeout, .. })) => *timeout,
         Request::Command(_) | Request::Query(_) => return false,
     };
     timeout != Timeout::NOW

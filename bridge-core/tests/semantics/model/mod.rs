@@ -7,6 +7,7 @@ mod event;
 mod lifetime;
 mod lock;
 mod queue;
+mod rwlock;
 mod semaphore;
 
 use std::collections::BTreeMap;

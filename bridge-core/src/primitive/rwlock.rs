@@ -1,0 +1,380 @@
+//! Read-write lock: one writer, or many readers, and a line. Owned by participants and reentrant in both modes.
+//!
+//! The line is served in phases: neighbouring readers together, a writer alone. Who writes may read as well. Who reads
+//! may write once nobody else reads: that wait stands before the line, and only one reader can have it, since two would
+//! wait for each other.
+//!
+//! Invariants: whoever is to be served next and is present cannot be; with a writer, nobody else reads; a hold has a
+//! level or an offer.
+
+use std::collections::BTreeMap;
+
+use crate::command::rwlock::{Command, Figures, Mode, Options, Query, Reply};
+use crate::command::{self, Reply as AnyReply, lock::Grant};
+use crate::error::{Error, Reason};
+use crate::ids::{Handle, Token};
+use crate::limits::LEVELS_MAX;
+use crate::primitive::hold::{Ended, Hold, not_owner, note_release, stale, was_released, who};
+use crate::primitive::{Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done};
+use crate::session::{Offer, Serial};
+use crate::time::{Time, Timeout};
+use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
+use crate::world::{World, session_required};
+
+/// The state of a read-write lock.
+#[derive(Debug, Default, Hash)]
+pub(crate) struct RwLock {
+    declared: Options,
+    writer: Option<Hold>,
+    readers: BTreeMap<Owner, Hold>,
+    /// Whose the readers' tokens are.
+    tokens: BTreeMap<Token, Owner>,
+    line: Line,
+    /// The reader that waits to write, if there is one.
+    upgrade: Line,
+    /// The last writer that had accepted it ended with its session.
+    abandoned: Option<Box<Ended>>,
+}
+
+impl RwLock {
+    pub(crate) fn command(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        caller: &Caller,
+        command: Command,
+    ) -> Step {
+        match command {
+            Command::Declare(options) => self.declare(me, &options),
+            Command::Acquire { mode, barge, timeout } => {
+                self.acquire(me, world, caller, mode, barge, timeout)
+            }
+            Command::Release { mode, token } => self.release(me, world, caller, mode, token),
+        }
+    }
+
+    fn declare(&mut self, me: Handle, asked: &Options) -> Step {
+        check_option("ephemeral", &self.declared.ephemeral, &asked.ephemeral, bool::to_string)?;
+        self.declared.ephemeral = self.declared.ephemeral.or(asked.ephemeral);
+        done(AnyReply::RwLock(Reply::Declared { handle: me, options: self.options() }))
+    }
+
+    fn options(&self) -> Options {
+        Options { ephemeral: Some(self.is_ephemeral()) }
+    }
+
+    fn acquire(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        caller: &Caller,
+        mode: Mode,
+        barge: bool,
+        timeout: Timeout,
+    ) -> Step {
+        if caller.mode == command::Mode::Sessionless {
+            return Err(session_required("acquire"));
+        }
+        let owner = owner(caller);
+        if let Some(hold) = self.hold(owner, mode) {
+            if hold.depth() >= LEVELS_MAX as usize {
+                return Err(Error::limit("levels_max", LEVELS_MAX.into()));
+            }
+            self.grant(me, world, caller, mode, false);
+            return Ok(None);
+        }
+        // Whoever holds it in the other mode does not wait behind those who wait for that hold to end.
+        let holds = self.readers.contains_key(&owner) || self.writes(owner);
+        let first = holds || barge || self.line.nobody_present() && self.upgrade.nobody_present();
+        if first && self.can_have(owner, mode) && world.is_present(caller) {
+            self.grant(me, world, caller, mode, false);
+            return Ok(None);
+        }
+        if timeout == Timeout::NOW {
+            return Err(self.timed_out(world));
+        }
+        let upgrades = mode == Mode::Write && self.readers.contains_key(&owner);
+        if upgrades && !self.upgrade.is_empty() {
+            return Err(upgrading());
+        }
+        let key = world.park(caller, me, Want::ReadWrite { mode, upgrades }, timeout)?;
+        self.enter(key, &world.tickets[key]);
+        Ok(None)
+    }
+
+    fn hold(&self, owner: Owner, mode: Mode) -> Option<&Hold> {
+        match mode {
+            Mode::Read => self.readers.get(&owner),
+            Mode::Write => self.writer.as_ref().filter(|_| self.writes(owner)),
+        }
+    }
+
+    fn writes(&self, by: Owner) -> bool {
+        self.writer.as_ref().is_some_and(|hold| owner(&hold.caller) == by)
+    }
+
+    /// Whether what is held lets the owner in.
+    fn can_have(&self, owner: Owner, mode: Mode) -> bool {
+        let no_other_writer = self.writer.is_none() || self.writes(owner);
+        let no_other_reader = self.readers.len() == usize::from(self.readers.contains_key(&owner));
+        no_other_writer && (mode == Mode::Read || no_other_reader)
+    }
+
+    fn timed_out(&self, world: &World) -> Error {
+        let found = match &self.writer {
+            Some(hold) => format!("{} writes", who(hold, world)),
+            None => format!("{} read, {} wait", self.readers.len(), self.line.len() + self.upgrade.len()),
+        };
+        Error::new(Reason::TimedOut, format!("not granted within the time given; {found}"))
+    }
+
+    /// Gives one level and answers.
+    fn grant(&mut self, me: Handle, world: &mut World, caller: &Caller, mode: Mode, parked: bool) {
+        let owner = owner(caller);
+        let since = world.now;
+        let new = |world: &mut World| Hold::new(caller, Token(world.number()), since, true);
+        let hold = match mode {
+            Mode::Write => self.writer.get_or_insert_with(|| new(world)),
+            Mode::Read => self.readers.entry(owner).or_insert_with(|| new(world)),
+        };
+        let token = hold.token;
+        if mode == Mode::Read {
+            self.tokens.insert(token, owner);
+        }
+        let is_final = caller.grant_is_final(parked);
+        if is_final {
+            hold.add_level(me, world);
+        } else {
+            hold.offer(caller.op);
+        }
+        let reply = self.acquired(token, since);
+        if is_final {
+            world.answer(caller, Ok(reply));
+        } else {
+            world.offer(caller, me, token, 1, reply);
+        }
+    }
+
+    fn acquired(&self, token: Token, now: Time) -> AnyReply {
+        let abandoned = self.abandoned.as_ref().map(|ended| ended.told(now));
+        AnyReply::RwLock(Reply::Acquired(Grant { token, abandoned }))
+    }
+
+    fn release(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        caller: &Caller,
+        mode: Mode,
+        token: Option<Token>,
+    ) -> Step {
+        let named = token.and_then(|token| self.by_token(mode, token));
+        let held = match token {
+            None => self.hold(owner(caller), mode),
+            Some(_) => named,
+        };
+        let Some(hold) = held else {
+            return match token {
+                Some(token) if was_released(world, caller, token) => done(AnyReply::RwLock(Reply::Released)),
+                Some(token) => Err(stale(token)),
+                None => Err(not_owner(self.writer.as_ref(), world)),
+            };
+        };
+        if !hold.is_of(caller) || !(token.is_some() || hold.holder_has_it(world)) {
+            return Err(not_owner(Some(hold), world));
+        }
+        let token = hold.token;
+        let over = self.change(token, |hold| {
+            if hold.levels == 0 {
+                hold.accept_all(me, world);
+            }
+            hold.drop_level(world);
+        });
+        if over {
+            note_release(world, caller, token);
+        }
+        done(AnyReply::RwLock(Reply::Released))
+    }
+
+    fn by_token(&self, mode: Mode, token: Token) -> Option<&Hold> {
+        match mode {
+            Mode::Read => self.tokens.get(&token).and_then(|owner| self.readers.get(owner)),
+            Mode::Write => self.writer.as_ref().filter(|hold| hold.token == token),
+        }
+    }
+
+    /// Changes the hold of that token; true if it is over with that.
+    fn change(&mut self, token: Token, f: impl FnOnce(&mut Hold)) -> bool {
+        if let Some(hold) = self.writer.as_mut().filter(|hold| hold.token == token) {
+            f(hold);
+            let over = self.writer.take_if(|hold| hold.is_over());
+            if over.as_ref().is_some_and(|hold| hold.was_accepted) {
+                self.abandoned = None;
+            }
+            return over.is_some();
+        }
+        let Some(owner) = self.tokens.get(&token) else { return false };
+        let Some(hold) = self.readers.get_mut(owner) else { return false };
+        f(hold);
+        let over = hold.is_over();
+        if over {
+            self.readers.remove(owner);
+            self.tokens.remove(&token);
+        }
+        over
+    }
+
+    /// Who reads, oldest first.
+    fn reading(&self) -> impl Iterator<Item = &Hold> {
+        self.tokens.values().filter_map(|owner| self.readers.get(owner))
+    }
+
+    /// Who is to be served next, if it is present.
+    fn next(&self) -> Option<TicketKey> {
+        self.upgrade.first().or_else(|| self.line.first()).map(|(_, key)| key)
+    }
+
+    pub(crate) fn query(&self, world: &World, now: Time, query: &Query) -> AnyReply {
+        let now = world.now.max(now);
+        match query {
+            Query::Describe => AnyReply::RwLock(Reply::Described(Box::new(Figures {
+                options: self.options(),
+                writer: self.writer.as_ref().map(|hold| hold.holder(world, now)),
+                readers: self
+                    .reading()
+                    .take(world.limits.page_max as usize)
+                    .map(|hold| hold.holder(world, now))
+                    .collect(),
+                reading: self.readers.len() as u64,
+                abandoned: self.abandoned.as_ref().map(|ended| ended.told(now)),
+                waiting: (self.line.len() + self.upgrade.len()) as u64,
+            }))),
+        }
+    }
+}
+
+impl Primitive for RwLock {
+    fn leave(&mut self, ticket: &Ticket) {
+        self.line.leave(ticket.place);
+        self.upgrade.leave(ticket.place);
+    }
+
+    fn enter(&mut self, key: TicketKey, ticket: &Ticket) {
+        self.leave(ticket);
+        match ticket.want {
+            Want::ReadWrite { upgrades: true, .. } => self.upgrade.enter(key, ticket),
+            _ => self.line.enter(key, ticket),
+        }
+    }
+
+    fn serve(&mut self, me: Handle, world: &mut World) {
+        while let Some(key) = self.next() {
+            let Some(ticket) = world.tickets.get(key) else { return };
+            let Want::ReadWrite { mode, .. } = ticket.want else { return };
+            if !self.can_have(owner(&ticket.caller), mode) {
+                return;
+            }
+            self.leave(ticket);
+            if let Some(ticket) = world.unpark(key) {
+                self.grant(me, world, &ticket.caller, mode, true);
+            }
+        }
+    }
+
+    fn expire(&mut self, _me: Handle, key: TicketKey, world: &mut World) {
+        if let Some(ticket) = world.tickets.get(key) {
+            self.leave(ticket);
+        }
+        let error = self.timed_out(world);
+        conclude(world, key, Err(error));
+    }
+
+    fn accept(&mut self, me: Handle, offer: &Offer, world: &mut World) {
+        self.change(offer.first, |hold| hold.accept(me, offer.op, world));
+    }
+
+    fn refuse(&mut self, _me: Handle, offer: &Offer, _loss: Loss, _world: &mut World) {
+        self.change(offer.first, |hold| {
+            hold.withdraw(offer.op);
+        });
+    }
+
+    fn offered(&self, offer: &Offer, world: &World) -> Option<AnyReply> {
+        let token = offer.first;
+        let hold = self.by_token(Mode::Read, token).or_else(|| self.by_token(Mode::Write, token))?;
+        Some(self.acquired(hold.token, world.now))
+    }
+
+    fn lose(&mut self, _me: Handle, token: Token, world: &mut World) {
+        if let Some(mut hold) = self.writer.take_if(|hold| hold.token == token) {
+            self.abandoned = Some(Ended::of(&hold, world));
+            hold.part(world);
+        } else if let Some(mut hold) =
+            self.tokens.remove(&token).and_then(|owner| self.readers.remove(&owner))
+        {
+            hold.part(world);
+        }
+    }
+
+    fn session_over(&mut self, _serial: Serial) {}
+
+    fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
+        let mut all = self.upgrade.clear();
+        all.append(&mut self.line.clear());
+        all
+    }
+
+    fn is_ephemeral(&self) -> bool {
+        self.declared.ephemeral.unwrap_or(false)
+    }
+
+    fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_> {
+        Box::new(self.upgrade.iter().chain(self.line.iter()))
+    }
+
+    fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_> {
+        let mut all: Vec<_> = self.writer.iter().chain(self.reading()).filter_map(Hold::granted).collect();
+        all.sort_by_key(|grant| grant.token);
+        Box::new(all.into_iter())
+    }
+
+    fn owners(&self, ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {
+        let own = owner(&ticket.caller);
+        let holds = self.writer.iter().chain(self.reading());
+        Box::new(holds.map(|hold| owner(&hold.caller)).filter(move |owner| *owner != own))
+    }
+
+    fn standing(&self) -> Standing {
+        let writing = self.writer.iter().len();
+        let words = format!("reading={} writing={writing}", self.readers.len());
+        let grants = (self.readers.len() + writing) as u64;
+        Standing { grants, waiting: (self.line.len() + self.upgrade.len()) as u64, words }
+    }
+
+    fn check(&self, world: &World) {
+        if let Some(ticket) = self.next().map(|key| &world.tickets[key])
+            && let Want::ReadWrite { mode, .. } = ticket.want
+        {
+            assert!(!self.can_have(owner(&ticket.caller), mode), "the next in line could have it");
+        }
+        let holds = || self.writer.iter().chain(self.readers.values());
+        assert!(holds().all(|hold| !hold.is_over()), "a hold without a level or an offer");
+        if let Some(writer) = &self.writer {
+            let alone = self.readers.keys().all(|reader| *reader == owner(&writer.caller));
+            assert!(alone, "somebody reads while another writes");
+        }
+        let tokens = self.readers.iter().map(|(owner, hold)| (hold.token, *owner));
+        assert_eq!(tokens.collect::<BTreeMap<_, _>>(), self.tokens, "whose the readers' tokens are");
+        assert!(self.upgrade.len() <= 1, "two readers wait to write");
+    }
+}
+
+fn owner(caller: &Caller) -> Owner {
+    (caller.session, caller.participant)
+}
+
+fn upgrading() -> Error {
+    let message = "another reader waits to write already, and each would wait for the other to stop reading; \
+                   release the read lock and acquire the write lock";
+    Error::new(Reason::Deadlock, message)
+}

@@ -1,0 +1,160 @@
+//! Messages of `rwlock_service.proto`.
+
+use pb::answer::Body as Answer;
+use pb::command::Body;
+use syncbridge_proto::v1 as pb;
+
+use super::lock::{abandoned, abandoned_field, holder};
+use super::{named, responses, target, target_fields, timeout, timeout_field, unexpected};
+use crate::command::lock::{Grant, Holder};
+use crate::command::rwlock::{Command, Figures, Mode, Options, Query, Reply};
+use crate::command::{self, Request};
+use crate::error::Error;
+use crate::ids::{Handle, Target, Token};
+
+impl From<pb::ReadWriteLockOptions> for Options {
+    fn from(options: pb::ReadWriteLockOptions) -> Self {
+        Options { ephemeral: options.ephemeral }
+    }
+}
+
+impl From<Options> for pb::ReadWriteLockOptions {
+    fn from(options: Options) -> Self {
+        pb::ReadWriteLockOptions { ephemeral: options.ephemeral }
+    }
+}
+
+fn mode(number: i32) -> Result<Mode, Error> {
+    match pb::LockMode::try_from(number) {
+        Ok(pb::LockMode::Read) => Ok(Mode::Read),
+        Ok(pb::LockMode::Write) => Ok(Mode::Write),
+        Ok(pb::LockMode::Unspecified) | Err(_) => {
+            Err(Error::invalid("mode", format!("mode is {number}; give READ or WRITE")))
+        }
+    }
+}
+
+fn mode_field(mode: Mode) -> i32 {
+    match mode {
+        Mode::Read => pb::LockMode::Read.into(),
+        Mode::Write => pb::LockMode::Write.into(),
+    }
+}
+
+fn rwlock(target: Target, command: Command) -> Result<Request, Error> {
+    Ok(Request::Command(command::Command::RwLock(target, command)))
+}
+
+impl TryFrom<pb::ReadWriteLockServiceDeclareRequest> for Request {
+    type Error = Error;
+
+    fn try_from(message: pb::ReadWriteLockServiceDeclareRequest) -> Result<Self, Error> {
+        let options = message.options.unwrap_or_default();
+        rwlock(named("rwlock", &message.rwlock)?, Command::Declare(options.into()))
+    }
+}
+
+impl TryFrom<pb::ReadWriteLockServiceAcquireRequest> for Request {
+    type Error = Error;
+
+    fn try_from(message: pb::ReadWriteLockServiceAcquireRequest) -> Result<Self, Error> {
+        let mode = mode(message.mode)?;
+        let command = Command::Acquire { mode, barge: message.barge, timeout: timeout(message.timeout)? };
+        rwlock(target("rwlock", &message.rwlock, message.handle)?, command)
+    }
+}
+
+impl TryFrom<pb::ReadWriteLockServiceReleaseRequest> for Request {
+    type Error = Error;
+
+    fn try_from(message: pb::ReadWriteLockServiceReleaseRequest) -> Result<Self, Error> {
+        let command = Command::Release { mode: mode(message.mode)?, token: message.token.map(Token) };
+        rwlock(target("rwlock", &message.rwlock, message.handle)?, command)
+    }
+}
+
+impl TryFrom<pb::ReadWriteLockServiceDescribeRequest> for Request {
+    type Error = Error;
+
+    fn try_from(message: pb::ReadWriteLockServiceDescribeRequest) -> Result<Self, Error> {
+        let target = target("rwlock", &message.rwlock, message.handle)?;
+        Ok(Request::Query(command::Query::RwLock(target, Query::Describe)))
+    }
+}
+
+responses! {
+    RwlockDeclare => ReadWriteLockServiceDeclareResponse,
+    RwlockAcquire => ReadWriteLockServiceAcquireResponse,
+    RwlockRelease => ReadWriteLockServiceReleaseResponse,
+    RwlockDescribe => ReadWriteLockServiceDescribeResponse,
+}
+
+pub(super) fn command_body(target: &Target, command: &Command) -> Body {
+    let (rwlock, handle) = target_fields(target);
+    match *command {
+        Command::Declare(ref options) => {
+            let options = Some(options.clone().into());
+            Body::RwlockDeclare(pb::ReadWriteLockServiceDeclareRequest { rwlock, options })
+        }
+        Command::Acquire { mode, barge, timeout } => {
+            let (mode, timeout) = (mode_field(mode), timeout_field(timeout));
+            let message = pb::ReadWriteLockServiceAcquireRequest { rwlock, handle, timeout, mode, barge };
+            Body::RwlockAcquire(message)
+        }
+        Command::Release { mode, token } => {
+            let (mode, token) = (mode_field(mode), token.map(|token| token.0));
+            Body::RwlockRelease(pb::ReadWriteLockServiceReleaseRequest { rwlock, handle, mode, token })
+        }
+    }
+}
+
+pub(super) fn query_body(target: &Target, query: &Query) -> Body {
+    let (rwlock, handle) = target_fields(target);
+    match query {
+        Query::Describe => Body::RwlockDescribe(pb::ReadWriteLockServiceDescribeRequest { rwlock, handle }),
+    }
+}
+
+pub(super) fn reply_body(reply: Reply) -> Answer {
+    match reply {
+        Reply::Declared { handle, options } => {
+            let (handle, options) = (handle.to_u64(), Some(options.into()));
+            Answer::RwlockDeclare(pb::ReadWriteLockServiceDeclareResponse { handle, options })
+        }
+        Reply::Acquired(grant) => Answer::RwlockAcquire(pb::ReadWriteLockServiceAcquireResponse {
+            token: grant.token.0,
+            abandoned: abandoned_field(grant.abandoned),
+        }),
+        Reply::Released => Answer::RwlockRelease(pb::ReadWriteLockServiceReleaseResponse {}),
+        Reply::Described(figures) => Answer::RwlockDescribe(pb::ReadWriteLockServiceDescribeResponse {
+            options: Some(figures.options.into()),
+            writer: figures.writer.map(Into::into),
+            readers: figures.readers.into_iter().map(Into::into).collect(),
+            reading: figures.reading,
+            abandoned: abandoned_field(figures.abandoned),
+            waiting: figures.waiting,
+        }),
+    }
+}
+
+pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
+    Ok(match body {
+        Answer::RwlockDeclare(message) => Reply::Declared {
+            handle: Handle::from_u64(message.handle).ok_or_else(|| unexpected(&message))?,
+            options: message.options.unwrap_or_default().into(),
+        },
+        Answer::RwlockAcquire(message) => {
+            Reply::Acquired(Grant { token: Token(message.token), abandoned: abandoned(message.abandoned)? })
+        }
+        Answer::RwlockRelease(_) => Reply::Released,
+        Answer::RwlockDescribe(message) => Reply::Described(Box::new(Figures {
+            options: message.options.unwrap_or_default().into(),
+            writer: message.writer.map(holder).transpose()?,
+            readers: message.readers.into_iter().map(holder).collect::<Result<Vec<Holder>, Error>>()?,
+            reading: message.reading,
+            abandoned: abandoned(message.abandoned)?,
+            waiting: message.waiting,
+        })),
+        other => return Err(unexpected(&other)),
+    })
+}
