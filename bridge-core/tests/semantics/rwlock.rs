@@ -16,11 +16,11 @@ fn locked(ops: &[Op]) -> Vec<(Op, String)> {
 }
 
 fn reading(space: &mut Space, who: SessionKey) {
-    space.take_and_accept(who, read("l", NOW)).unwrap();
+    space.take_and_accept(who, read("l", NOW)).expect("nobody writes");
 }
 
 fn writing(space: &mut Space, who: SessionKey) {
-    space.take_and_accept(who, write("l", NOW)).unwrap();
+    space.take_and_accept(who, write("l", NOW)).expect("it is free");
 }
 
 #[test]
