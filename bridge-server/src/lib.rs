@@ -7,6 +7,7 @@
 pub mod cli;
 mod errors;
 mod layers;
+mod linger;
 mod listen;
 mod options;
 mod outbox;

@@ -17,6 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 use tonic::transport::server::Connected;
 
+use crate::linger;
 use crate::server::StartError;
 
 /// How long a name may take to resolve.
@@ -248,6 +249,7 @@ impl AsyncRead for Socket {
         };
         if buf.filled().len() > before {
             this.connection.has_received();
+            linger::has_read();
         }
         let Some(preface) = &mut this.preface else { return result };
         match result {

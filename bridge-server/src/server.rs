@@ -17,6 +17,7 @@ use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 
 use crate::layers::{Numbers, Panics, Spans};
+use crate::linger::linger;
 use crate::listen::{Accepted, Connection, Listener, Socket};
 use crate::options::ServeOptions;
 use crate::service;
@@ -323,6 +324,7 @@ impl Worker {
     }
 
     async fn run(self) {
+        tokio::spawn(linger());
         let limits = &self.options.limits;
         let trace =
             TraceLayer::new_for_grpc().make_span_with(Spans).on_body_chunk(()).on_eos(()).on_failure(());

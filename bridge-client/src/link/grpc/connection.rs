@@ -9,7 +9,7 @@
 //! look: it sends what waited for a frame to ride in, and watches the socket if nobody else is there.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, TryLockError, Weak};
 use std::task::Waker;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use syncbridge_proto::v1::{AttachRequest, AttachResponse};
 
 use super::dial::Address;
 use super::lead::{Lead, Role};
-use super::poller::Poller;
+use super::poller::{Poller, Woken};
 use super::socket::Progress;
 use super::timer::Timer;
 use super::wire::{Ends, Wire};
@@ -35,6 +35,17 @@ const HELPER_DELAY: Duration = Duration::from_millis(2);
 
 /// How often somebody who waits for something other than an answer looks while another thread leads.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// A leader looks for its answer for so long before it sleeps, if its last sleep was shorter than [`BRISK`]. To wake a
+/// core that has gone to sleep takes as long as a server needs to answer, so most answers to calls that do not wait
+/// are found this way; who waits for something that takes its time is not kept awake.
+const LINGER: Duration = Duration::from_micros(20);
+const BRISK: Duration = Duration::from_micros(100);
+
+/// Where the core was away for so long meanwhile, somebody needs it: who yields to a busy program pays for it. Nobody
+/// lingers for a while then.
+const AWAY: Duration = Duration::from_micros(250);
+const NO_LINGERING: Duration = Duration::from_secs(1);
 
 /// A pause where only the other side can make progress: when there is something to read and HTTP/2 does not read it
 /// before the peer has read something, and before saying goodbye again.
@@ -55,6 +66,10 @@ pub(super) struct Connection {
     pub(super) lead: Lead,
     /// What the leader sleeps in.
     pub(super) poller: Poller,
+    /// The leader's last sleep was short.
+    brisk: AtomicBool,
+    /// Nobody lingers before, in microseconds.
+    linger_from: AtomicU64,
     /// What the helper sleeps in.
     pub(super) helper: Arc<Poller>,
     pub(super) timer: Timer,
@@ -106,6 +121,8 @@ impl Connection {
             ready: Mutex::default(),
             lead: Lead::new(helper.clone()),
             poller: Poller::new()?,
+            brisk: AtomicBool::new(false),
+            linger_from: AtomicU64::new(0),
             helper,
             timer,
             redial: Redial::default(),
@@ -330,7 +347,7 @@ impl Connection {
             if done(delivered) || left.is_zero() {
                 return;
             }
-            let woken = self.poller.wait(Some(left));
+            let woken = self.sleep(left);
             if woken.interrupted {
                 return;
             }
@@ -345,6 +362,31 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Sleeps until something happens, at most for `at_most`; lingers first where answers come quickly.
+    fn sleep(&self, at_most: Duration) -> Woken {
+        let began = clock::now();
+        let mut now = began;
+        let lingers =
+            self.brisk.load(Ordering::Relaxed) && self.linger_from.load(Ordering::Relaxed) <= now.micros;
+        while lingers && now.since(began) < LINGER.min(at_most) {
+            // The server, or whoever else is to run on this core, goes first.
+            std::thread::yield_now();
+            let woken = self.poller.wait(Some(Duration::ZERO));
+            let before = std::mem::replace(&mut now, clock::now());
+            if now.since(before) > AWAY {
+                self.linger_from.store((now + NO_LINGERING).micros, Ordering::Relaxed);
+            }
+            if woken != Woken::default() {
+                return woken;
+            }
+        }
+        let woken = self.poller.wait(Some(at_most));
+        if woken.readable || woken == Woken::default() {
+            self.brisk.store(clock::now().since(began) < BRISK, Ordering::Relaxed);
+        }
+        woken
     }
 }
 
