@@ -273,6 +273,13 @@ impl Bridge {
         &self.0.usages
     }
 
+    /// The object of that name, or one of its own, as [`Bridge::queue`] says.
+    pub(crate) fn make(&self, name: Option<&str>, declaration: Declaration) -> Result<Arc<Usage>, Error> {
+        let (usage, declared) = self.open(name, declaration.of_its_own(name.is_none()))?;
+        self.await_declared(&usage.object, declared)?;
+        Ok(usage)
+    }
+
     fn open(&self, name: Option<&str>, declaration: Declaration) -> Result<(Arc<Usage>, Call<()>), Error> {
         if let Some(name) = name {
             let object = Object::new(Name::parse(declaration.field(), name)?, declaration, Origin::Named);
@@ -290,7 +297,12 @@ impl Bridge {
         Ok((usage, call))
     }
 
-    fn attach(&self, name: &str, anonymous: bool, declaration: Declaration) -> Result<Arc<Usage>, Error> {
+    pub(crate) fn attach(
+        &self,
+        name: &str,
+        anonymous: bool,
+        declaration: Declaration,
+    ) -> Result<Arc<Usage>, Error> {
         let object = Object::new(Name::parse(declaration.field(), name)?, declaration, Origin::Attached);
         let (kind, name) = (object.kind(), object.name().clone());
         let usage = || Usage::new(self.clone(), object, anonymous);

@@ -1,6 +1,7 @@
 //! The syncbridge client: one façade over an engine in this process (`mem:`) and over a server (`grpc:`, `unix:`).
 //!
-//! [`Bridge::connect`] gives a [`Bridge`]; it makes typed handles ([`Queue`], [`Event`], [`Semaphore`]) whose
+//! [`Bridge::connect`] gives a [`Bridge`]; it makes typed handles ([`Queue`], [`Event`], [`Semaphore`],
+//! [`Value`], [`List`], [`Dict`]) whose
 //! methods start a [`Call`] and never block. A call is waited for in slices, polled, awaited as a future, or
 //! dropped, which withdraws it. What it is granted is a [`Granted`] until the caller accepts it as its last step:
 //! dropped before that, it goes back to where it came from.
@@ -30,9 +31,12 @@
 pub mod bridge;
 pub mod call;
 mod clock;
+pub mod dict;
 pub mod event;
 pub mod fork;
+pub mod key;
 mod link;
+pub mod list;
 mod lock;
 mod object;
 pub mod queue;
@@ -40,12 +44,17 @@ pub mod semaphore;
 pub mod session;
 mod url;
 mod usage;
+pub mod value;
 
 pub use bridge::{Bridge, ConnectOptions};
 pub use call::{Call, Granted};
+pub use dict::Dict;
 pub use event::Event;
+pub use key::Key;
+pub use list::List;
 pub use queue::Queue;
 pub use semaphore::Semaphore;
+pub use value::Value;
 
 pub use bridge_core::ids::{ItemId, Name, ParticipantId, Token};
 pub use bridge_core::payload::{Body, ContentType};

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use bridge_core::command::{Command, Request, event, queue, semaphore};
+use bridge_core::command::{Command, Request, event, list, queue, semaphore, value};
 use bridge_core::ids::{Handle, Kind, Name, Target};
 use bridge_core::{Error, Reason, Reply};
 
@@ -16,6 +16,9 @@ pub(crate) enum Declaration {
     Queue(queue::Options),
     Event(event::Options),
     Semaphore(semaphore::Options),
+    Value(value::Options),
+    List(value::Options),
+    Dict(value::Options),
 }
 
 impl Declaration {
@@ -24,6 +27,9 @@ impl Declaration {
             Declaration::Queue(_) => Kind::Queue,
             Declaration::Event(_) => Kind::Event,
             Declaration::Semaphore(_) => Kind::Semaphore,
+            Declaration::Value(_) => Kind::Value,
+            Declaration::List(_) => Kind::List,
+            Declaration::Dict(_) => Kind::Dict,
         }
     }
 
@@ -33,7 +39,24 @@ impl Declaration {
             Declaration::Queue(_) => "queue",
             Declaration::Event(_) => "event",
             Declaration::Semaphore(_) => "semaphore",
+            Declaration::Value(_) => "value",
+            Declaration::List(_) => "list",
+            Declaration::Dict(_) => "dict",
         }
+    }
+
+    /// An object of its own goes with its last user, unless its options say otherwise.
+    pub(crate) fn of_its_own(mut self, own: bool) -> Self {
+        let ephemeral = match &mut self {
+            Declaration::Queue(options) => &mut options.ephemeral,
+            Declaration::Event(options) => &mut options.ephemeral,
+            Declaration::Semaphore(options) => &mut options.ephemeral,
+            Declaration::Value(options) | Declaration::List(options) | Declaration::Dict(options) => {
+                &mut options.ephemeral
+            }
+        };
+        *ephemeral = ephemeral.or(own.then_some(true));
+        self
     }
 }
 
@@ -211,6 +234,9 @@ impl Object {
             Declaration::Semaphore(options) => {
                 Command::Semaphore(target, semaphore::Command::Declare(options))
             }
+            Declaration::Value(options) => Command::Value(target, value::Command::Declare(options)),
+            Declaration::List(options) => Command::List(target, list::Command::Declare(options)),
+            Declaration::Dict(options) => Command::Dict(target, value::Command::Declare(options)),
         })
     }
 }
@@ -220,7 +246,8 @@ pub(crate) fn declared(reply: &Reply) -> Option<Handle> {
     match reply {
         Reply::Queue(queue::Reply::Declared { handle, .. })
         | Reply::Event(event::Reply::Declared { handle, .. })
-        | Reply::Semaphore(semaphore::Reply::Declared { handle, .. }) => Some(*handle),
+        | Reply::Semaphore(semaphore::Reply::Declared { handle, .. })
+        | Reply::Value(value::Reply::Declared { handle, .. }) => Some(*handle),
         _ => None,
     }
 }

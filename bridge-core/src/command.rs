@@ -4,10 +4,12 @@
 //! [`Reply`]. Each primitive has its own file here, as everywhere.
 
 pub mod event;
+pub mod list;
 pub mod lock;
 pub mod queue;
 pub mod rwlock;
 pub mod semaphore;
+pub mod value;
 
 use std::time::Duration;
 
@@ -28,6 +30,12 @@ pub enum Command {
     Lock(Target, lock::Command),
     /// To a read-write lock.
     RwLock(Target, rwlock::Command),
+    /// To a value.
+    Value(Target, value::Command),
+    /// To a list.
+    List(Target, list::Command),
+    /// To a dict.
+    Dict(Target, value::Command),
     /// Withdraws an earlier command of the session. Answered with [`Reply::Cancelled`] after that command's
     /// own answer.
     Cancel(Op),
@@ -52,6 +60,12 @@ pub enum Query {
     Lock(Target, lock::Query),
     /// About a read-write lock.
     RwLock(Target, rwlock::Query),
+    /// About a value.
+    Value(Target, value::Query),
+    /// About a list.
+    List(Target, list::Query),
+    /// About a dict.
+    Dict(Target, value::Query),
 }
 
 impl Command {
@@ -63,6 +77,9 @@ impl Command {
             Command::Semaphore(target, _) => Some((Kind::Semaphore, target)),
             Command::Lock(target, _) => Some((Kind::Lock, target)),
             Command::RwLock(target, _) => Some((Kind::RwLock, target)),
+            Command::Value(target, _) => Some((Kind::Value, target)),
+            Command::List(target, _) => Some((Kind::List, target)),
+            Command::Dict(target, _) => Some((Kind::Dict, target)),
             Command::Discard(kind, target) | Command::Share(kind, target) => Some((*kind, target)),
             Command::Cancel(_) => None,
         }
@@ -78,6 +95,9 @@ impl Query {
             Query::Semaphore(target, _) => (Kind::Semaphore, target),
             Query::Lock(target, _) => (Kind::Lock, target),
             Query::RwLock(target, _) => (Kind::RwLock, target),
+            Query::Value(target, _) => (Kind::Value, target),
+            Query::List(target, _) => (Kind::List, target),
+            Query::Dict(target, _) => (Kind::Dict, target),
         }
     }
 }
@@ -109,6 +129,9 @@ impl Request {
                 | Command::Semaphore(target, _)
                 | Command::Lock(target, _)
                 | Command::RwLock(target, _)
+                | Command::Value(target, _)
+                | Command::List(target, _)
+                | Command::Dict(target, _)
                 | Command::Discard(_, target)
                 | Command::Share(_, target),
             )
@@ -117,7 +140,10 @@ impl Request {
                 | Query::Event(target, _)
                 | Query::Semaphore(target, _)
                 | Query::Lock(target, _)
-                | Query::RwLock(target, _),
+                | Query::RwLock(target, _)
+                | Query::Value(target, _)
+                | Query::List(target, _)
+                | Query::Dict(target, _),
             ) => Some(target),
             Request::Command(Command::Cancel(_)) => None,
         }
@@ -137,6 +163,8 @@ pub enum Reply {
     Lock(lock::Reply),
     /// From a read-write lock.
     RwLock(rwlock::Reply),
+    /// From a value, list or dict.
+    Value(value::Reply),
     /// True: the command ended as CANCELLED. False: it had ended otherwise, as its own answer says.
     Cancelled(bool),
     /// The session does not use the object.
@@ -160,7 +188,7 @@ impl Reply {
             }
             Reply::Lock(reply) => matches!(reply, lock::Reply::Acquired(_)),
             Reply::RwLock(reply) => matches!(reply, rwlock::Reply::Acquired(_)),
-            Reply::Cancelled(_) | Reply::Discarded | Reply::Shared => false,
+            Reply::Value(_) | Reply::Cancelled(_) | Reply::Discarded | Reply::Shared => false,
         }
     }
 }

@@ -14,10 +14,12 @@ use crate::limits::Limits;
 use crate::objects::{Objects, State, object_gone};
 use crate::primitive::Primitive;
 use crate::primitive::event::Event;
+use crate::primitive::list::List;
 use crate::primitive::lock::Lock;
 use crate::primitive::queue::Queue;
 use crate::primitive::rwlock::RwLock;
 use crate::primitive::semaphore::Semaphore;
+use crate::primitive::value::Values;
 use crate::session::Entry;
 use crate::time::Time;
 use crate::timer::{Due, Subject};
@@ -84,6 +86,13 @@ impl Engine {
             (_, Query::Lock(_, query)) => Ok(Lock::default().query(world, now, query)),
             (Some(State::RwLock(rwlock)), Query::RwLock(_, query)) => Ok(rwlock.query(world, now, query)),
             (_, Query::RwLock(_, query)) => Ok(RwLock::default().query(world, now, query)),
+            (
+                Some(State::Value(values) | State::Dict(values)),
+                Query::Value(_, query) | Query::Dict(_, query),
+            ) => values.query(world, now, query),
+            (_, Query::Value(_, query) | Query::Dict(_, query)) => Values::default().query(world, now, query),
+            (Some(State::List(list)), Query::List(_, query)) => list.query(world, query),
+            (_, Query::List(_, query)) => List::default().query(world, query),
         }
     }
 
@@ -106,9 +115,14 @@ impl Engine {
     }
 
     fn fire_due(&mut self) {
-        while let Some((due, subject)) = self.world.timers.pop(self.world.now) {
+        while let Some((due, place, subject)) = self.world.timers.pop(self.world.now) {
             let key = match subject {
                 Subject::Ticket(key) => key,
+                Subject::Object(object) if due == Due::Own => {
+                    self.with(object, |primitive, world| primitive.due(place, world));
+                    self.serve(object);
+                    continue;
+                }
                 Subject::Object(object) => {
                     self.delete(object);
                     continue;
@@ -193,6 +207,18 @@ impl Engine {
             },
             Command::RwLock(_, command) => match state {
                 State::RwLock(rwlock) => rwlock.command(handle, world, caller, command),
+                _ => Err(object_gone()),
+            },
+            Command::Value(_, command) => match state {
+                State::Value(values) => values.command(handle, world, caller, command),
+                _ => Err(object_gone()),
+            },
+            Command::List(_, command) => match state {
+                State::List(list) => list.command(handle, world, caller, command),
+                _ => Err(object_gone()),
+            },
+            Command::Dict(_, command) => match state {
+                State::Dict(values) => values.command(handle, world, caller, command),
                 _ => Err(object_gone()),
             },
             Command::Cancel(_) | Command::Discard(..) | Command::Share(..) => Err(object_gone()),

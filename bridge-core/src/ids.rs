@@ -140,11 +140,26 @@ pub enum Kind {
     Lock,
     /// One writer, or many readers.
     RwLock,
+    /// One value.
+    Value,
+    /// Values by index.
+    List,
+    /// Values by key.
+    Dict,
 }
 
 impl Kind {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Kind; 5] = [Kind::Queue, Kind::Event, Kind::Semaphore, Kind::Lock, Kind::RwLock];
+    pub const ALL: [Kind; 8] = [
+        Kind::Queue,
+        Kind::Event,
+        Kind::Semaphore,
+        Kind::Lock,
+        Kind::RwLock,
+        Kind::Value,
+        Kind::List,
+        Kind::Dict,
+    ];
 }
 
 impl fmt::Display for Kind {
@@ -155,6 +170,9 @@ impl fmt::Display for Kind {
             Kind::Semaphore => "semaphore",
             Kind::Lock => "lock",
             Kind::RwLock => "rwlock",
+            Kind::Value => "value",
+            Kind::List => "list",
+            Kind::Dict => "dict",
         })
     }
 }

@@ -35,6 +35,10 @@ pub struct Limits {
     pub retained_bytes_max: u64,
     /// Items in the namespace.
     pub items_max: u64,
+    /// What values, lists and dicts of the namespace store: entries, items, and fences of entries.
+    pub entries_max: u64,
+    /// Items in one list.
+    pub list_items_max: u32,
     /// Objects of all kinds.
     pub objects_max: u32,
     /// Open sessions.
@@ -68,6 +72,8 @@ impl Default for Limits {
             page_max: 1_000,
             retained_bytes_max: 4 << 30,
             items_max: 10_000_000,
+            entries_max: 10_000_000,
+            list_items_max: 1_000_000,
             objects_max: 1_000_000,
             sessions_max: 100_000,
             participants_per_session_max: 100_000,

@@ -7,10 +7,12 @@ use crate::error::{Error, Reason};
 use crate::ids::{Handle, Kind, Name, Target};
 use crate::primitive::Primitive;
 use crate::primitive::event::Event;
+use crate::primitive::list::List;
 use crate::primitive::lock::Lock;
 use crate::primitive::queue::Queue;
 use crate::primitive::rwlock::RwLock;
 use crate::primitive::semaphore::Semaphore;
+use crate::primitive::value::Values;
 use crate::slots::Slots;
 use crate::time::Time;
 use crate::timer::{Due, Timers};
@@ -54,6 +56,9 @@ pub(crate) enum State {
     Semaphore(Box<Semaphore>),
     Lock(Box<Lock>),
     RwLock(Box<RwLock>),
+    Value(Box<Values>),
+    List(Box<List>),
+    Dict(Box<Values>),
 }
 
 impl State {
@@ -64,6 +69,9 @@ impl State {
             Kind::Semaphore => State::Semaphore(Box::default()),
             Kind::Lock => State::Lock(Box::default()),
             Kind::RwLock => State::RwLock(Box::default()),
+            Kind::Value => State::Value(Box::default()),
+            Kind::List => State::List(Box::default()),
+            Kind::Dict => State::Dict(Box::default()),
         }
     }
 
@@ -74,6 +82,9 @@ impl State {
             State::Semaphore(_) => Kind::Semaphore,
             State::Lock(_) => Kind::Lock,
             State::RwLock(_) => Kind::RwLock,
+            State::Value(_) => Kind::Value,
+            State::List(_) => Kind::List,
+            State::Dict(_) => Kind::Dict,
         }
     }
 
@@ -84,6 +95,8 @@ impl State {
             State::Semaphore(semaphore) => &**semaphore,
             State::Lock(lock) => &**lock,
             State::RwLock(rwlock) => &**rwlock,
+            State::Value(values) | State::Dict(values) => &**values,
+            State::List(list) => &**list,
         }
     }
 
@@ -94,6 +107,8 @@ impl State {
             State::Semaphore(semaphore) => &mut **semaphore,
             State::Lock(lock) => &mut **lock,
             State::RwLock(rwlock) => &mut **rwlock,
+            State::Value(values) | State::Dict(values) => &mut **values,
+            State::List(list) => &mut **list,
         }
     }
 }

@@ -2,17 +2,19 @@
 
 pub(crate) mod event;
 mod hold;
+pub(crate) mod list;
 pub(crate) mod lock;
 pub(crate) mod queue;
 pub(crate) mod rwlock;
 pub(crate) mod semaphore;
+pub(crate) mod value;
 
 use crate::command::{Outcome, Reply};
 use crate::error::Error;
 use crate::ids::{Handle, ParticipantId, SessionKey, Token};
 use crate::session::{Offer, Serial};
 use crate::time::Time;
-use crate::wait::{Caller, Ticket, TicketKey};
+use crate::wait::{Caller, Place, Ticket, TicketKey};
 use crate::world::World;
 
 /// Why a grant or a hold ends without its holder's word.
@@ -41,6 +43,9 @@ pub(crate) trait Primitive {
     /// The time of a waiting ticket, which is still in its line, is over: it is answered.
     fn expire(&mut self, me: Handle, key: TicketKey, world: &mut World);
 
+    /// A timer of its own has gone off.
+    fn due(&mut self, _place: Place, _world: &mut World) {}
+
     /// The offer has reached its caller.
     fn accept(&mut self, me: Handle, offer: &Offer, world: &mut World);
 
@@ -54,7 +59,7 @@ pub(crate) trait Primitive {
     fn lose(&mut self, me: Handle, token: Token, world: &mut World);
 
     /// A session that used this object is over, and everything it held has been given back.
-    fn session_over(&mut self, serial: Serial);
+    fn session_over(&mut self, serial: Serial, world: &mut World);
 
     /// The object is deleted with whatever is in it: what its waiters are to be told.
     fn dissolve(&mut self, world: &mut World) -> Vec<TicketKey>;
@@ -71,6 +76,16 @@ pub(crate) trait Primitive {
     /// Who owns what a waiting ticket waits for; nobody where what it waits for has no owners.
     fn owners(&self, _ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {
         Box::new(std::iter::empty())
+    }
+
+    /// The timers of its own.
+    fn timers(&self) -> Box<dyn Iterator<Item = (Time, Place)> + '_> {
+        Box::new(std::iter::empty())
+    }
+
+    /// Entries and bytes that it stores, beside items.
+    fn stored(&self) -> (u64, u64) {
+        (0, 0)
     }
 
     /// How it stands, for operators.

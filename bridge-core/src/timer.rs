@@ -15,6 +15,8 @@ pub(crate) enum Due {
     Deadline,
     /// A shared object that nobody has used for long enough goes.
     Unused,
+    /// Something of an object's own, which knows it by its place: a time to live.
+    Own,
 }
 
 /// What a deadline is about.
@@ -45,13 +47,13 @@ impl Timers {
     }
 
     /// Takes the first one that is due at `now`.
-    pub(crate) fn pop(&mut self, now: Time) -> Option<(Due, Subject)> {
+    pub(crate) fn pop(&mut self, now: Time) -> Option<(Due, Place, Subject)> {
         let first = self.due.first_entry()?;
         if first.key().0 > now {
             return None;
         }
-        let ((_, _, due), subject) = first.remove_entry();
-        Some((due, subject))
+        let ((_, place, due), subject) = first.remove_entry();
+        Some((due, place, subject))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Time, Place, Due, Subject)> {

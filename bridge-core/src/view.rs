@@ -18,6 +18,8 @@ pub struct Status {
     pub sessions: u64,
     pub waits: u64,
     pub items: u64,
+    /// What values, lists and dicts store.
+    pub entries: u64,
     /// Bytes of all payloads.
     pub retained_bytes: u64,
     /// Calls executed so far.
@@ -141,6 +143,7 @@ impl Engine {
             sessions: self.world.sessions.len() as u64,
             waits: self.world.tickets.len() as u64,
             items: self.world.items.len() as u64,
+            entries: self.world.entries,
             retained_bytes: self.world.retained_bytes,
             commands: self.commands,
         }
@@ -263,5 +266,6 @@ fn wants(ticket: &Ticket) -> String {
         Want::Lock => "lock".to_owned(),
         Want::ReadWrite { mode: rwlock::Mode::Read, .. } => "read".to_owned(),
         Want::ReadWrite { mode: rwlock::Mode::Write, .. } => "write".to_owned(),
+        Want::Watch { .. } => "change".to_owned(),
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use slab::Slab;
 
 use crate::command::queue::{Batch, Mode as TakeMode};
@@ -65,6 +66,8 @@ pub(crate) enum Want {
     Lock,
     /// A read-write lock; `upgrades`: its owner reads already.
     ReadWrite { mode: LockMode, upgrades: bool },
+    /// A change of an entry, or of anything in a value, list or dict.
+    Watch { key: Option<Bytes> },
 }
 
 /// A call that has not been answered yet.

@@ -7,11 +7,13 @@
 
 mod event;
 mod item;
+mod list;
 mod lock;
 mod packed;
 mod queue;
 mod rwlock;
 mod semaphore;
+mod value;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -158,6 +160,17 @@ fn request(body: Body) -> Result<Request, Error> {
         Body::RwlockAcquire(message) => message.try_into(),
         Body::RwlockRelease(message) => message.try_into(),
         Body::RwlockDescribe(message) => message.try_into(),
+        Body::ValueDeclare(message) => message.try_into(),
+        Body::ValueGet(message) => message.try_into(),
+        Body::ValueSet(message) => message.try_into(),
+        Body::ValueDelete(message) => message.try_into(),
+        Body::ValueIncrement(message) => message.try_into(),
+        Body::ValueWatch(message) => message.try_into(),
+        Body::ValueListItems(message) => message.try_into(),
+        Body::ValueClear(message) => message.try_into(),
+        Body::ValueDescribe(message) => message.try_into(),
+        Body::ValueRead(message) => message.try_into(),
+        Body::ValueSplice(message) => message.try_into(),
     }
 }
 
@@ -177,11 +190,19 @@ fn body(request: &Request) -> Body {
         Request::Command(Command::Semaphore(target, command)) => semaphore::command_body(target, command),
         Request::Command(Command::Lock(target, command)) => lock::command_body(target, command),
         Request::Command(Command::RwLock(target, command)) => rwlock::command_body(target, command),
+        Request::Command(Command::Value(target, command)) => {
+            value::command_body(Kind::Value, target, command)
+        }
+        Request::Command(Command::List(target, command)) => list::command_body(target, command),
+        Request::Command(Command::Dict(target, command)) => value::command_body(Kind::Dict, target, command),
         Request::Query(Query::Queue(target, query)) => queue::query_body(target, query),
         Request::Query(Query::Event(target, query)) => event::query_body(target, query),
         Request::Query(Query::Semaphore(target, query)) => semaphore::query_body(target, query),
         Request::Query(Query::Lock(target, query)) => lock::query_body(target, query),
         Request::Query(Query::RwLock(target, query)) => rwlock::query_body(target, query),
+        Request::Query(Query::Value(target, query)) => value::query_body(Kind::Value, target, query),
+        Request::Query(Query::List(target, query)) => list::query_body(target, query),
+        Request::Query(Query::Dict(target, query)) => value::query_body(Kind::Dict, target, query),
     }
 }
 
@@ -195,6 +216,7 @@ fn reply_body(reply: Reply, packs: bool) -> Answer {
         Reply::Semaphore(reply) => semaphore::reply_body(reply),
         Reply::Lock(reply) => lock::reply_body(reply),
         Reply::RwLock(reply) => rwlock::reply_body(reply),
+        Reply::Value(reply) => value::reply_body(reply),
     }
 }
 
@@ -242,6 +264,17 @@ fn reply(body: Answer) -> Outcome {
         | Answer::RwlockAcquire(_)
         | Answer::RwlockRelease(_)
         | Answer::RwlockDescribe(_) => rwlock::reply(body).map(Reply::RwLock),
+        Answer::ValueDeclare(_)
+        | Answer::ValueGet(_)
+        | Answer::ValueSet(_)
+        | Answer::ValueDelete(_)
+        | Answer::ValueIncrement(_)
+        | Answer::ValueWatch(_)
+        | Answer::ValueListItems(_)
+        | Answer::ValueClear(_)
+        | Answer::ValueDescribe(_)
+        | Answer::ValueRead(_)
+        | Answer::ValueSplice(_) => value::reply(body).map(Reply::Value),
     }
 }
 
@@ -276,6 +309,9 @@ impl From<Kind> for pb::ObjectKind {
             Kind::Semaphore => pb::ObjectKind::Semaphore,
             Kind::Lock => pb::ObjectKind::Lock,
             Kind::RwLock => pb::ObjectKind::Rwlock,
+            Kind::Value => pb::ObjectKind::Value,
+            Kind::List => pb::ObjectKind::List,
+            Kind::Dict => pb::ObjectKind::Dict,
         }
     }
 }
@@ -289,6 +325,9 @@ pub fn kind_or_any(number: i32) -> Result<Option<Kind>, Error> {
         Ok(pb::ObjectKind::Semaphore) => Ok(Some(Kind::Semaphore)),
         Ok(pb::ObjectKind::Lock) => Ok(Some(Kind::Lock)),
         Ok(pb::ObjectKind::Rwlock) => Ok(Some(Kind::RwLock)),
+        Ok(pb::ObjectKind::Value) => Ok(Some(Kind::Value)),
+        Ok(pb::ObjectKind::List) => Ok(Some(Kind::List)),
+        Ok(pb::ObjectKind::Dict) => Ok(Some(Kind::Dict)),
         Err(_) => Err(Error::invalid("kind", format!("kind is {number}, which this server does not know"))),
     }
 }
@@ -383,7 +422,7 @@ pub fn duration_field(duration: Duration) -> prost_types::Duration {
     }
 }
 
-const REASONS: [(Reason, pb::Reason); 22] = [
+const REASONS: [(Reason, pb::Reason); 23] = [
     (Reason::InvalidArgument, pb::Reason::InvalidArgument),
     (Reason::LimitExceeded, pb::Reason::LimitExceeded),
     (Reason::ConfigMismatch, pb::Reason::ConfigMismatch),
@@ -403,6 +442,7 @@ const REASONS: [(Reason, pb::Reason); 22] = [
     (Reason::TooManyTasksDone, pb::Reason::TooManyTasksDone),
     (Reason::NotOwner, pb::Reason::NotOwner),
     (Reason::LockLost, pb::Reason::LockLost),
+    (Reason::Fenced, pb::Reason::Fenced),
     (Reason::OutcomeUnknown, pb::Reason::OutcomeUnknown),
     (Reason::Unavailable, pb::Reason::Unavailable),
     (Reason::Internal, pb::Reason::Internal),

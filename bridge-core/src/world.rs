@@ -33,8 +33,10 @@ pub(crate) struct World {
     pub(crate) tickets: Tickets,
     pub(crate) timers: Timers,
     pub(crate) items: Slab<Item>,
-    /// Bytes of all payloads in `items`.
+    /// Bytes of all payloads in `items`, and of what values, lists and dicts store.
     pub(crate) retained_bytes: u64,
+    /// What values, lists and dicts store.
+    pub(crate) entries: u64,
     /// Dead letters of this step; delivered at its end.
     pub(crate) fallen: Vec<Fallen>,
     pub(crate) effects: Vec<Effect>,
@@ -51,6 +53,7 @@ impl World {
             timers: Timers::default(),
             items: Slab::new(),
             retained_bytes: 0,
+            entries: 0,
             fallen: Vec::new(),
             effects: Vec::new(),
             next_number: first_token.max(1),
@@ -232,6 +235,24 @@ impl World {
         size.min(self.limits.page_max) as usize
     }
 
+    /// Whether a value, list or dict may store that much more.
+    pub(crate) fn check_store(&self, entries: u64, bytes: u64) -> Result<(), Error> {
+        let limits = &self.limits;
+        if entries > 0 && self.entries + entries > limits.entries_max {
+            return Err(Error::limit("entries_max", limits.entries_max));
+        }
+        if bytes > 0 && self.retained_bytes + bytes > limits.retained_bytes_max {
+            return Err(Error::limit("retained_bytes_max", limits.retained_bytes_max));
+        }
+        Ok(())
+    }
+
+    /// A value, list or dict stores that much more, or less.
+    pub(crate) fn store(&mut self, entries: i64, bytes: i64) {
+        self.entries = self.entries.wrapping_add_signed(entries);
+        self.retained_bytes = self.retained_bytes.wrapping_add_signed(bytes);
+    }
+
     /// Cuts a text for people to the limit.
     pub(crate) fn cut(&self, mut text: String) -> String {
         let max = self.limits.text_bytes_max as usize;
@@ -264,7 +285,8 @@ impl World {
 
 impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.now, &self.limits, &self.sessions, &self.timers, self.retained_bytes).hash(state);
+        (self.now, &self.limits, &self.sessions, &self.timers).hash(state);
+        (self.retained_bytes, self.entries).hash(state);
         self.tickets.iter().for_each(|entry| entry.hash(state));
         self.items.iter().for_each(|entry| entry.hash(state));
         self.next_number.hash(state);

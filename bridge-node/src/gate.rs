@@ -62,6 +62,8 @@ fn settles(request: &Request) -> bool {
         }
         Request::Command(Command::Lock(_, command)) => matches!(command, lock::Command::Release { .. }),
         Request::Command(Command::RwLock(_, command)) => matches!(command, rwlock::Command::Release { .. }),
-        Request::Command(Command::Event(..)) => false,
+        Request::Command(Command::Event(..) | Command::Value(..) | Command::List(..) | Command::Dict(..)) => {
+            false
+        }
     }
 }

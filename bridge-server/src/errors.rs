@@ -21,6 +21,7 @@ fn code(reason: Reason) -> Code {
         | Reason::Stale
         | Reason::TooManyReleases
         | Reason::TooManyTasksDone
+        | Reason::Fenced
         | Reason::NotOwner
         | Reason::LockLost => Code::FailedPrecondition,
         Reason::ObjectGone | Reason::SessionExpired => Code::NotFound,

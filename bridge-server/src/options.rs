@@ -141,6 +141,16 @@ pub struct LimitOptions {
     #[arg(default_value_t = Limits::default().items_max)]
     pub items_max: u64,
 
+    /// Entries of dicts, items of lists and values in one namespace.
+    #[arg(long, env = "SYNCBRIDGE_ENTRIES_MAX", value_name = "N")]
+    #[arg(default_value_t = Limits::default().entries_max)]
+    pub entries_max: u64,
+
+    /// Items in one list.
+    #[arg(long, env = "SYNCBRIDGE_LIST_ITEMS_MAX", value_name = "N")]
+    #[arg(default_value_t = Limits::default().list_items_max)]
+    pub list_items_max: u32,
+
     /// Objects in one namespace.
     #[arg(long, env = "SYNCBRIDGE_OBJECTS_MAX", value_name = "N")]
     #[arg(default_value_t = Limits::default().objects_max)]
@@ -245,6 +255,8 @@ impl LimitOptions {
             page_max: self.page_max,
             retained_bytes_max: self.retained_bytes_max,
             items_max: self.items_max,
+            entries_max: self.entries_max,
+            list_items_max: self.list_items_max,
             objects_max: self.objects_max,
             sessions_max: self.sessions_max,
             participants_per_session_max: self.participants_per_session_max,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_core::command::{Command, event, lock, queue, rwlock, semaphore};
+use bridge_core::command::{Command, event, list, lock, queue, rwlock, semaphore, value};
 use bridge_core::ids::ParticipantId;
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, Timeout};
 
@@ -122,6 +122,9 @@ impl Entry {
                     | Command::Semaphore(_, semaphore::Command::Declare(_))
                     | Command::Lock(_, lock::Command::Declare(_))
                     | Command::RwLock(_, rwlock::Command::Declare(_))
+                    | Command::Value(_, value::Command::Declare(_))
+                    | Command::List(_, list::Command::Declare(_))
+                    | Command::Dict(_, value::Command::Declare(_))
             )
         )
     }
@@ -163,6 +166,11 @@ impl Entry {
             Request::Command(Command::Event(_, event::Command::Wait { .. })) => {
                 Ok(Reply::Event(event::Reply::Waited { is_set: false, version: 0 }))
             }
+            Request::Command(
+                Command::Value(_, value::Command::Watch { .. })
+                | Command::List(_, list::Command::Watch { .. })
+                | Command::Dict(_, value::Command::Watch { .. }),
+            ) => Ok(Reply::Value(value::Reply::Watched { changed: false, item: Box::default() })),
             _ => Err(Error::new(
                 Reason::Unavailable,
                 "the server could not be reached in time, and the call was not sent",
@@ -224,7 +232,10 @@ fn timeout_mut(request: &mut Request) -> Option<&mut Timeout> {
             | queue::Command::Take { timeout, .. }
             | queue::Command::Join { timeout },
         )
-        | Command::Event(_, event::Command::Wait { timeout, .. }) => Some(timeout),
+        | Command::Event(_, event::Command::Wait { timeout, .. })
+        | Command::Value(_, value::Command::Watch { timeout, .. })
+        | Command::List(_, list::Command::Watch { timeout, .. })
+        | Command::Dict(_, value::Command::Watch { timeout, .. }) => Some(timeout),
         Command::Semaphore(_, semaphore::Command::Acquire(acquire)) => Some(&mut acquire.timeout),
         Command::Lock(_, lock::Command::Acquire { timeout, .. })
         | Command::RwLock(_, rwlock::Command::Acquire { timeout, .. }) => Some(timeout),

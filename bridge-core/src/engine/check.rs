@@ -75,6 +75,12 @@ impl Engine {
     fn check_lives(&self) -> usize {
         let mut waiting = 0;
         for (object, named) in self.objects.iter() {
+            for (at, place) in named.state.primitive().timers() {
+                assert!(at > self.world.now, "something due has not happened");
+                let timer = (at, place, Due::Own, Subject::Object(object));
+                assert!(self.world.timers.iter().any(|other| other == timer), "no timer");
+                waiting += 1;
+            }
             let Some((at, place)) = named.shared.as_ref().and_then(|shared| shared.goes) else { continue };
             assert_eq!(named.users, 0, "an object in use is about to go");
             assert!(named.state.primitive().is_ephemeral(), "a lasting object is about to go");
@@ -148,6 +154,8 @@ impl Engine {
             "items and places differ"
         );
         let bytes: u64 = self.world.items.iter().map(|(_, item)| item.bytes).sum();
-        assert_eq!(self.world.retained_bytes, bytes, "retained bytes");
+        let stored = self.objects.iter().map(|(_, named)| named.state.primitive().stored());
+        let stored = stored.fold((0, 0), |sum, stored| (sum.0 + stored.0, sum.1 + stored.1));
+        assert_eq!((self.world.entries, self.world.retained_bytes), (stored.0, stored.1 + bytes), "retained");
     }
 }

@@ -32,7 +32,7 @@ impl Engine {
         let Some(session) = self.world.sessions.get_mut(key) else { return };
         let (offers, holds) = session.part_with(object);
         self.give_back(&offers, &holds, EndReason::Closed);
-        self.with(object, |primitive, _| primitive.session_over(caller.serial));
+        self.with(object, |primitive, world| primitive.session_over(caller.serial, world));
         self.serve(object);
         self.abandon(object);
     }

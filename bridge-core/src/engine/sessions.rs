@@ -170,7 +170,7 @@ impl Engine {
         self.give_back(ops.values().filter_map(Entry::offer), &holds, reason);
         let Some(session) = self.world.sessions.close(key) else { return };
         for object in &session.uses {
-            self.with(*object, |primitive, _| primitive.session_over(serial));
+            self.with(*object, |primitive, world| primitive.session_over(serial, world));
         }
         let freed: BTreeSet<_> = session.uses.iter().copied().chain(waited_for).collect();
         freed.into_iter().for_each(|object| self.serve(object));

@@ -182,7 +182,7 @@ impl Primitive for Event {
 
     fn lose(&mut self, _me: Handle, _token: Token, _world: &mut World) {}
 
-    fn session_over(&mut self, _serial: Serial) {}
+    fn session_over(&mut self, _serial: Serial, _world: &mut World) {}
 
     fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
         self.waiters.clear()

@@ -254,7 +254,7 @@ impl Primitive for Lock {
         }
     }
 
-    fn session_over(&mut self, _serial: Serial) {}
+    fn session_over(&mut self, _serial: Serial, _world: &mut World) {}
 
     fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
         self.line.clear()

@@ -300,7 +300,7 @@ impl Primitive for Queue {
         }
     }
 
-    fn session_over(&mut self, serial: Serial) {
+    fn session_over(&mut self, serial: Serial, _world: &mut World) {
         let gotten = self.gotten.remove(&serial).unwrap_or(0);
         self.gotten_total -= gotten;
         self.lost += gotten;

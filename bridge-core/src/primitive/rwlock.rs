@@ -316,7 +316,7 @@ impl Primitive for RwLock {
         }
     }
 
-    fn session_over(&mut self, _serial: Serial) {}
+    fn session_over(&mut self, _serial: Serial, _world: &mut World) {}
 
     fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
         let mut all = self.upgrade.clear();

@@ -420,7 +420,7 @@ impl Primitive for Semaphore {
         self.take_back(token);
     }
 
-    fn session_over(&mut self, _serial: Serial) {}
+    fn session_over(&mut self, _serial: Serial, _world: &mut World) {}
 
     fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
         self.line.clear()

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use syncbridge_proto::v1 as pb;
 
 use super::*;
-use crate::command::{event, lock, queue, rwlock, semaphore};
+use crate::command::{event, list, lock, queue, rwlock, semaphore, value};
 use crate::ids::{Handle, ItemId, Token};
 use crate::payload::{ContentType, Payload};
 
@@ -29,6 +29,71 @@ fn delivery(id: u64) -> queue::Delivery {
         attempt: 2,
         age: Duration::from_millis(1_500),
     }
+}
+
+/// Of all three kinds.
+fn values() -> Vec<Request> {
+    use value::{Command as V, Datum, Guard, Lifetime, Query as Asked};
+    let target = || Target::Handle(Handle { slot: 2, generation: 1 });
+    let timeout = Timeout::After(Duration::from_secs(1));
+    let fence = Some(Token(9));
+    let guard = Guard { if_version: Some(0), fence };
+    let set = |key: &'static str, datum: Datum, guard, lifetime| V::Set {
+        key: key.into(),
+        write: Box::new(value::Write { datum, guard, lifetime }),
+    };
+    let ttl = Some(Duration::from_millis(1_500));
+    let options = value::Options { ephemeral: Some(true) };
+    let commands = [
+        V::Declare(options.clone()),
+        set("k", Payload::new(ContentType::Cbor, vec![1]).into(), guard, Lifetime::Kept),
+        set("k", i64::MIN.into(), Guard::default(), Lifetime::Lasting),
+        set("k", f64::NAN.into(), guard, Lifetime::Limited { ttl, bound: true }),
+        V::Delete { key: "k".into(), guard, returning: true },
+        V::Increment { key: "k".into(), by: 0.5.into(), fence },
+        V::Clear { fence: None },
+        V::Watch { key: Some("k".into()), after: 7, timeout },
+        V::Watch { key: None, after: 0, timeout: Timeout::Never },
+    ];
+    let splice = list::Splice {
+        start: Some(-1),
+        remove: 2,
+        items: vec![3.into(), Payload::new(ContentType::Text, "x").into()],
+        exact: true,
+        guard,
+        returning: true,
+    };
+    let of_list = [
+        list::Command::Declare(options.clone()),
+        list::Command::Splice(Box::new(splice)),
+        list::Command::Splice(Box::default()),
+        list::Command::Increment { index: -2, by: 1.into(), fence },
+        list::Command::Clear { fence },
+        list::Command::Watch { after: 3, timeout },
+    ];
+    let mut all: Vec<Request> = commands
+        .into_iter()
+        .map(|c| {
+            let declares = matches!(c, V::Declare(_));
+            Request::Command(Command::Dict(if declares { Target::Name(name("d")) } else { target() }, c))
+        })
+        .collect();
+    all.extend(of_list.into_iter().map(|c| {
+        let declares = matches!(c, list::Command::Declare(_));
+        Request::Command(Command::List(if declares { Target::Name(name("l")) } else { target() }, c))
+    }));
+    let of_value = set("", 1.into(), Guard::default(), Lifetime::Lasting);
+    all.push(Request::Command(Command::Value(target(), of_value)));
+    all.push(Request::Command(Command::Value(target(), V::Clear { fence })));
+    let watch = V::Watch { key: Some(Bytes::new()), after: 7, timeout };
+    all.push(Request::Command(Command::Value(target(), watch)));
+    let get = |key: &'static str| Asked::Get { key: key.into(), version_only: true };
+    let items = Asked::Items { page_size: 3, after: Some("k".into()), keys_only: true };
+    all.extend([get("k"), items, Asked::Describe].map(|q| Request::Query(Query::Dict(target(), q))));
+    all.extend([get(""), Asked::Describe].map(|q| Request::Query(Query::Value(target(), q))));
+    let of_list = [list::Query::Read { start: -3, page_size: 2, exact: true }, list::Query::Describe];
+    all.extend(of_list.map(|q| Request::Query(Query::List(target(), q))));
+    all
 }
 
 fn requests() -> Vec<Request> {
@@ -128,6 +193,7 @@ fn requests() -> Vec<Request> {
     for query in [semaphore::Query::Describe, holders] {
         all.push(Request::Query(Query::Semaphore(by_handle.clone(), query)));
     }
+    all.extend(values());
     all
 }
 
@@ -139,6 +205,68 @@ fn every_request_survives_the_wire() {
         let message = <pb::Command as prost::Message>::decode(&bytes[..]).expect("decodes");
         let expected = Numbered { op: Op(17), participant: ParticipantId(3), request: Ok(request) };
         assert_eq!(numbered(message), Ok(expected));
+    }
+}
+
+fn value_replies() -> Vec<value::Reply> {
+    use value::Reply as R;
+    let item = || Box::new(value::Item { datum: Some(0.5.into()), version: 5, as_of: 6 });
+    let entry = value::Entry {
+        key: "k".into(),
+        datum: Some(Payload::new(ContentType::Text, "x").into()),
+        version: 4,
+        remaining: Some(Duration::from_secs(2)),
+        bound: true,
+    };
+    let bare = value::Entry { datum: None, remaining: None, ..entry.clone() };
+    let options = value::Options { ephemeral: Some(false) };
+    let figures = value::Figures { options: options.clone(), length: 2, version: 9, bytes: 70, waiting: 1 };
+    let removed = vec![1.into(), 2.into()];
+    vec![
+        R::Declared { handle: Handle { slot: 0, generation: 1 }, options },
+        R::Set { done: true, item: Box::default() },
+        R::Deleted { done: false, item: item() },
+        R::Incremented(item()),
+        R::Cleared(3),
+        R::Watched { changed: true, item: item() },
+        R::Got(item()),
+        R::Items(value::Page { entries: vec![entry, bare], more: true, as_of: 8 }),
+        R::Described(figures),
+        R::Read(list::Page { items: removed.clone(), start: 4, length: 6, version: 2 }),
+        R::Spliced(list::Spliced { done: true, removed, length: 3, version: 8 }),
+    ]
+}
+
+#[test]
+fn values_say_what_is_wrong() {
+    use pb::ObjectKind::{Dict, Event, List, Value};
+    let set = |kind: pb::ObjectKind, key: &'static str| pb::ValueServiceSetRequest {
+        kind: kind.into(),
+        name: "v".into(),
+        key: key.into(),
+        datum: Some((&value::Datum::from(1)).into()),
+        ..Default::default()
+    };
+    let clear = pb::ValueServiceClearRequest { kind: Event.into(), name: "v".into(), ..Default::default() };
+    let items =
+        pb::ValueServiceListItemsRequest { kind: List.into(), name: "v".into(), ..Default::default() };
+    let kept = pb::ValueServiceSetRequest {
+        lifetime: Some(pb::Lifetime::default()),
+        keep_lifetime: true,
+        ..set(Value, "")
+    };
+    let cases: [(Result<Request, Error>, &str); 7] = [
+        (set(Value, "k").try_into(), "key"),
+        (set(Dict, "").try_into(), "key"),
+        (set(List, "k").try_into(), "kind"),
+        (pb::ValueServiceSetRequest { datum: None, ..set(Value, "") }.try_into(), "datum"),
+        (kept.try_into(), "keep_lifetime"),
+        (clear.try_into(), "kind"),
+        (items.try_into(), "kind"),
+    ];
+    for (result, field) in cases {
+        let error = result.expect_err(field);
+        assert_eq!((error.reason, error.detail("field")), (Reason::InvalidArgument, Some(field)));
     }
 }
 
@@ -222,6 +350,7 @@ fn every_outcome_survives_the_wire() {
     outcomes.push(Ok(Reply::Lock(lock::Reply::Acquired(lock::Grant { token: Token(9), abandoned }))));
     outcomes.push(Ok(Reply::Lock(lock::Reply::Released)));
     outcomes.push(Ok(Reply::Lock(lock::Reply::Described(Box::new(figures)))));
+    outcomes.extend(value_replies().into_iter().map(|reply| Ok(Reply::Value(reply))));
     outcomes.push(Ok(Reply::Cancelled(true)));
     outcomes.push(Ok(Reply::Discarded));
     outcomes.push(Ok(Reply::Shared));

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use bridge_core::command::queue::{self, Batch, Discipline, NewItem, Options, Reentry};
 use bridge_core::command::semaphore::{self, Acquire, Ownership};
-use bridge_core::command::{Call, Carrier, Command, EndReason, Input, Mode, event, lock, rwlock};
+use bridge_core::command::value::{self, Datum, Guard, Lifetime};
+use bridge_core::command::{Call, Carrier, Command, EndReason, Input, Mode, event, list, lock, rwlock};
 use bridge_core::ids::{Handle, ItemId, Kind, Op, OpRange, ParticipantId, SessionKey, Target, Token};
 use bridge_core::{Limits, Timeout};
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::support::*;
@@ -134,10 +136,66 @@ fn rwlock_command() -> impl Strategy<Value = rwlock::Command> {
     ]
 }
 
+fn any_datum() -> impl Strategy<Value = Datum> {
+    prop_oneof![
+        any::<i64>().prop_map(Datum::from),
+        any::<f64>().prop_map(Datum::from),
+        Just(payload("datum").into()),
+        Just(Datum::from(1_i64)),
+    ]
+}
+
+fn any_guard() -> impl Strategy<Value = Guard> {
+    (prop::option::weighted(0.2, prop_oneof![Just(0), 990_u64..1150]), prop::option::weighted(0.3, token()))
+        .prop_map(|(if_version, fence)| Guard { if_version, fence })
+}
+
+fn value_command() -> impl Strategy<Value = value::Command> {
+    use value::Command as Do;
+    let key = || prop::sample::select(vec!["", "a", "b"]).prop_map(Bytes::from);
+    let lifetime = prop_oneof![
+        Just(Lifetime::Lasting),
+        Just(Lifetime::Kept),
+        (prop::option::of(0_u64..9), any::<bool>())
+            .prop_map(|(ttl, bound)| { Lifetime::Limited { ttl: ttl.map(Duration::from_secs), bound } }),
+    ];
+    let fence = || prop::option::of(token());
+    prop_oneof![
+        1 => any::<Option<bool>>().prop_map(|ephemeral| Do::Declare(value::Options { ephemeral })),
+        5 => (key(), any_datum(), any_guard(), lifetime).prop_map(|(key, datum, guard, lifetime)| {
+            Do::Set { key, write: Box::new(value::Write { datum, guard, lifetime }) }
+        }),
+        2 => (key(), any_guard(), any::<bool>())
+            .prop_map(|(key, guard, returning)| Do::Delete { key, guard, returning }),
+        2 => (key(), any_datum(), fence()).prop_map(|(key, by, fence)| Do::Increment { key, by, fence }),
+        1 => fence().prop_map(|fence| Do::Clear { fence }),
+        3 => (prop::option::of(key()), prop_oneof![Just(0), 990_u64..1150], any_timeout())
+            .prop_map(|(key, after, timeout)| Do::Watch { key, after, timeout }),
+    ]
+}
+
+fn list_command() -> impl Strategy<Value = list::Command> {
+    use list::Command as Do;
+    let start = || prop_oneof![4 => -4_i64..4, 1 => any::<i64>()];
+    let count = prop_oneof![4 => 0_u64..4, 1 => any::<u64>()];
+    let items = prop::collection::vec(any_datum(), 0..4);
+    let splice = (prop::option::of(start()), count, items, any::<bool>(), any_guard(), any::<bool>());
+    let fence = || prop::option::of(token());
+    prop_oneof![
+        1 => any::<Option<bool>>().prop_map(|ephemeral| Do::Declare(value::Options { ephemeral })),
+        5 => splice.prop_map(|(start, remove, items, exact, guard, returning)| {
+            Do::Splice(Box::new(list::Splice { start, remove, items, exact, guard, returning }))
+        }),
+        2 => (start(), any_datum(), fence())
+            .prop_map(|(index, by, fence)| Do::Increment { index, by, fence }),
+        1 => fence().prop_map(|fence| Do::Clear { fence }),
+        2 => (prop_oneof![Just(0), 990_u64..1150], any_timeout())
+            .prop_map(|(after, timeout)| Do::Watch { after, timeout }),
+    ]
+}
+
 fn any_kind() -> impl Strategy<Value = Kind> {
-    prop_oneof![3 => Just(Kind::Queue), 1 => Just(Kind::Event), 1 => Just(Kind::Semaphore),
-        1 => Just(Kind::Lock),
-        1 => Just(Kind::RwLock)]
+    prop::sample::select(Kind::ALL.to_vec())
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -147,6 +205,9 @@ fn command() -> impl Strategy<Value = Command> {
         3 => (any_target(), semaphore_command()).prop_map(|(target, command)| Command::Semaphore(target, command)),
         3 => (any_target(), lock_command()).prop_map(|(target, command)| Command::Lock(target, command)),
         3 => (any_target(), rwlock_command()).prop_map(|(target, command)| Command::RwLock(target, command)),
+        1 => (any_target(), value_command()).prop_map(|(target, command)| Command::Value(target, command)),
+        2 => (any_target(), value_command()).prop_map(|(target, command)| Command::Dict(target, command)),
+        2 => (any_target(), list_command()).prop_map(|(target, command)| Command::List(target, command)),
         1 => (0_u64..40).prop_map(|op| Command::Cancel(Op(op))),
         1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Discard(kind, target)),
         1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Share(kind, target)),
@@ -184,6 +245,8 @@ fn input() -> impl Strategy<Value = Input> {
         1 => Just(Input::Restart),
         1 => (1_u32..9).prop_map(|small| Input::Configure(Limits {
             items_max: u64::from(small),
+            entries_max: u64::from(small),
+            list_items_max: small,
             waits_max: small,
             stored_answers_per_session_max: small,
             crashed_offers_max: small,

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use bridge_core::command::queue::{self, Batch, Delivery, NewItem, Options, Reentry, Taken};
 use bridge_core::command::semaphore::{self, Acquire};
+use bridge_core::command::value::{self, Datum, Guard, Lifetime, Write};
 use bridge_core::command::{
     Call, Carrier, Command, Effect, EndReason, Input, Mode, Opened, Outcome, Query, Reply, SessionSpec,
-    event, lock, rwlock,
+    event, list, lock, rwlock,
 };
 use bridge_core::ids::{
     Kind, Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target, Token,
@@ -385,6 +386,33 @@ pub(crate) fn stop(rwlock: &str, mode: rwlock::Mode, token: Option<Token>) -> Co
     on_rwlock(rwlock, rwlock::Command::Release { mode, token })
 }
 
+pub(crate) fn on_value(value: &str, command: value::Command) -> Command {
+    Command::Value(target(value), command)
+}
+
+pub(crate) fn on_dict(dict: &str, command: value::Command) -> Command {
+    Command::Dict(target(dict), command)
+}
+
+pub(crate) fn on_list(list: &str, command: list::Command) -> Command {
+    Command::List(target(list), command)
+}
+
+/// Sets an entry of the dict "d" for good.
+pub(crate) fn set_entry(key: &'static str, datum: impl Into<Datum>) -> Command {
+    guarded(key, datum, Guard::default(), Lifetime::Lasting)
+}
+
+pub(crate) fn guarded(
+    key: &'static str,
+    datum: impl Into<Datum>,
+    guard: Guard,
+    lifetime: Lifetime,
+) -> Command {
+    let write = Box::new(Write { datum: datum.into(), guard, lifetime });
+    on_dict("d", value::Command::Set { key: key.into(), write })
+}
+
 /// What was taken, as texts.
 pub(crate) fn texts(outcome: &Outcome) -> Vec<String> {
     deliveries(outcome).iter().map(|delivery| text_of(&delivery.payload)).collect()
@@ -434,8 +462,36 @@ pub(crate) fn in_short(outcome: &Outcome) -> String {
             }
         }
         Ok(Reply::Lock(lock::Reply::Released) | Reply::RwLock(rwlock::Reply::Released)) => "released".into(),
+        Ok(Reply::Value(reply)) => value_in_short(reply),
         Ok(Reply::Cancelled(cancelled)) => format!("cancelled {cancelled}"),
         Ok(other) => format!("{other:?}"),
+    }
+}
+
+fn value_in_short(reply: &value::Reply) -> String {
+    use value::Reply::*;
+    let of = |item: &value::Item| item.datum.as_ref().map_or_else(|| "-".into(), datum_in_short);
+    match reply {
+        Set { done, item } => format!("set {done} {}", of(item)),
+        Deleted { done, item } => format!("deleted {done} {}", of(item)),
+        Incremented(item) => format!("sum {}", of(item)),
+        Cleared(count) => format!("cleared {count}"),
+        Watched { changed: true, item } => format!("changed {}", of(item)),
+        Watched { changed: false, .. } => "unchanged".into(),
+        Got(item) => of(item),
+        Spliced(spliced) => {
+            let removed: Vec<_> = spliced.removed.iter().map(datum_in_short).collect();
+            format!("spliced {} [{}] {}", spliced.done, removed.join(" "), spliced.length)
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+pub(crate) fn datum_in_short(datum: &Datum) -> String {
+    match datum {
+        Datum::Payload(payload) => text_of(payload),
+        Datum::Integer(number) => number.to_string(),
+        Datum::Real(number) => format!("{number:?}"),
     }
 }
 

@@ -8,12 +8,13 @@ mod queue;
 mod rwlock;
 mod semaphore;
 mod session;
+mod value;
 
 use std::sync::Arc;
 
 use bridge_core::command::{
-    Command, Reply, Request, event as events, lock as locks, queue as queues, rwlock as rwlocks,
-    semaphore as semaphores,
+    Command, Reply, Request, event as events, list as lists, lock as locks, queue as queues,
+    rwlock as rwlocks, semaphore as semaphores, value as values,
 };
 use bridge_core::error::{Error, Reason};
 use bridge_core::time::Timeout;
@@ -52,6 +53,7 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
     let lock = pb::lock_service_server::LockServiceServer::new(lock::Service(shared.clone()));
     let rwlock =
         pb::read_write_lock_service_server::ReadWriteLockServiceServer::new(rwlock::Service(shared.clone()));
+    let value = pb::value_service_server::ValueServiceServer::new(value::Service(shared.clone()));
     let admin = pb::admin_service_server::AdminServiceServer::new(admin::Service(shared));
     Routes::new(session.max_decoding_message_size(bytes))
         .add_service(queue.max_decoding_message_size(bytes))
@@ -59,17 +61,19 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
         .add_service(semaphore.max_decoding_message_size(bytes))
         .add_service(lock.max_decoding_message_size(bytes))
         .add_service(rwlock.max_decoding_message_size(bytes))
+        .add_service(value.max_decoding_message_size(bytes))
         .add_service(admin.max_decoding_message_size(bytes))
 }
 
 /// The names under which the services report their health.
-pub(crate) const NAMES: [&str; 7] = [
+pub(crate) const NAMES: [&str; 8] = [
     pb::session_service_server::SERVICE_NAME,
     pb::queue_service_server::SERVICE_NAME,
     pb::event_service_server::SERVICE_NAME,
     pb::semaphore_service_server::SERVICE_NAME,
     pb::lock_service_server::SERVICE_NAME,
     pb::read_write_lock_service_server::SERVICE_NAME,
+    pb::value_service_server::SERVICE_NAME,
     pb::admin_service_server::SERVICE_NAME,
 ];
 
@@ -149,7 +153,10 @@ fn may_wait(request: &Request) -> bool {
             semaphores::Command::Acquire(semaphores::Acquire { timeout, .. }),
         ))
         | Request::Command(Command::Lock(_, locks::Command::Acquire { timeout, .. }))
-        | Request::Command(Command::RwLock(_, rwlocks::Command::Acquire { timeout, .. })) => *timeout,
+        | Request::Command(Command::RwLock(_, rwlocks::Command::Acquire { timeout, .. }))
+        | Request::Command(Command::Value(_, values::Command::Watch { timeout, .. }))
+        | Request::Command(Command::List(_, lists::Command::Watch { timeout, .. }))
+        | Request::Command(Command::Dict(_, values::Command::Watch { timeout, .. })) => *timeout,
         Request::Command(_) | Request::Query(_) => return false,
     };
     timeout != Timeout::NOW

@@ -13,6 +13,7 @@ __all__ = [
     "ConfigMismatch",
     "DecodeError",
     "EncodeError",
+    "Fenced",
     "ForkedHandleError",
     "InternalError",
     "InvalidArgument",
@@ -163,6 +164,12 @@ class TooManyTasksDone(SyncBridgeError, ValueError):
     """``task_done`` was called more often than items were put."""
 
     reason = "TOO_MANY_TASKS_DONE"
+
+
+class Fenced(SyncBridgeError, RuntimeError):
+    """A change came with a lower fencing token than one that was seen before."""
+
+    reason = "FENCED"
 
 
 class OutcomeUnknown(SyncBridgeError, ConnectionError):

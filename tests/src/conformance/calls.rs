@@ -97,16 +97,22 @@ pub fn future(url: &str) {
     let queue = connect(url).queue(Some("q"), Options::default()).unwrap();
     let mut wait = pin!(parked(&queue));
     let waker = Waker::from(Arc::new(Thread(std::thread::current())));
-    let mut context = Context::from_waker(&waker);
-    assert!(wait.as_mut().poll(&mut context).is_pending());
+    assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     put(&queue, "a");
-    let granted = loop {
-        match wait.as_mut().poll(&mut context) {
-            Poll::Ready(granted) => break granted.unwrap(),
+    assert_eq!(text(&block_on(wait).unwrap().accept().unwrap()[0]), "a");
+}
+
+/// What a future comes to.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Thread(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
             Poll::Pending => std::thread::park_timeout(LONG),
         }
-    };
-    assert_eq!(text(&granted.accept().unwrap()[0]), "a");
+    }
 }
 
 /// A closed bridge gives back what it held, in one step.

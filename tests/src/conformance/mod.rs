@@ -5,10 +5,13 @@
 
 pub mod anonymous;
 pub mod calls;
+pub mod dict;
 pub mod event;
+pub mod list;
 pub mod queue;
 pub mod semaphore;
 pub mod sharing;
+pub mod value;
 
 use std::time::Duration;
 
@@ -35,6 +38,9 @@ macro_rules! conformance {
             put_many browse remove purge shutdown options anonymous many_threads);
         $crate::conformance!(@ $url, event: wakes_all times_out pulse auto_reset);
         $crate::conformance!(@ $url, semaphore: in_line many_permits stale bounded signals drains limit holders);
+        $crate::conformance!(@ $url, value: set_and_get compare_and_set update increment watch fenced ends);
+        $crate::conformance!(@ $url, list: items versions);
+        $crate::conformance!(@ $url, dict: keys entries watch anonymous);
         $crate::conformance!(@ $url, anonymous: last_handle every_kind call_under_way other_session closed many);
         $crate::conformance!(@ $url, sharing: attached absent twice refused named);
         $crate::conformance!(@ $url, calls: dropped_wait dropped_grant cancelled cancel_says_how_it_ended on_ready

@@ -5,10 +5,12 @@
 
 mod event;
 mod lifetime;
+mod list;
 mod lock;
 mod queue;
 mod rwlock;
 mod semaphore;
+mod value;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

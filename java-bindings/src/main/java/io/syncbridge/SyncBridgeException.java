@@ -43,6 +43,8 @@ public class SyncBridgeException extends RuntimeException {
     TOO_MANY_RELEASES,
     /** taskDone beyond what was taken. */
     TOO_MANY_TASKS_DONE,
+    /** A fencing token lower than one that was seen before; nothing was changed. */
+    FENCED,
     /** The call left, and no answer can be had any more. */
     OUTCOME_UNKNOWN,
     /** The server cannot be reached. */
