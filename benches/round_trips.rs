@@ -51,7 +51,7 @@ fn main() -> Result<()> {
 
 fn put(queue: &Queue) -> Result<()> {
     let payload = Payload::new(ContentType::Bytes, &[7; 64][..]);
-    queue.put(ME, NewItem { payload, key: Default::default() }, Timeout::Never).finish()?;
+    queue.put(ME, NewItem::new(payload), Timeout::Never).finish()?;
     Ok(())
 }
 

@@ -17,7 +17,7 @@
 //! let jobs = bridge.queue(Some("jobs"), Options { maxsize: Some(100), ..Options::default() })?;
 //! let me = ParticipantId::default();
 //!
-//! let item = NewItem { payload: Payload::new(ContentType::Text, "a.png"), key: Default::default() };
+//! let item = NewItem::new(Payload::new(ContentType::Text, "a.png"));
 //! jobs.put(me, item, Timeout::Never).finish()?;
 //!
 //! let job = jobs.take(me, Mode::Lease, Batch::ONE, Timeout::After(Duration::from_secs(5))).finish()?.remove(0);

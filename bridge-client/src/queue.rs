@@ -8,7 +8,7 @@ use bridge_core::ids::{ItemId, ParticipantId, Token};
 use bridge_core::{Reply as AnyReply, Timeout};
 
 pub use bridge_core::command::queue::{
-    Batch, Browsed, Cursor, Delivery, Discipline, Figures, Mode, NewItem, Options, Reentry, Shelf,
+    Attributes, Batch, Browsed, Cursor, Delivery, Discipline, Figures, Mode, NewItem, Options, Reentry, Shelf,
 };
 
 use crate::bridge::Bridge;

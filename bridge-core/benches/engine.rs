@@ -77,7 +77,7 @@ fn named() -> Target {
 }
 
 fn put(target: &Target, payload: &Payload) -> Command {
-    let item = NewItem { payload: payload.clone(), key: Default::default() };
+    let item = NewItem::new(payload.clone());
     Command::Queue(target.clone(), OnQueue::Put { item, timeout: Timeout::NOW })
 }
 

@@ -119,8 +119,9 @@ impl Engine {
             let key = match subject {
                 Subject::Ticket(key) => key,
                 Subject::Object(object) if due == Due::Own => {
-                    self.with(object, |primitive, world| primitive.due(place, world));
+                    self.with(object, |primitive, world| primitive.due(object, place, world));
                     self.serve(object);
+                    self.deliver_dead_letters();
                     continue;
                 }
                 Subject::Object(object) => {

@@ -44,7 +44,7 @@ pub(crate) trait Primitive {
     fn expire(&mut self, me: Handle, key: TicketKey, world: &mut World);
 
     /// A timer of its own has gone off.
-    fn due(&mut self, _place: Place, _world: &mut World) {}
+    fn due(&mut self, _me: Handle, _place: Place, _world: &mut World) {}
 
     /// The offer has reached its caller.
     fn accept(&mut self, me: Handle, offer: &Offer, world: &mut World);

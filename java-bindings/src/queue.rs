@@ -186,7 +186,7 @@ extern "system" fn Java_io_syncbridge_Native_queuePut<'local>(
 ) -> jlong {
     native(env, |env| {
         let passed = Passed { form, content_type, body, offset, length };
-        let item = NewItem { key: payload::bytes(env, &key)?, payload: payload::read(env, passed)? };
+        let item = NewItem { key: payload::bytes(env, &key)?, ..NewItem::new(payload::read(env, passed)?) };
         Ok(call::add(QUEUES.get(queue)?.put(who(participant), item, timeout(patience)), id))
     })
 }
@@ -213,7 +213,7 @@ extern "system" fn Java_io_syncbridge_Native_batchAdd<'local>(
 ) {
     native(env, |env| {
         let passed = Passed { form, content_type, body, offset, length };
-        let item = NewItem { key: payload::bytes(env, &key)?, payload: payload::read(env, passed)? };
+        let item = NewItem { key: payload::bytes(env, &key)?, ..NewItem::new(payload::read(env, passed)?) };
         BATCHES.get(batch)?.lock().push(item);
         Ok(())
     })

@@ -139,7 +139,7 @@ impl Queue {
             values.iter().map(|value| self.item(&value, None)).collect::<PyResult<_>>()?
         } else {
             let payloads = self.codec.encode_many(values)?.into_iter();
-            payloads.map(|payload| NewItem { payload, key: Bytes::new() }).collect()
+            payloads.map(|payload| NewItem::new(payload)).collect()
         };
         if items.is_empty() {
             return Ok(Vec::new());
@@ -275,7 +275,7 @@ impl Queue {
                 return Err(PyTypeError::new_err("priority= is for priority queues; this queue is none"));
             }
         };
-        Ok(NewItem { payload: self.codec.encode(value)?, key: Bytes::from(key) })
+        Ok(NewItem { key: Bytes::from(key), ..NewItem::new(self.codec.encode(value)?) })
     }
 
     /// Takes and decodes. What comes out is not accepted yet.

@@ -25,7 +25,7 @@ pub enum Discipline {
 pub struct Options {
     /// FIFO unless declared.
     pub discipline: Option<Discipline>,
-    /// How many READY items it holds at most; 0 is unbounded.
+    /// How many READY and DELAYED items it holds at most; 0 is unbounded.
     pub maxsize: Option<u64>,
     /// After how many deliveries without an ack an item is a dead letter; 0 is never.
     pub max_deliveries: Option<u32>,
@@ -42,6 +42,24 @@ pub struct NewItem {
     pub payload: Payload,
     /// The order-preserving priority key; empty elsewhere.
     pub key: Bytes,
+    /// What few items have; `None` is the ordinary case and costs nothing.
+    pub attributes: Option<Box<Attributes>>,
+}
+
+impl NewItem {
+    /// An item with nothing but its payload.
+    pub fn new(payload: Payload) -> Self {
+        NewItem { payload, key: Bytes::new(), attributes: None }
+    }
+}
+
+/// What few items have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Attributes {
+    /// How long it is DELAYED, from its admission, before it is READY.
+    pub delay: Duration,
+    /// It expires unless it has been taken that long after its admission; more than zero.
+    pub ttl: Option<Duration>,
 }
 
 /// Whether a taken item is gone once accepted, or comes back unless acknowledged.
@@ -118,7 +136,7 @@ pub enum Command {
     Join {
         timeout: Timeout,
     },
-    /// READY items only; says which went.
+    /// READY and DELAYED items only; says which went.
     Remove {
         ids: Vec<ItemId>,
     },
@@ -133,6 +151,8 @@ pub enum Command {
 pub enum Shelf {
     /// Those waiting, in the order in which they would leave.
     Ready,
+    /// Those whose time has not come, in the order in which they were put.
+    Delayed,
     /// Dead letters that stay in this queue, oldest first.
     Dead,
 }
@@ -196,6 +216,10 @@ pub struct Browsed {
     /// Deliveries accepted so far.
     pub attempts: u32,
     pub age: Duration,
+    /// How long it is DELAYED still.
+    pub ready_in: Option<Duration>,
+    /// How long until it expires.
+    pub expires_in: Option<Duration>,
     /// Dead letters: why.
     pub dead_reason: Option<String>,
     /// The last error that a consumer gave.
@@ -211,9 +235,12 @@ pub struct Browsed {
 pub struct Figures {
     pub options: Options,
     pub ready: u64,
+    pub delayed: u64,
     pub offered: u64,
     pub leased: u64,
     pub dead: u64,
+    /// Items that have expired here so far, whatever became of them.
+    pub expired: u64,
     pub unfinished: u64,
     pub waiting_to_get: u64,
     pub waiting_to_put: u64,

@@ -1,7 +1,7 @@
 //! Queue: FIFO, LIFO and priority; bounded; with leases and dead letters.
 //!
-//! An item is READY, out (OFFERED or LEASED, under a token) or DEAD, and in exactly one of these. It leaves by
-//! ack, by an accepted get, by remove, purge or an immediate shutdown; whatever else ends a delivery returns
+//! An item is DELAYED, READY, out (OFFERED or LEASED, under a token) or DEAD, and in exactly one of these. It leaves by
+//! ack, by an accepted get, by its time to live, by remove, purge or an immediate shutdown; whatever else ends a delivery returns
 //! it to its position (key, arrival) or, where that is hopeless, makes it a dead letter.
 //!
 //! Invariants: `leased` and `gotten_total` are what their lists say; nobody present waits for what is READY,
@@ -12,6 +12,7 @@ mod arrivals;
 mod item;
 mod look;
 mod put;
+mod schedule;
 mod settle;
 mod shutdown;
 mod take;
@@ -23,15 +24,16 @@ use crate::ascending::Ascending;
 use crate::command::Reply as AnyReply;
 use crate::command::queue::{Command, Discipline, Figures, Mode, Options, Reply};
 use crate::error::{Error, Reason};
-use crate::ids::{Handle, Token};
+use crate::ids::{Handle, ItemId, Token};
 use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
 use crate::session::{Offer, Serial};
 use crate::time::{Time, Timeout};
-use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
+use crate::wait::{Caller, Line, Place, Ticket, TicketKey, Want};
 use crate::world::World;
 
 pub(crate) use item::Item;
 use item::{Arrival, Ready};
+use schedule::Schedule;
 use takers::Takers;
 
 /// An item that is OFFERED, or LEASED once accepted.
@@ -56,6 +58,9 @@ enum Shut {
 pub(crate) struct Queue {
     declared: Options,
     ready: Ready,
+    /// What is not READY yet.
+    delayed: BTreeMap<ItemId, usize>,
+    schedule: Schedule,
     out: Ascending<Token, Out>,
     /// How many of `out` are LEASED.
     leased: usize,
@@ -71,6 +76,8 @@ pub(crate) struct Queue {
     lost: u64,
     /// Items done before they were gotten, as the standard library permits.
     done_early: u64,
+    /// How many items have expired so far.
+    expired: u64,
     shut: Option<Shut>,
     /// The last arrival given at the front.
     front: Arrival,
@@ -96,7 +103,7 @@ impl Queue {
             Command::Join { timeout } => self.join(me, world, caller, timeout),
             Command::Remove { ids } => self.remove(world, &ids),
             Command::Purge => {
-                let purged = self.drop_ready(world);
+                let purged = self.drop_waiting(world);
                 done(AnyReply::Queue(Reply::Purged(purged)))
             }
             Command::Shutdown { immediate } => self.shut_down(world, immediate),
@@ -141,7 +148,7 @@ impl Queue {
     }
 
     fn put_and_not_gone(&self) -> u64 {
-        (self.ready.len() + self.out.len()) as u64 + self.gotten_total + self.lost
+        (self.waiting_items() + self.out.len()) as u64 + self.gotten_total + self.lost
     }
 
     /// `count` items are gotten by a session, and done with its next calls of task_done.
@@ -282,6 +289,14 @@ impl Primitive for Queue {
         }
     }
 
+    fn due(&mut self, me: Handle, _place: Place, world: &mut World) {
+        self.pass_moment(me, world);
+    }
+
+    fn timers(&self) -> Box<dyn Iterator<Item = (Time, Place)> + '_> {
+        Box::new(self.schedule.alarms())
+    }
+
     fn accept(&mut self, me: Handle, offer: &Offer, world: &mut World) {
         self.accept_all(me, offer.tokens(), world);
     }
@@ -307,7 +322,7 @@ impl Primitive for Queue {
     }
 
     fn dissolve(&mut self, world: &mut World) -> Vec<TicketKey> {
-        self.drop_ready(world);
+        self.drop_waiting(world);
         let rest = self.out.iter().map(|(_, out)| out.item).chain(self.dead.values().copied());
         rest.for_each(|item| drop(world.drop_item(item)));
         self.out.clear();
@@ -337,10 +352,11 @@ impl Primitive for Queue {
     }
 
     fn standing(&self) -> Standing {
-        let Figures { ready, offered, leased, dead, unfinished, shut_down, .. } = self.figures();
+        let Figures { ready, delayed, offered, leased, dead, unfinished, shut_down, .. } = self.figures();
         let shut_down = if shut_down { " shut down" } else { "" };
         let words = format!(
-            "ready={ready} offered={offered} leased={leased} dead={dead} unfinished={unfinished}{shut_down}"
+            "ready={ready} delayed={delayed} offered={offered} leased={leased} dead={dead} \
+             unfinished={unfinished}{shut_down}"
         );
         let waiting = self.takers.len() + self.putters.len() + self.joiners.len();
         Standing { grants: offered + leased, waiting: waiting as u64, words }

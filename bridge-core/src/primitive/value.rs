@@ -413,7 +413,7 @@ impl Primitive for Values {
         conclude(world, key, Ok(self.watched(false, of.as_ref())));
     }
 
-    fn due(&mut self, place: Place, world: &mut World) {
+    fn due(&mut self, _me: Handle, place: Place, world: &mut World) {
         if let Some(key) = self.cells.timed(place) {
             self.delete(world, &key);
         }

@@ -1,12 +1,13 @@
 //! Payloads, items and deliveries.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use syncbridge_proto::v1 as pb;
 
 use super::{duration, duration_field};
-use crate::command::queue::{Browsed, Delivery, NewItem, Shelf};
+use crate::command::queue::{Attributes, Browsed, Delivery, NewItem, Shelf};
 use crate::error::Error;
 use crate::ids::{ItemId, Token};
 use crate::payload::{Body, ContentType, Payload};
@@ -56,19 +57,32 @@ impl From<&Payload> for pb::Payload {
 }
 
 pub(super) fn new_item(field: &'static str, item: Option<pb::NewItem>) -> Result<NewItem, Error> {
-    let Some(pb::NewItem { payload: Some(payload), key }) = item else {
+    let Some(pb::NewItem { payload: Some(payload), key, delay, ttl }) = item else {
         return Err(Error::invalid(
             field,
             format!("{field} has no payload; an empty payload must be given as such"),
         ));
     };
     let payload = pb::Payload { data: detached(payload.data), ..payload };
-    Ok(NewItem { payload: payload.into(), key: detached(key) })
+    let is_plain = delay.is_none() && ttl.is_none();
+    let attributes = || {
+        let delay = delay.map_or(Ok(Duration::ZERO), |delay| duration("delay", delay))?;
+        let ttl = ttl.map(|ttl| duration("ttl", ttl)).transpose()?;
+        Ok::<_, Error>(Box::new(Attributes { delay, ttl }))
+    };
+    let attributes = if is_plain { None } else { Some(attributes()?) };
+    Ok(NewItem { payload: payload.into(), key: detached(key), attributes })
 }
 
 impl From<&NewItem> for pb::NewItem {
     fn from(item: &NewItem) -> Self {
-        pb::NewItem { payload: Some((&item.payload).into()), key: item.key.clone() }
+        let Attributes { delay, ttl } = item.attributes.as_deref().cloned().unwrap_or_default();
+        pb::NewItem {
+            payload: Some((&item.payload).into()),
+            key: item.key.clone(),
+            delay: (!delay.is_zero()).then(|| duration_field(delay)),
+            ttl: ttl.map(duration_field),
+        }
     }
 }
 
@@ -99,10 +113,7 @@ pub(super) fn delivery(message: Option<pb::Delivery>) -> Result<Delivery, Error>
 
 impl From<Browsed> for pb::BrowsedItem {
     fn from(item: Browsed) -> Self {
-        let state = match item.shelf {
-            Shelf::Ready => pb::ItemState::Ready,
-            Shelf::Dead => pb::ItemState::Dead,
-        };
+        let state = pb::ItemState::from(item.shelf);
         pb::BrowsedItem {
             id: item.id.0,
             payload: Some((&item.payload).into()),
@@ -113,7 +124,29 @@ impl From<Browsed> for pb::BrowsedItem {
             dead_reason: item.dead_reason.unwrap_or_default(),
             last_error: item.last_error.unwrap_or_default(),
             consumers: item.consumers,
+            ready_in: item.ready_in.map(duration_field),
+            expires_in: item.expires_in.map(duration_field),
         }
+    }
+}
+
+impl From<Shelf> for pb::ItemState {
+    fn from(shelf: Shelf) -> Self {
+        match shelf {
+            Shelf::Ready => pb::ItemState::Ready,
+            Shelf::Delayed => pb::ItemState::Delayed,
+            Shelf::Dead => pb::ItemState::Dead,
+        }
+    }
+}
+
+/// `None` for a state that cannot be browsed.
+pub(super) fn shelf(state: pb::ItemState) -> Option<Shelf> {
+    match state {
+        pb::ItemState::Unspecified | pb::ItemState::Ready => Some(Shelf::Ready),
+        pb::ItemState::Delayed => Some(Shelf::Delayed),
+        pb::ItemState::Dead => Some(Shelf::Dead),
+        pb::ItemState::Offered | pb::ItemState::Leased => None,
     }
 }
 
@@ -121,7 +154,7 @@ pub(super) fn browsed(message: pb::BrowsedItem) -> Result<Browsed, Error> {
     let given = |text: String| (!text.is_empty()).then_some(text);
     Ok(Browsed {
         id: ItemId(message.id),
-        shelf: if message.state() == pb::ItemState::Dead { Shelf::Dead } else { Shelf::Ready },
+        shelf: shelf(message.state()).unwrap_or(Shelf::Ready),
         payload: message.payload.unwrap_or_default().into(),
         key: message.key,
         attempts: message.attempts,
@@ -129,5 +162,7 @@ pub(super) fn browsed(message: pb::BrowsedItem) -> Result<Browsed, Error> {
         dead_reason: given(message.dead_reason),
         last_error: given(message.last_error),
         consumers: message.consumers,
+        ready_in: message.ready_in.map(|left| duration("ready_in", left)).transpose()?,
+        expires_in: message.expires_in.map(|left| duration("expires_in", left)).transpose()?,
     })
 }

@@ -19,7 +19,7 @@ const SHARED_BYTES: usize = 1 << 10;
 
 /// The items in columns, if they are alike.
 pub(super) fn pack_items(items: &[NewItem]) -> Option<pb::PackedItems> {
-    let is_plain = |item: &NewItem| item.key.is_empty();
+    let is_plain = |item: &NewItem| item.key.is_empty() && item.attributes.is_none();
     if items.iter().all(is_plain) { pack(items.iter().map(|item| &item.payload)) } else { None }
 }
 
@@ -33,7 +33,7 @@ pub(super) fn unpack_items(packed: pb::PackedItems) -> Result<Vec<NewItem>, Erro
         let mut values = detached(data.split_to(bytes));
         for size in these {
             let payload = Payload::new(content_type.clone(), values.split_to(*size as usize));
-            items.push(NewItem { payload, key: Bytes::new() });
+            items.push(NewItem::new(payload));
         }
         sizes = others;
     }

@@ -6,14 +6,14 @@ use pb::answer::Body as Answer;
 use pb::command::Body;
 use syncbridge_proto::v1 as pb;
 
-use super::item::{browsed, delivery, new_item};
+use super::item::{browsed, delivery, new_item, shelf};
 use super::packed::{pack_deliveries, pack_items, unpack_deliveries, unpack_items};
 use super::{
     duration, duration_field, named, page_size, responses, target, target_fields, timeout, timeout_field,
     unexpected,
 };
 use crate::command::queue::{
-    Batch, Command, Cursor, Discipline, Figures, Mode, NewItem, Options, Query, Reentry, Reply, Shelf, Taken,
+    Batch, Command, Cursor, Discipline, Figures, Mode, NewItem, Options, Query, Reentry, Reply, Taken,
 };
 use crate::command::{self, Request};
 use crate::error::Error;
@@ -117,14 +117,11 @@ impl TryFrom<pb::QueueServiceBrowseRequest> for Request {
 
     fn try_from(message: pb::QueueServiceBrowseRequest) -> Result<Self, Error> {
         let target = target("queue", &message.queue, message.handle)?;
-        let shelf = match message.state() {
-            pb::ItemState::Unspecified | pb::ItemState::Ready => Shelf::Ready,
-            pb::ItemState::Dead => Shelf::Dead,
-            other => {
-                let message = format!("state is {}; only READY and DEAD can be browsed", other.as_str_name());
-                return Err(Error::invalid("state", message));
-            }
-        };
+        let state = message.state();
+        let shelf = shelf(state).ok_or_else(|| {
+            let message = format!("state is {}; give READY, DELAYED or DEAD", state.as_str_name());
+            Error::invalid("state", message)
+        })?;
         let page_size = page_size(message.page_size);
         let after = (!message.page_token.is_empty()).then(|| cursor(&message.page_token)).transpose()?;
         Ok(Request::Query(command::Query::Queue(target, Query::Browse { shelf, page_size, after })))
@@ -303,10 +300,7 @@ pub(super) fn query_body(target: &Target, query: &Query) -> Body {
     match query {
         Query::Describe => Body::QueueDescribe(pb::QueueServiceDescribeRequest { queue, handle }),
         Query::Browse { shelf, page_size, after } => {
-            let state = match shelf {
-                Shelf::Ready => pb::ItemState::Ready,
-                Shelf::Dead => pb::ItemState::Dead,
-            };
+            let state = pb::ItemState::from(*shelf);
             Body::QueueBrowse(pb::QueueServiceBrowseRequest {
                 queue,
                 handle,
@@ -403,9 +397,11 @@ fn described(figures: Figures) -> pb::QueueServiceDescribeResponse {
     pb::QueueServiceDescribeResponse {
         options: Some(figures.options.into()),
         ready: figures.ready,
+        delayed: figures.delayed,
         offered: figures.offered,
         leased: figures.leased,
         dead: figures.dead,
+        expired: figures.expired,
         unfinished: figures.unfinished,
         waiting_to_get: figures.waiting_to_get,
         waiting_to_put: figures.waiting_to_put,
@@ -417,9 +413,11 @@ fn figures(message: pb::QueueServiceDescribeResponse) -> Result<Figures, Error> 
     Ok(Figures {
         options: message.options.unwrap_or_default().try_into()?,
         ready: message.ready,
+        delayed: message.delayed,
         offered: message.offered,
         leased: message.leased,
         dead: message.dead,
+        expired: message.expired,
         unfinished: message.unfinished,
         waiting_to_get: message.waiting_to_get,
         waiting_to_put: message.waiting_to_put,

@@ -17,7 +17,13 @@ fn name(text: &str) -> Name {
 fn item(key: &'static [u8]) -> queue::NewItem {
     let headers = Some([("traceparent".to_owned(), "00-ab".to_owned())].into());
     let payload = Payload { headers, ..Payload::new(ContentType::Cbor, vec![1, 2, 3]) };
-    queue::NewItem { payload, key: Bytes::from_static(key) }
+    queue::NewItem { key: Bytes::from_static(key), ..queue::NewItem::new(payload) }
+}
+
+fn timed(delay_ms: u64) -> queue::NewItem {
+    let attributes =
+        queue::Attributes { delay: Duration::from_millis(delay_ms), ttl: Some(Duration::from_secs(60)) };
+    queue::NewItem { attributes: Some(Box::new(attributes)), ..plain(b"timed") }
 }
 
 fn delivery(id: u64) -> queue::Delivery {
@@ -119,6 +125,7 @@ fn requests() -> Vec<Request> {
     let queue_commands = [
         Q::Put { item: item(b""), timeout: Timeout::Never },
         Q::PutMany { items: vec![item(b"a"), item(b"b")], timeout },
+        Q::PutMany { items: vec![timed(2_500), timed(0)], timeout },
         Q::Take { mode: queue::Mode::Get, batch: queue::Batch::ONE, timeout: Timeout::NOW },
         Q::Take { mode: queue::Mode::Get, batch, timeout },
         Q::Take { mode: queue::Mode::Lease, batch: queue::Batch::ONE, timeout },
@@ -279,9 +286,11 @@ fn every_outcome_survives_the_wire() {
         id: ItemId(3),
         payload: Payload::new(ContentType::Text, "x"),
         key: Bytes::new(),
-        shelf: queue::Shelf::Dead,
+        shelf: queue::Shelf::Delayed,
         attempts: 4,
         age: Duration::from_secs(2),
+        ready_in: Some(Duration::from_millis(1_250)),
+        expires_in: Some(Duration::from_secs(5)),
         dead_reason: Some("max_deliveries".into()),
         last_error: None,
         consumers: vec!["resizer@host:4711".into()],
@@ -295,6 +304,8 @@ fn every_outcome_survives_the_wire() {
         queue::Reply::Browsed { items: vec![browsed], next: Some(cursor) },
         queue::Reply::Described(Box::new(queue::Figures {
             ready: 1,
+            delayed: 5,
+            expired: 6,
             offered: 2,
             shut_down: true,
             ..Default::default()
@@ -373,7 +384,7 @@ fn every_outcome_survives_the_wire() {
 
 fn plain(value: &[u8]) -> queue::NewItem {
     let payload = Payload::new(ContentType::Text, value.to_vec());
-    queue::NewItem { payload, key: Bytes::new() }
+    queue::NewItem::new(payload)
 }
 
 fn put_many(items: Vec<queue::NewItem>) -> pb::QueueServicePutManyRequest {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bridge_core::command::queue::{self, Batch, Discipline, NewItem, Options, Reentry};
+use bridge_core::command::queue::{self, Attributes, Batch, Discipline, NewItem, Options, Reentry};
 use bridge_core::command::semaphore::{self, Acquire, Ownership};
 use bridge_core::command::value::{self, Datum, Guard, Lifetime};
 use bridge_core::command::{Call, Carrier, Command, EndReason, Input, Mode, event, list, lock, rwlock};
@@ -30,9 +30,13 @@ fn token() -> impl Strategy<Value = Token> {
 }
 
 fn new_item() -> impl Strategy<Value = NewItem> {
-    (0_u8..3).prop_map(|key| {
+    let attributes = (0_u64..2_000, prop::option::of(0_u64..3_000)).prop_map(|(delay, ttl)| {
+        let (delay, ttl) = (Duration::from_millis(delay), ttl.map(Duration::from_millis));
+        Box::new(Attributes { delay, ttl })
+    });
+    (0_u8..3, prop::option::weighted(0.3, attributes)).prop_map(|(key, attributes)| {
         let key = if key == 0 { Vec::new() } else { vec![key] };
-        NewItem { payload: payload("item"), key: key.into() }
+        NewItem { attributes, key: key.into(), ..NewItem::new(payload("item")) }
     })
 }
 

@@ -464,7 +464,7 @@ fn admins_see_who_holds_and_who_waits() {
     let waiting = space.wait(who, get_many("q", 5, 2, 0, seconds(9)));
     space.pass_seconds(2);
     let view = space.object(Kind::Queue, "q", ObjectPage::default());
-    assert_eq!(view.summary.state, "ready=0 offered=0 leased=1 dead=0 unfinished=1");
+    assert_eq!(view.summary.state, "ready=0 delayed=0 offered=0 leased=1 dead=0 unfinished=1");
     assert_eq!((view.holders[0].who.participant_label.as_str(), view.holders[0].offered), ("main", false));
     let waiter = &view.waiters[0];
     assert_eq!((waiter.op, waiter.wants.as_str()), (waiting, "get 2 to 5"));

@@ -11,6 +11,7 @@ mod model;
 mod paused;
 mod queue;
 mod queue_shutdown;
+mod queue_times;
 mod rwlock;
 mod semaphore;
 mod sharing;

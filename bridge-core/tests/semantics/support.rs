@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bridge_core::command::queue::{self, Batch, Delivery, NewItem, Options, Reentry, Taken};
+use bridge_core::command::queue::{self, Attributes, Batch, Delivery, NewItem, Options, Reentry, Taken};
 use bridge_core::command::semaphore::{self, Acquire};
 use bridge_core::command::value::{self, Datum, Guard, Lifetime, Write};
 use bridge_core::command::{
@@ -265,7 +265,7 @@ pub(crate) fn text_of(payload: &Payload) -> String {
 }
 
 pub(crate) fn item(text: &str) -> NewItem {
-    NewItem { payload: payload(text), key: Default::default() }
+    NewItem::new(payload(text))
 }
 
 pub(crate) fn on(queue: &str, command: queue::Command) -> Command {
@@ -281,7 +281,13 @@ pub(crate) fn put(queue: &str, text: &str, timeout: Timeout) -> Command {
 }
 
 pub(crate) fn put_key(queue: &str, text: &str, key: &[u8]) -> Command {
-    let item = NewItem { payload: payload(text), key: key.to_vec().into() };
+    let item = NewItem { key: key.to_vec().into(), ..item(text) };
+    on(queue, queue::Command::Put { item, timeout: NOW })
+}
+
+pub(crate) fn put_timed(queue: &str, text: &str, delay: u64, ttl: Option<u64>) -> Command {
+    let attributes = Attributes { delay: Duration::from_secs(delay), ttl: ttl.map(Duration::from_secs) };
+    let item = NewItem { attributes: Some(Box::new(attributes)), ..item(text) };
     on(queue, queue::Command::Put { item, timeout: NOW })
 }
 

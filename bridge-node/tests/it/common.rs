@@ -121,7 +121,7 @@ pub(crate) fn target(name: &str) -> Target {
 
 pub(crate) fn put(value: &'static str) -> Request {
     let payload = Payload::new(ContentType::Text, Bytes::from_static(value.as_bytes()));
-    let item = queue::NewItem { payload, key: Bytes::new() };
+    let item = queue::NewItem::new(payload);
     Request::Command(Command::Queue(target("q"), queue::Command::Put { item, timeout: Timeout::NOW }))
 }
 

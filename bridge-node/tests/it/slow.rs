@@ -90,7 +90,7 @@ impl Slow {
 
 fn large() -> Request {
     let payload = Payload::new(ContentType::Bytes, vec![7; ITEM_BYTES]);
-    let item = queue::NewItem { payload, key: Default::default() };
+    let item = queue::NewItem::new(payload);
     Request::Command(Command::Queue(target("q"), queue::Command::Put { item, timeout: Timeout::NOW }))
 }
 

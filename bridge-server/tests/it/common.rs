@@ -148,7 +148,7 @@ pub(crate) fn put(value: &'static str) -> pb::QueueServicePutRequest {
         content_type: "text/plain; charset=utf-8".into(),
         headers: Vec::new(),
     };
-    let item = Some(pb::NewItem { payload: Some(payload), key: Default::default() });
+    let item = Some(pb::NewItem { payload: Some(payload), ..Default::default() });
     pb::QueueServicePutRequest { queue: "q".into(), item, timeout: now(), ..Default::default() }
 }
 

@@ -40,7 +40,7 @@ async fn a_payload_beyond_the_limit_is_refused() {
     let mut c = connect(&server).await;
     let item = |bytes: usize| {
         let payload = pb::Payload { data: vec![0; bytes].into(), ..Default::default() };
-        let item = Some(pb::NewItem { payload: Some(payload), key: Default::default() });
+        let item = Some(pb::NewItem { payload: Some(payload), ..Default::default() });
         pb::QueueServicePutRequest { item, ..put("") }
     };
     c.queue.put(item(1_000)).await.unwrap();

@@ -16,7 +16,7 @@ const ITEMS: u64 = 200;
 fn large() -> pb::QueueServicePutRequest {
     let payload = pb::Payload { data: vec![7; ITEM_BYTES].into(), ..Default::default() };
     pb::QueueServicePutRequest {
-        item: Some(pb::NewItem { payload: Some(payload), key: Default::default() }),
+        item: Some(pb::NewItem { payload: Some(payload), ..Default::default() }),
         ..put("")
     }
 }
@@ -149,7 +149,7 @@ async fn a_slow_upload_keeps_its_session_alive() {
     slow.answer().await;
     let began = std::time::Instant::now();
     let payload = pb::Payload { data: vec![7; 200 << 10].into(), ..Default::default() };
-    let item = Some(pb::NewItem { payload: Some(payload), key: Default::default() });
+    let item = Some(pb::NewItem { payload: Some(payload), ..Default::default() });
     slow.ask(2, Body::QueuePut(pb::QueueServicePutRequest { item, ..put("") }));
     assert!(matches!(slow.answer().await.body, Some(Answer::QueuePut(_))));
     assert!(began.elapsed() > Duration::from_secs(2), "{:?}: that was not slow", began.elapsed());

@@ -245,7 +245,7 @@ async fn large_answers_come_in_frames() {
     let mut a = connect(&server).await.attach(1).await;
     let payload = |op: u8| pb::Payload { data: vec![op; 300 << 10].into(), ..Default::default() };
     for op in 1..=8u8 {
-        let item = Some(pb::NewItem { payload: Some(payload(op)), key: Default::default() });
+        let item = Some(pb::NewItem { payload: Some(payload(op)), ..Default::default() });
         a.ask(op.into(), Body::QueuePut(pb::QueueServicePutRequest { item, ..put("") }));
     }
     let mut answered = 0;

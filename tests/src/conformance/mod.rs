@@ -34,7 +34,7 @@ pub const ME: ParticipantId = ParticipantId(0);
 #[macro_export]
 macro_rules! conformance {
     ($url:path) => {
-        $crate::conformance!(@ $url, queue: fifo lifo priority full admitted empty join lease dead_letters batch
+        $crate::conformance!(@ $url, queue: fifo lifo priority full admitted empty join lease times dead_letters batch
             put_many browse remove purge shutdown options anonymous many_threads);
         $crate::conformance!(@ $url, event: wakes_all times_out pulse auto_reset);
         $crate::conformance!(@ $url, semaphore: in_line many_permits stale bounded signals drains limit holders);
@@ -65,10 +65,7 @@ pub fn connect(url: &str) -> Bridge {
 
 /// An item that says `text`.
 pub fn item(text: impl ToString) -> NewItem {
-    NewItem {
-        payload: Payload::new(ContentType::Text, Bytes::from(text.to_string().into_bytes())),
-        key: Bytes::new(),
-    }
+    NewItem::new(Payload::new(ContentType::Text, Bytes::from(text.to_string().into_bytes())))
 }
 
 /// What an item says.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bridge_client::queue::{Batch, Discipline, Mode, NewItem, Options, Reentry, Shelf};
+use bridge_client::queue::{Attributes, Batch, Discipline, Mode, NewItem, Options, Reentry, Shelf};
 use bridge_client::{Reason, Timeout};
 use bytes::Bytes;
 
@@ -114,6 +114,24 @@ pub fn lease(url: &str) {
     assert_eq!(text(&last), "b");
     good(queue.ack(ME, vec![last.token]));
     good(queue.join(ME, Timeout::NOW));
+}
+
+/// A delayed item is ready at its time; one with a time to live is not there for longer.
+pub fn times(url: &str) {
+    let queue = connect(url).queue(Some("q"), bounded(2)).unwrap();
+    let timed = |text, delay, ttl| {
+        let attributes = Some(Box::new(Attributes { delay, ttl }));
+        good(queue.put(ME, NewItem { attributes, ..item(text) }, Timeout::NOW));
+    };
+    timed("late", SHORT, None);
+    timed("gone", Duration::ZERO, Some(Duration::from_micros(1)));
+    assert_eq!(text(&good(queue.take(ME, Mode::Get, Batch::ONE, Timeout::After(LONG)))[0]), "late");
+    let figures = good(queue.describe(ME));
+    assert_eq!((figures.ready, figures.delayed, figures.expired), (0, 0, 1));
+    timed("later", LONG, None);
+    let delayed = good(queue.browse(ME, Shelf::Delayed, 10, None)).items;
+    assert!(delayed[0].ready_in.is_some_and(|left| left <= LONG && !left.is_zero()));
+    assert_eq!(try_get(&queue), Err(Reason::Empty));
 }
 
 /// What is rejected, or was delivered too often, goes to the dead letters.

@@ -172,7 +172,7 @@ fn large_payloads_in_both_directions_at_once() {
                 scope.spawn(|| {
                     for fill in 0..3u8 {
                         let payload = Payload::new(ContentType::Bytes, vec![fill; BYTES]);
-                        let item = NewItem { payload, key: Default::default() };
+                        let item = NewItem::new(payload);
                         queue.put(ME, item, Timeout::Never).finish().unwrap();
                     }
                 });

@@ -27,7 +27,7 @@ fn connect(url: &str) -> Bridge {
 
 fn item(number: u64) -> NewItem {
     let payload = Payload::new(ContentType::Bytes, number.to_be_bytes().to_vec());
-    NewItem { payload, key: Default::default() }
+    NewItem::new(payload)
 }
 
 fn number(delivery: &Delivery) -> u64 {

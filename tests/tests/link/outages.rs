@@ -177,7 +177,7 @@ fn what_does_not_fit_into_the_buffers_leaves_later() {
         let calls: Vec<_> = (0..ITEMS)
             .map(|_| {
                 let payload = Payload::new(ContentType::Bytes, vec![0; 256 << 10]);
-                queue.put(ME, NewItem { payload, key: Default::default() }, Timeout::Never)
+                queue.put(ME, NewItem::new(payload), Timeout::Never)
             })
             .collect();
         served.go_on();

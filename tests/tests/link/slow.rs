@@ -14,7 +14,7 @@ use super::*;
 const KIB: usize = 1 << 10;
 
 fn large(bytes: usize) -> NewItem {
-    NewItem { payload: Payload::new(ContentType::Bytes, vec![7; bytes]), key: Default::default() }
+    NewItem::new(Payload::new(ContentType::Bytes, vec![7; bytes]))
 }
 
 /// Forwards to the server, so many bytes every 30 ms on the way there, and keeps next to none meanwhile: a slow line.

@@ -28,7 +28,7 @@ fn anonymous(world: &mut World, options: queue::Options) -> Arc<Object> {
 }
 
 fn put(world: &mut World, object: &Arc<Object>) -> Arc<Slot> {
-    let item = queue::NewItem { payload: Payload::new(ContentType::Text, "a"), key: Default::default() };
+    let item = queue::NewItem::new(Payload::new(ContentType::Text, "a"));
     let put = queue::Command::Put { item, timeout: Timeout::NOW };
     let request = Request::Command(Command::Queue(object.target(), put));
     let now = world.now();

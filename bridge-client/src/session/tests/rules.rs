@@ -48,7 +48,7 @@ fn a_large_outbox_is_cut_into_frames() {
     let mut world = World::ready(1);
     for _ in 0..3 {
         let payload = bridge_core::Payload::new(Default::default(), vec![0; 300 << 10]);
-        let item = queue::NewItem { payload, key: Default::default() };
+        let item = queue::NewItem::new(payload);
         world.queue(0, queue::Command::Put { item, timeout: Timeout::NOW });
     }
     let now = world.now();

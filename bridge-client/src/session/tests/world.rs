@@ -295,7 +295,7 @@ impl World {
 
     pub(super) fn put(&mut self, client: usize, n: u64, timeout: Timeout) -> Arc<Slot> {
         let payload = Payload::new(ContentType::Bytes, Bytes::copy_from_slice(&n.to_be_bytes()));
-        let item = queue::NewItem { payload, key: Bytes::new() };
+        let item = queue::NewItem::new(payload);
         self.queue(client, queue::Command::Put { item, timeout })
     }
 

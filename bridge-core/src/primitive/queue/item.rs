@@ -6,10 +6,11 @@ use std::ops::Bound::{Excluded, Unbounded};
 use bytes::Bytes;
 use slab::Slab;
 
-use crate::command::queue::{Browsed, Cursor, Discipline, NewItem, Shelf};
+use crate::command::queue::{Attributes, Browsed, Cursor, Discipline, NewItem, Shelf};
 use crate::ids::ItemId;
 use crate::payload::Payload;
 use crate::primitive::queue::arrivals::Arrivals;
+use crate::primitive::queue::schedule::Alarm;
 use crate::time::Time;
 
 /// A place in the order of arrivals. That of a new arrival is its item's id; re-entry at the front of a queue
@@ -33,7 +34,24 @@ pub(crate) struct Item {
     pub(crate) crashes: u32,
     /// Somebody has seen it: its put cannot be withdrawn any more.
     pub(crate) seen: bool,
-    pub(crate) history: Option<Box<History>>,
+    /// What few items have: `None` costs nothing.
+    pub(crate) extra: Option<Box<Extra>>,
+}
+
+// Most items are plain: what only few have belongs into `Extra`.
+const _: () = assert!(size_of::<Item>() <= 160);
+
+/// What few items have.
+#[derive(Clone, Debug, Default, Hash)]
+pub(crate) struct Extra {
+    /// What its put asked for.
+    pub(crate) asked: Attributes,
+    pub(crate) expires_at: Option<Time>,
+    /// When it is READY, while it is DELAYED.
+    pub(crate) ready: Option<Alarm>,
+    /// When it expires, while it is READY or DELAYED.
+    pub(crate) expires: Option<Alarm>,
+    pub(crate) history: History,
 }
 
 /// What befell an item.
@@ -59,16 +77,26 @@ impl Item {
             attempts: 0,
             crashes: 0,
             seen: false,
-            history: None,
+            extra: new.attributes.map(|asked| Box::new(Extra { asked: *asked, ..Extra::default() })),
         }
     }
 
+    pub(crate) fn extra_mut(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
     pub(crate) fn history_mut(&mut self) -> &mut History {
-        self.history.get_or_insert_default()
+        &mut self.extra_mut().history
+    }
+
+    pub(crate) fn expires_at(&self) -> Option<Time> {
+        self.extra.as_ref().and_then(|extra| extra.expires_at)
     }
 
     pub(crate) fn browsed(&self, shelf: Shelf, now: Time) -> Browsed {
-        let history = self.history.as_deref();
+        let extra = self.extra.as_deref();
+        let history = extra.map(|extra| &extra.history);
+        let left = |alarm: Option<Alarm>| alarm.map(|(at, _)| at.since(now));
         Browsed {
             id: self.id,
             payload: self.payload.clone(),
@@ -76,6 +104,8 @@ impl Item {
             shelf,
             attempts: self.attempts + history.map_or(0, |history| history.earlier_attempts),
             age: now.since(self.enqueued_at),
+            ready_in: left(extra.and_then(|extra| extra.ready)),
+            expires_in: left(extra.and_then(|extra| extra.expires)),
             dead_reason: history.and_then(|history| history.dead_reason.clone()),
             last_error: history.and_then(|history| history.last_error.clone()),
             consumers: history.map_or_else(Vec::new, |history| history.consumers.clone()),

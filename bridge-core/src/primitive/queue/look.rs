@@ -3,7 +3,9 @@
 use crate::command::Reply as AnyReply;
 use crate::command::queue::{Cursor, Figures, Query, Reply, Shelf};
 use crate::error::Error;
+use crate::ids::ItemId;
 use crate::primitive::queue::Queue;
+use crate::primitive::queue::item::Arrival;
 use crate::time::Time;
 use crate::wait::{TicketKey, Want};
 use crate::world::World;
@@ -28,9 +30,11 @@ impl Queue {
         Figures {
             options: self.options(),
             ready: self.ready.len() as u64,
+            delayed: self.delayed.len() as u64,
             offered: (self.out.len() - self.leased) as u64,
             leased: self.leased as u64,
             dead: self.dead.len() as u64,
+            expired: self.expired,
             unfinished: self.unfinished(),
             waiting_to_get: self.takers.len() as u64,
             waiting_to_put: self.putters.len() as u64,
@@ -50,13 +54,20 @@ impl Queue {
         let dead_after = after.map_or(Unbounded, |cursor| Excluded(cursor.arrival));
         let mut items: Box<dyn Iterator<Item = usize>> = match shelf {
             Shelf::Ready => self.ready.after(after),
+            Shelf::Delayed => {
+                let after = after.map_or(Unbounded, |cursor| Excluded(ItemId(cursor.arrival as u64)));
+                Box::new(self.delayed.range((after, Unbounded)).map(|(_, item)| *item))
+            }
             Shelf::Dead => Box::new(self.dead.range((dead_after, Unbounded)).map(|(_, item)| *item)),
         };
         let page_size = page_size.min(world.limits.page_max) as usize;
         let page: Vec<usize> = items.by_ref().take(page_size).collect();
         let more = items.next().is_some();
         let last = page.last().filter(|_| more).map(|item| &world.items[*item]);
-        let next = last.map(|item| Cursor { key: item.key.clone(), arrival: item.arrival });
+        let next = last.map(|item| match shelf {
+            Shelf::Delayed => Cursor { key: Default::default(), arrival: item.id.0 as Arrival },
+            _ => Cursor { key: item.key.clone(), arrival: item.arrival },
+        });
         let items = page.into_iter().map(|item| world.items[item].browsed(shelf, now)).collect();
         Reply::Browsed { items, next }
     }
@@ -64,13 +75,15 @@ impl Queue {
     /// Every item that is in this queue.
     pub(crate) fn item_keys(&self) -> impl Iterator<Item = usize> {
         let out = self.out.iter().map(|(_, out)| out.item);
-        self.ready.iter().chain(out).chain(self.dead.values().copied())
+        let delayed = self.delayed.values().copied();
+        self.ready.iter().chain(delayed).chain(out).chain(self.dead.values().copied())
     }
 
     /// See the module's invariants.
     pub(super) fn check_queue(&self, world: &World) {
         self.ready.check();
         self.out.check();
+        self.check_schedule(world);
         assert_eq!(self.leased, self.out.iter().filter(|(_, out)| out.accepted).count(), "leased");
         assert_eq!(self.gotten_total, self.gotten.values().sum::<u64>(), "gotten_total");
         assert!(self.done_early <= self.put_and_not_gone(), "more is done than was put");
@@ -78,7 +91,7 @@ impl Queue {
         let want = |key: TicketKey| world.tickets[key].want.clone();
         if let Some((_, first)) = self.putters.first() {
             let Want::Put { items, .. } = want(first) else { panic!("a putter puts") };
-            let (room, maxsize) = (self.ready.len() as u64 + items.len() as u64, self.maxsize());
+            let (room, maxsize) = ((self.waiting_items() + items.len()) as u64, self.maxsize());
             assert!(maxsize > 0 && room > maxsize, "the first putter could be served");
         }
         assert!(

@@ -1,7 +1,7 @@
-//! Putting: room is what `maxsize` leaves beside the READY items. Blocked puts stand in line.
+//! Putting: room is what `maxsize` leaves beside the READY and DELAYED items. Blocked puts stand in line.
 
 use crate::command::Reply as AnyReply;
-use crate::command::queue::{Discipline, NewItem, Reply};
+use crate::command::queue::{Attributes, Discipline, NewItem, Reply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, ItemId};
 use crate::primitive::queue::Queue;
@@ -24,7 +24,7 @@ impl Queue {
         self.check_put(world, 1, bytes)?;
         if self.putters.nobody_present() && self.has_room(1) {
             let item = world.keep_item(item);
-            return done(AnyReply::Queue(Reply::Put(self.admit(world, item))));
+            return done(AnyReply::Queue(Reply::Put(self.admit(me, world, item))));
         }
         self.park_put(me, world, caller, [item], false, timeout)
     }
@@ -50,7 +50,7 @@ impl Queue {
         if self.putters.nobody_present() && self.has_room(count) {
             let admit = |item| {
                 let item = world.keep_item(item);
-                self.admit(world, item)
+                self.admit(me, world, item)
             };
             return done(AnyReply::Queue(Reply::PutMany(items.into_iter().map(admit).collect())));
         }
@@ -80,6 +80,9 @@ impl Queue {
     fn check_item(&self, world: &World, item: &NewItem) -> Result<u64, Error> {
         let bytes = item.payload.bytes_retained();
         world.check_payload(&item.payload, bytes)?;
+        if let Some(attributes) = &item.attributes {
+            check_attributes(attributes)?;
+        }
         if item.key.is_empty() {
             return Ok(bytes);
         }
@@ -119,17 +122,24 @@ impl Queue {
 
     fn has_room(&self, count: usize) -> bool {
         let maxsize = self.maxsize();
-        maxsize == 0 || (self.ready.len() + count) as u64 <= maxsize
+        maxsize == 0 || (self.waiting_items() + count) as u64 <= maxsize
     }
 
-    /// Makes an item READY as a new arrival.
-    fn admit(&mut self, world: &mut World, item: usize) -> ItemId {
+    /// An item comes in as a new arrival.
+    fn admit(&mut self, me: Handle, world: &mut World, item: usize) -> ItemId {
         let number = world.number();
         let admitted = &mut world.items[item];
         admitted.id = ItemId(number);
         admitted.arrival = number as Arrival;
         admitted.enqueued_at = world.now;
-        self.ready.insert(item, admitted);
+        if admitted.extra.is_none() {
+            self.ready.insert(item, admitted);
+            return ItemId(number);
+        }
+        let extra = admitted.extra_mut();
+        extra.expires_at = extra.asked.ttl.map(|ttl| world.now + ttl);
+        let delay = extra.asked.delay;
+        self.shelve(me, world, item, delay);
         ItemId(number)
     }
 
@@ -145,7 +155,7 @@ impl Queue {
         self.putters.leave(place);
         let Some(ticket) = world.unpark(key) else { return false };
         let Want::Put { items, many } = ticket.want else { return false };
-        let mut ids = items.into_iter().map(|item| self.admit(world, item));
+        let mut ids = items.into_iter().map(|item| self.admit(me, world, item));
         let reply = match many {
             true => Reply::PutMany(ids.collect()),
             false => Reply::Put(ids.next().unwrap_or(ItemId(0))),
@@ -156,23 +166,37 @@ impl Queue {
 
     /// Takes back what a put brought, if nobody has seen any of it.
     pub(crate) fn withdraw(&mut self, world: &mut World, ids: &[ItemId]) -> bool {
-        let found = |id: &ItemId| self.ready.find(*id).filter(|item| !world.items[*item].seen);
+        let found = |id: &ItemId| self.find_waiting(*id).filter(|item| !world.items[*item].seen);
         let Some(items) = ids.iter().map(found).collect::<Option<Vec<_>>>() else { return false };
         for item in items {
-            self.ready.remove(&world.items[item]);
+            self.unshelve(world, item);
             world.drop_item(item);
         }
         true
     }
 
+    /// The READY or DELAYED item of that id.
+    pub(super) fn find_waiting(&self, id: ItemId) -> Option<usize> {
+        self.ready.find(id).or_else(|| self.delayed.get(&id).copied())
+    }
+
     pub(super) fn full(&self) -> Error {
-        let (ready, maxsize) = (self.ready.len(), self.maxsize());
-        let message =
-            format!("no room within the time given: {ready} items are READY and maxsize is {maxsize}");
+        let (ready, delayed, maxsize) = (self.ready.len(), self.delayed.len(), self.maxsize());
+        let delayed = if delayed > 0 { format!(", {delayed} are DELAYED") } else { String::new() };
+        let message = format!(
+            "no room within the time given: {ready} items are READY{delayed} and maxsize is {maxsize}"
+        );
         Error::new(Reason::Full, message)
     }
 
     pub(super) fn is_shut_down(&self) -> Error {
         Error::new(Reason::ShutDown, "the queue has been shut down")
     }
+}
+
+fn check_attributes(attributes: &Attributes) -> Result<(), Error> {
+    if attributes.ttl.is_some_and(|ttl| ttl.is_zero()) {
+        return Err(Error::invalid("ttl", "ttl is 0; give more, or none for an item that does not expire"));
+    }
+    Ok(())
 }

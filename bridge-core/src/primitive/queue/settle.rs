@@ -190,6 +190,7 @@ impl Queue {
         letter.history_mut().earlier_attempts += attempts;
         (letter.crashes, letter.seen) = (0, false);
         (letter.arrival, letter.enqueued_at) = (arrival, now);
+        letter.extra_mut().expires_at = None;
         match self.shut {
             Some(_) => self.keep_dead(world, item),
             None => self.ready.insert(item, &world.items[item]),

@@ -1,7 +1,7 @@
 //! Shutting down, as CPython 3.13's `queue.Queue.shutdown`, with leases.
 //!
-//! Gracefully: puts end at once; takes end when nothing is READY, OFFERED to others, or LEASED by a participant
-//! that does not itself wait here. Immediately: what is READY is dropped, and what returns later is DEAD.
+//! Gracefully: puts end at once; takes end when nothing is READY, DELAYED, OFFERED to others, or LEASED by a participant
+//! that does not itself wait here. Immediately: what is READY or DELAYED is dropped, and what returns later is DEAD.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ impl Queue {
         }
         if immediate {
             self.shut = Some(Shut::Immediately);
-            self.drop_ready(world);
+            self.drop_waiting(world);
             for key in self.takers.clear() {
                 let error = self.is_shut_down();
                 conclude(world, key, Err(error));
@@ -43,6 +43,7 @@ impl Queue {
         let me = participant(caller);
         match self.shut {
             Some(Shut::Immediately) => true,
+            _ if !self.delayed.is_empty() => false,
             _ if self.out.is_empty() => true,
             _ => {
                 let mut waiting = self.who_waits(world);
@@ -78,7 +79,7 @@ impl Queue {
 
     /// Ends the takes for which nothing can come any more, and says whether there were any.
     pub(super) fn end_takers(&mut self, me: Handle, world: &mut World) -> bool {
-        if self.takers.is_empty() {
+        if self.takers.is_empty() || !self.delayed.is_empty() {
             return false;
         }
         let Some(awaited) = self.awaited(&self.who_waits(world)) else { return false };
@@ -101,10 +102,14 @@ impl Queue {
         ended
     }
 
-    /// Drops what is READY and says how many.
-    pub(super) fn drop_ready(&mut self, world: &mut World) -> u64 {
-        let all = self.ready.clear();
-        all.iter().for_each(|item| drop(world.drop_item(*item)));
+    /// Drops what is READY or DELAYED and says how many.
+    pub(super) fn drop_waiting(&mut self, world: &mut World) -> u64 {
+        let mut all = self.ready.clear();
+        all.extend(std::mem::take(&mut self.delayed).into_values());
+        for item in &all {
+            self.forget_times(world, *item);
+            world.drop_item(*item);
+        }
         all.len() as u64
     }
 
@@ -116,8 +121,8 @@ impl Queue {
         }
         let mut removed = Vec::new();
         for id in ids {
-            let Some(item) = self.ready.find(*id) else { continue };
-            self.ready.remove(&world.items[item]);
+            let Some(item) = self.find_waiting(*id) else { continue };
+            self.unshelve(world, item);
             world.drop_item(item);
             removed.push(*id);
         }

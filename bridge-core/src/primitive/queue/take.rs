@@ -1,5 +1,7 @@
 //! Taking: one atomic step, single or in batches; what is granted is out under a token until it is settled.
 
+use std::time::Duration;
+
 use crate::command::queue::{Batch, Delivery, Mode, Reply, Taken};
 use crate::command::{Mode as SessionMode, Reply as AnyReply};
 use crate::error::{Error, Reason};
@@ -59,7 +61,7 @@ impl Queue {
     /// No more can come before something is taken.
     fn is_at_bound(&self) -> bool {
         let maxsize = self.maxsize();
-        maxsize > 0 && self.ready.len() as u64 >= maxsize
+        maxsize > 0 && self.delayed.is_empty() && self.ready.len() as u64 >= maxsize
     }
 
     /// How many items a batch that has not waited gets.
@@ -146,6 +148,9 @@ impl Queue {
         let mut deliveries = Vec::with_capacity(count);
         for token in (first..).map(Token).take(count) {
             let Some(item) = self.ready.pop(&world.items) else { break };
+            if world.items[item].extra.is_some() {
+                self.forget_times(world, item);
+            }
             if is_final && mode == Mode::Get {
                 let Some(item) = world.drop_item(item) else { continue };
                 deliveries.push(delivery_of(item, token, since));
@@ -223,7 +228,10 @@ impl Queue {
     pub(super) fn put_back(&mut self, me: Handle, world: &mut World, item: usize) {
         match self.shut {
             Some(Shut::Immediately) => self.bury(me, world, item, "SHUT_DOWN".into()),
-            _ => self.ready.insert(item, &world.items[item]),
+            _ if world.items[item].expires_at().is_some_and(|at| at <= world.now) => {
+                self.expire_item(me, world, item);
+            }
+            _ => self.shelve(me, world, item, Duration::ZERO),
         }
     }
 

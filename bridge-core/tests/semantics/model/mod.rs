@@ -76,6 +76,17 @@ pub(super) trait Naive {
 
     fn session_over(&mut self, who: Who);
 
+    /// It is `now`.
+    fn tick(&mut self, _now: Time) {}
+
+    /// When something of its own happens next.
+    fn due(&self) -> Option<Time> {
+        None
+    }
+
+    /// That happens.
+    fn happen(&mut self) {}
+
     /// Compares the figures.
     fn compare(&self, space: &Space, who: SessionKey);
 }
@@ -162,6 +173,7 @@ pub(super) fn run<N: Naive>(mode: Mode, naive: N, declare: Command, events: Vec<
         told: Vec::new(),
         next_op: 1000,
     };
+    test.naive.tick(test.space.now);
     for event in events {
         test.event(&event);
         test.naive.compare(&test.space, test.keys[0]);
@@ -259,15 +271,21 @@ impl<N: Naive> Test<N> {
 
     /// Serves whoever can be served, from the front, until nobody can.
     fn settle(&mut self) {
-        self.settle_those(true);
-        self.settle_those(false);
+        self.settle_those(|naive, want| naive.settles_everyone(want));
+        loop {
+            self.settle_those(|naive, want| !naive.settles_everyone(want) && naive.gives(want));
+            if !self.settle_those(|naive, want| !naive.settles_everyone(want) && !naive.gives(want)) {
+                break;
+            }
+        }
     }
 
-    /// First what ends for everyone, then what is given to one after the other.
-    fn settle_those(&mut self, for_everyone: bool) {
-        let mut index = 0;
+    /// First what ends for everyone, then what is given to one after the other, then what comes in; whether there was
+    /// any.
+    fn settle_those(&mut self, is_one: impl Fn(&N, &N::Want) -> bool) -> bool {
+        let (mut index, mut any) = (0, false);
         while index < self.waiting.len() {
-            if self.naive.settles_everyone(&self.waiting[index].want) != for_everyone {
+            if !is_one(&self.naive, &self.waiting[index].want) {
                 index += 1;
                 continue;
             }
@@ -278,11 +296,12 @@ impl<N: Naive> Test<N> {
                 Some((text, grant)) => {
                     self.waiting.remove(index);
                     self.tell(who, op, text, grant, true);
-                    index = 0;
+                    (index, any) = (0, true);
                 }
                 None => index += 1,
             }
         }
+        any
     }
 
     fn tell(&mut self, who: Who, op: Op, text: String, grant: Option<N::Grant>, parked: bool) {
@@ -360,9 +379,17 @@ impl<N: Naive> Test<N> {
 
     fn time_out(&mut self) {
         let now = self.space.now;
+        self.naive.tick(now);
         loop {
             let due = self.waiting.iter().enumerate().filter_map(|(index, w)| Some((w.deadline?, index)));
-            let Some((_, index)) = due.filter(|(deadline, _)| *deadline <= now).min() else { return };
+            let due = due.filter(|(deadline, _)| *deadline <= now).min();
+            let own = self.naive.due().filter(|own| *own <= now);
+            if own.is_some_and(|own| due.is_none_or(|(deadline, _)| own < deadline)) {
+                self.naive.happen();
+                self.settle();
+                continue;
+            }
+            let Some((_, index)) = due else { return };
             let Waiting { who, op, want, .. } = self.waiting.remove(index);
             self.tell(who, op, self.naive.timed_out(&want).into(), None, true);
             self.settle();

@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
-use bridge_core::Timeout;
+use std::time::Duration;
+
 use bridge_core::command;
 use bridge_core::command::queue::{
-    Batch, Command as Do, Discipline, Mode as Take, NewItem, Options, Reentry, Reply,
+    Attributes, Batch, Command as Do, Discipline, Mode as Take, NewItem, Options, Reentry, Reply,
 };
 use bridge_core::ids::{SessionKey, Token};
+use bridge_core::{Time, Timeout};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -17,6 +19,7 @@ use crate::support::*;
 #[derive(Clone, Debug, PartialEq)]
 enum State {
     Ready,
+    Delayed,
     Out { who: Who, mode: Take, accepted: bool },
     Dead,
 }
@@ -29,6 +32,17 @@ struct Item {
     state: State,
     attempts: u32,
     seen: bool,
+    expires_at: Option<Time>,
+    /// When it is READY, and when it expires, and since when that is known.
+    ready: Option<(Time, u64)>,
+    expires: Option<(Time, u64)>,
+}
+
+/// Delay and time to live. They end between whole seconds: no wait does at the same time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Times {
+    delay: Option<Duration>,
+    ttl: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +57,9 @@ struct Queue {
     gotten: [u64; 3],
     lost: u64,
     early: u64,
+    expired: u64,
+    now: Time,
+    known: u64,
     /// The engine's latest token of each label.
     tokens: Vec<Option<Token>>,
     /// Sessions by age.
@@ -51,14 +68,14 @@ struct Queue {
 
 #[derive(Clone, Debug)]
 enum Want {
-    Put(Vec<(usize, u8)>),
+    Put(Vec<(usize, u8, Times)>),
     Take { mode: Take, max: usize, min: usize },
     Join,
 }
 
 #[derive(Clone, Debug)]
 enum Step {
-    Put(u8, Timeout),
+    Put(u8, Times, Timeout),
     PutMany(Vec<u8>, Timeout),
     Take { mode: Take, max: u32, min: u32, timeout: Timeout },
     Ack(Index),
@@ -86,6 +103,24 @@ impl Queue {
         self.items.iter().filter(|item| item.state == State::Ready).count()
     }
 
+    fn delayed(&self) -> usize {
+        self.items.iter().filter(|item| item.state == State::Delayed).count()
+    }
+
+    /// An item waits, for the first time or again.
+    fn shelve(&mut self, label: usize, delay: Option<Duration>) {
+        self.known += 2;
+        let (now, known) = (self.now, self.known);
+        let Some(item) = self.item(label) else { return };
+        if item.expires_at.is_some_and(|at| at <= now) {
+            self.expired += 1;
+            return self.gone(label);
+        }
+        item.state = if delay.is_some() { State::Delayed } else { State::Ready };
+        item.ready = delay.map(|delay| (now + delay, known));
+        item.expires = item.expires_at.map(|at| (at, known + 1));
+    }
+
     fn present(&self) -> u64 {
         let here = self.items.iter().filter(|item| item.state != State::Dead).count() as u64;
         here + self.gotten.iter().sum::<u64>() + self.lost
@@ -103,6 +138,17 @@ impl Queue {
             Discipline::Priority => (item.key, item.arrival),
         });
         best.expect("one is ready").0
+    }
+
+    /// When something happens to which item next, and whether it expires.
+    fn next_moment(&self) -> Option<(Time, u64, usize, bool)> {
+        let waiting = self.items.iter().filter(|i| matches!(i.state, State::Ready | State::Delayed));
+        let moments = waiting.flat_map(|item| {
+            let ready = item.ready.filter(|_| item.state == State::Delayed);
+            let ready = ready.map(|(at, known)| (at, known, item.label, false));
+            ready.into_iter().chain(item.expires.map(|(at, known)| (at, known, item.label, true)))
+        });
+        moments.min()
     }
 
     fn arrival(&mut self) -> i64 {
@@ -124,7 +170,10 @@ impl Queue {
         let max = self.max_deliveries;
         let Some(item) = self.item(label) else { return };
         item.attempts += 1;
-        item.state = if max > 0 && item.attempts >= max { State::Dead } else { State::Ready };
+        match max > 0 && item.attempts >= max {
+            true => item.state = State::Dead,
+            false => self.shelve(label, None),
+        }
         self.clamp();
     }
 
@@ -144,16 +193,22 @@ impl Naive for Queue {
     type Step = Step;
 
     fn command(&self, who: Who, step: &Step) -> Option<command::Command> {
-        let new = |label: usize, key: u8| {
+        let new = |label: usize, key: u8, times: Times| {
             let key = if self.discipline == Discipline::Priority { vec![key] } else { Vec::new() };
-            NewItem { payload: payload(&label_text(label)), key: key.into() }
+            let Times { delay, ttl } = times;
+            let attributes = Attributes { delay: delay.unwrap_or_default(), ttl };
+            let attributes = (delay.is_some() || ttl.is_some()).then(|| Box::new(attributes));
+            NewItem { attributes, key: key.into(), ..NewItem::new(payload(&label_text(label))) }
         };
         let token = |index| Some(self.tokens[self.leased(who, index)?].expect("it was delivered"));
         let command = match step {
-            Step::Put(key, timeout) => Do::Put { item: new(self.labels, *key), timeout: *timeout },
+            Step::Put(key, times, timeout) => {
+                Do::Put { item: new(self.labels, *key, *times), timeout: *timeout }
+            }
             Step::PutMany(keys, _) if self.maxsize > 0 && keys.len() > self.maxsize => return None,
             Step::PutMany(keys, timeout) => {
-                let items = keys.iter().enumerate().map(|(n, key)| new(self.labels + n, *key));
+                let items =
+                    keys.iter().enumerate().map(|(n, key)| new(self.labels + n, *key, Times::default()));
                 Do::PutMany { items: items.collect(), timeout: *timeout }
             }
             Step::Take { mode, max, min, timeout } => {
@@ -173,15 +228,16 @@ impl Naive for Queue {
     }
 
     fn want(&mut self, step: &Step) -> Option<(Want, Timeout, bool)> {
-        let mut new = |key: &u8| {
+        let mut new = |key: &u8, times: Times| {
             self.labels += 1;
             self.tokens.push(None);
-            (self.labels - 1, *key)
+            (self.labels - 1, *key, times)
         };
         match step {
-            Step::Put(key, timeout) => Some((Want::Put(vec![new(key)]), *timeout, false)),
+            Step::Put(key, times, timeout) => Some((Want::Put(vec![new(key, *times)]), *timeout, false)),
             Step::PutMany(keys, timeout) => {
-                Some((Want::Put(keys.iter().map(new).collect()), *timeout, false))
+                let new = keys.iter().map(|key| new(key, Times::default()));
+                Some((Want::Put(new.collect()), *timeout, false))
             }
             Step::Take { mode, max, min, timeout } => {
                 let (max, min) = (*max as usize, *min.min(max) as usize);
@@ -237,8 +293,8 @@ impl Naive for Queue {
                 "Queue(TaskDone)".into()
             }
             Step::Purge => {
-                let purged = self.ready();
-                self.items.retain(|item| item.state != State::Ready);
+                let purged = self.ready() + self.delayed();
+                self.items.retain(|item| !matches!(item.state, State::Ready | State::Delayed));
                 self.clamp();
                 format!("Queue(Purged({purged}))")
             }
@@ -249,15 +305,15 @@ impl Naive for Queue {
 
     fn serve(&mut self, who: Who, want: &Want, ahead: &[Want]) -> Option<(String, Option<Vec<usize>>)> {
         let ready = self.ready();
-        let at_bound = self.maxsize > 0 && ready >= self.maxsize;
+        let at_bound = self.maxsize > 0 && self.delayed() == 0 && ready >= self.maxsize;
         match want {
             Want::Join => (self.unfinished() == 0).then(|| ("joined".into(), None)),
             Want::Put(new) => {
                 let blocked = ahead.iter().any(|want| matches!(want, Want::Put(_)));
-                if blocked || self.maxsize > 0 && ready + new.len() > self.maxsize {
+                if blocked || self.maxsize > 0 && ready + self.delayed() + new.len() > self.maxsize {
                     return None;
                 }
-                for (label, key) in new {
+                for (label, key, times) in new {
                     let arrival = self.arrival();
                     let item = Item {
                         label: *label,
@@ -266,11 +322,15 @@ impl Naive for Queue {
                         state: State::Ready,
                         attempts: 0,
                         seen: false,
+                        expires_at: times.ttl.map(|ttl| self.now + ttl),
+                        ready: None,
+                        expires: None,
                     };
                     self.items.push(item);
+                    self.shelve(*label, times.delay);
                 }
                 let text = match new.as_slice() {
-                    [(label, _)] => format!("put {}", label_text(*label)),
+                    [(label, ..)] => format!("put {}", label_text(*label)),
                     many => format!("put {} from {}", many.len(), label_text(many[0].0)),
                 };
                 Some((text, None))
@@ -329,6 +389,7 @@ impl Naive for Queue {
         for label in grant {
             if let Some(item) = self.item(*label) {
                 item.state = State::Ready;
+                self.shelve(*label, None);
             }
         }
     }
@@ -336,7 +397,8 @@ impl Naive for Queue {
     fn withdraw(&mut self, text: &str) -> bool {
         let Some(labels) = labels_put(text) else { return false };
         let mine = |item: &Item| labels.contains(&item.label);
-        let fresh = |item: &&Item| mine(item) && item.state == State::Ready && !item.seen;
+        let fresh =
+            |item: &&Item| mine(item) && matches!(item.state, State::Ready | State::Delayed) && !item.seen;
         let found = self.items.iter().filter(fresh).count();
         if found != labels.len() {
             return false;
@@ -364,6 +426,25 @@ impl Naive for Queue {
         self.age.push(who);
     }
 
+    fn tick(&mut self, now: Time) {
+        self.now = now;
+    }
+
+    fn due(&self) -> Option<Time> {
+        self.next_moment().map(|(at, ..)| at)
+    }
+
+    fn happen(&mut self) {
+        let Some((_, _, label, expires)) = self.next_moment() else { return };
+        if expires {
+            self.expired += 1;
+            return self.gone(label);
+        }
+        if let Some(item) = self.item(label) {
+            item.state = State::Ready;
+        }
+    }
+
     fn compare(&self, space: &Space, who: SessionKey) {
         let figures = space.queue(who, "q");
         let count = |accepted: bool| {
@@ -373,14 +454,21 @@ impl Naive for Queue {
         let dead = self.items.iter().filter(|item| item.state == State::Dead).count() as u64;
         let engine = (figures.ready, figures.offered, figures.leased, figures.dead, figures.unfinished);
         assert_eq!(engine, (self.ready() as u64, count(false), count(true), dead, self.unfinished()));
+        assert_eq!((figures.delayed, figures.expired), (self.delayed() as u64, self.expired));
     }
+}
+
+fn times() -> impl Strategy<Value = Times> {
+    let some =
+        || prop::option::weighted(0.3, (0_u64..6).prop_map(|n| Duration::from_millis(1_000 * n + 500)));
+    (some(), some()).prop_map(|(delay, ttl)| Times { delay, ttl })
 }
 
 fn steps() -> impl Strategy<Value = Step> {
     let mode = || prop_oneof![Just(Take::Get), Just(Take::Lease)];
     let reentry = prop_oneof![Just(Reentry::Place), Just(Reentry::Front), Just(Reentry::Back)];
     prop_oneof![
-        6 => (0_u8..3, timeouts()).prop_map(|(key, timeout)| Step::Put(key, timeout)),
+        6 => (0_u8..3, times(), timeouts()).prop_map(|(key, times, timeout)| Step::Put(key, times, timeout)),
         2 => (prop::collection::vec(0_u8..3, 2..4), timeouts()).prop_map(|(keys, t)| Step::PutMany(keys, t)),
         6 => (mode(), timeouts())
             .prop_map(|(mode, timeout)| Step::Take { mode, max: 1, min: 1, timeout }),
