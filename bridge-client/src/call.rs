@@ -242,7 +242,7 @@ impl<T> Deref for Granted<T> {
 /// Whether a request changes something that an engine does not take back with the session: without its answer its
 /// outcome is unknown.
 pub(crate) fn gives(request: &Request) -> bool {
-    use bridge_core::command::{Command, event, list, lock, queue, rwlock, semaphore, value};
+    use bridge_core::command::{Command, condition, event, list, lock, queue, rwlock, semaphore, value};
     match request {
         Request::Query(_) => false,
         Request::Command(Command::Queue(_, command)) => !matches!(
@@ -258,6 +258,9 @@ pub(crate) fn gives(request: &Request) -> bool {
         ),
         Request::Command(Command::Lock(_, command)) => matches!(command, lock::Command::Release { .. }),
         Request::Command(Command::RwLock(_, command)) => matches!(command, rwlock::Command::Release { .. }),
+        Request::Command(Command::Condition(_, command)) => {
+            matches!(command, condition::Command::Notify { .. })
+        }
         Request::Command(Command::Value(_, command) | Command::Dict(_, command)) => {
             !matches!(command, value::Command::Declare(_) | value::Command::Watch { .. })
         }

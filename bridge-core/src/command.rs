@@ -3,6 +3,7 @@
 //! A [`Command`] changes something and is journaled; a [`Query`] reads and is not. Both are answered with a
 //! [`Reply`]. Each primitive has its own file here, as everywhere.
 
+pub mod condition;
 pub mod event;
 pub mod list;
 pub mod lock;
@@ -30,6 +31,8 @@ pub enum Command {
     Lock(Target, lock::Command),
     /// To a read-write lock.
     RwLock(Target, rwlock::Command),
+    /// To a condition.
+    Condition(Target, condition::Command),
     /// To a value.
     Value(Target, value::Command),
     /// To a list.
@@ -60,6 +63,8 @@ pub enum Query {
     Lock(Target, lock::Query),
     /// About a read-write lock.
     RwLock(Target, rwlock::Query),
+    /// About a condition.
+    Condition(Target, condition::Query),
     /// About a value.
     Value(Target, value::Query),
     /// About a list.
@@ -77,6 +82,7 @@ impl Command {
             Command::Semaphore(target, _) => Some((Kind::Semaphore, target)),
             Command::Lock(target, _) => Some((Kind::Lock, target)),
             Command::RwLock(target, _) => Some((Kind::RwLock, target)),
+            Command::Condition(target, _) => Some((Kind::Condition, target)),
             Command::Value(target, _) => Some((Kind::Value, target)),
             Command::List(target, _) => Some((Kind::List, target)),
             Command::Dict(target, _) => Some((Kind::Dict, target)),
@@ -95,6 +101,7 @@ impl Query {
             Query::Semaphore(target, _) => (Kind::Semaphore, target),
             Query::Lock(target, _) => (Kind::Lock, target),
             Query::RwLock(target, _) => (Kind::RwLock, target),
+            Query::Condition(target, _) => (Kind::Condition, target),
             Query::Value(target, _) => (Kind::Value, target),
             Query::List(target, _) => (Kind::List, target),
             Query::Dict(target, _) => (Kind::Dict, target),
@@ -129,6 +136,7 @@ impl Request {
                 | Command::Semaphore(target, _)
                 | Command::Lock(target, _)
                 | Command::RwLock(target, _)
+                | Command::Condition(target, _)
                 | Command::Value(target, _)
                 | Command::List(target, _)
                 | Command::Dict(target, _)
@@ -141,6 +149,7 @@ impl Request {
                 | Query::Semaphore(target, _)
                 | Query::Lock(target, _)
                 | Query::RwLock(target, _)
+                | Query::Condition(target, _)
                 | Query::Value(target, _)
                 | Query::List(target, _)
                 | Query::Dict(target, _),
@@ -163,9 +172,12 @@ pub enum Reply {
     Lock(lock::Reply),
     /// From a read-write lock.
     RwLock(rwlock::Reply),
+    /// From a condition.
+    Condition(condition::Reply),
     /// From a value, list or dict.
     Value(value::Reply),
-    /// True: the command ended as CANCELLED. False: it had ended otherwise, as its own answer says.
+    /// True: the command ended as CANCELLED. False: it had ended otherwise, as its own answer says; or it is the wait of
+    /// a condition, which ends with its lock.
     Cancelled(bool),
     /// The session does not use the object.
     Discarded,
@@ -188,6 +200,7 @@ impl Reply {
             }
             Reply::Lock(reply) => matches!(reply, lock::Reply::Acquired(_)),
             Reply::RwLock(reply) => matches!(reply, rwlock::Reply::Acquired(_)),
+            Reply::Condition(reply) => matches!(reply, condition::Reply::Waited { .. }),
             Reply::Value(_) | Reply::Cancelled(_) | Reply::Discarded | Reply::Shared => false,
         }
     }

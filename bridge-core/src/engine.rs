@@ -1,6 +1,7 @@
 //! The engine: `(state, now, input) -> effects`.
 
 mod check;
+mod conditions;
 mod lifetime;
 mod sessions;
 
@@ -86,6 +87,10 @@ impl Engine {
             (_, Query::Lock(_, query)) => Ok(Lock::default().query(world, now, query)),
             (Some(State::RwLock(rwlock)), Query::RwLock(_, query)) => Ok(rwlock.query(world, now, query)),
             (_, Query::RwLock(_, query)) => Ok(RwLock::default().query(world, now, query)),
+            (Some(State::Condition(condition)), Query::Condition(..)) => {
+                self.describe_condition(Some(condition))
+            }
+            (_, Query::Condition(..)) => self.describe_condition(None),
             (
                 Some(State::Value(values) | State::Dict(values)),
                 Query::Value(_, query) | Query::Dict(_, query),
@@ -166,6 +171,7 @@ impl Engine {
             Command::Cancel(target) => self.cancel(&caller, *target),
             Command::Discard(kind, target) => self.discard(&caller, *kind, target),
             Command::Share(kind, target) => self.share(&caller, *kind, target),
+            Command::Condition(target, command) => self.run_condition(&caller, target, command),
             _ => self.run(&caller, command),
         }
     }
@@ -222,7 +228,9 @@ impl Engine {
                 State::Dict(values) => values.command(handle, world, caller, command),
                 _ => Err(object_gone()),
             },
-            Command::Cancel(_) | Command::Discard(..) | Command::Share(..) => Err(object_gone()),
+            Command::Condition(..) | Command::Cancel(_) | Command::Discard(..) | Command::Share(..) => {
+                Err(object_gone())
+            }
         };
         match step {
             Err(error) => {
@@ -299,7 +307,14 @@ impl Engine {
         let entry = self.world.sessions.get(caller.session).and_then(|session| session.ops.get(&target));
         let mut freed = None;
         match entry {
-            Some(Entry::Waiting(key)) => freed = self.withdraw_ticket(*key, cancelled()),
+            Some(Entry::Waiting(key)) => {
+                let key = *key;
+                if let Some(object) = self.goes_on(key) {
+                    self.world.answer(caller, Ok(Reply::Cancelled(false)));
+                    return self.serve(object);
+                }
+                freed = self.withdraw_ticket(key, cancelled());
+            }
             Some(Entry::Answered { outcome: Ok(Reply::Queue(reply)), queue: Some(handle) }) => {
                 let ids = match reply {
                     queue::Reply::Put(id) => std::slice::from_ref(id),
@@ -321,6 +336,13 @@ impl Engine {
         if let Some(object) = freed {
             self.serve(object);
         }
+    }
+
+    /// Whether the ticket goes on when its caller withdraws it, to an answer of its own; says at which object.
+    fn goes_on(&mut self, key: TicketKey) -> Option<Handle> {
+        let object = self.world.tickets.get(key)?.object;
+        let (primitive, world) = self.parts(object)?;
+        primitive.goes_on(key, world).then_some(object)
     }
 
     /// Ends a waiting ticket with an error and says at which object.

@@ -140,6 +140,8 @@ pub enum Kind {
     Lock,
     /// One writer, or many readers.
     RwLock,
+    /// Waiting for a notification, with a lock.
+    Condition,
     /// One value.
     Value,
     /// Values by index.
@@ -150,12 +152,13 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Queue,
         Kind::Event,
         Kind::Semaphore,
         Kind::Lock,
         Kind::RwLock,
+        Kind::Condition,
         Kind::Value,
         Kind::List,
         Kind::Dict,
@@ -170,6 +173,7 @@ impl fmt::Display for Kind {
             Kind::Semaphore => "semaphore",
             Kind::Lock => "lock",
             Kind::RwLock => "rwlock",
+            Kind::Condition => "condition",
             Kind::Value => "value",
             Kind::List => "list",
             Kind::Dict => "dict",

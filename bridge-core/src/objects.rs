@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Kind, Name, Target};
 use crate::primitive::Primitive;
+use crate::primitive::condition::Condition;
 use crate::primitive::event::Event;
 use crate::primitive::list::List;
 use crate::primitive::lock::Lock;
@@ -42,6 +43,11 @@ impl Named {
     /// One more session uses it.
     pub(crate) fn begin_use(&mut self, timers: &mut Timers) {
         self.users += 1;
+        self.stay(timers);
+    }
+
+    /// It does not go for want of users.
+    pub(crate) fn stay(&mut self, timers: &mut Timers) {
         if let Some((at, place)) = self.shared.as_mut().and_then(|shared| shared.goes.take()) {
             timers.clear(at, place, Due::Unused);
         }
@@ -56,6 +62,7 @@ pub(crate) enum State {
     Semaphore(Box<Semaphore>),
     Lock(Box<Lock>),
     RwLock(Box<RwLock>),
+    Condition(Box<Condition>),
     Value(Box<Values>),
     List(Box<List>),
     Dict(Box<Values>),
@@ -69,6 +76,7 @@ impl State {
             Kind::Semaphore => State::Semaphore(Box::default()),
             Kind::Lock => State::Lock(Box::default()),
             Kind::RwLock => State::RwLock(Box::default()),
+            Kind::Condition => State::Condition(Box::default()),
             Kind::Value => State::Value(Box::default()),
             Kind::List => State::List(Box::default()),
             Kind::Dict => State::Dict(Box::default()),
@@ -82,6 +90,7 @@ impl State {
             State::Semaphore(_) => Kind::Semaphore,
             State::Lock(_) => Kind::Lock,
             State::RwLock(_) => Kind::RwLock,
+            State::Condition(_) => Kind::Condition,
             State::Value(_) => Kind::Value,
             State::List(_) => Kind::List,
             State::Dict(_) => Kind::Dict,
@@ -95,6 +104,7 @@ impl State {
             State::Semaphore(semaphore) => &**semaphore,
             State::Lock(lock) => &**lock,
             State::RwLock(rwlock) => &**rwlock,
+            State::Condition(condition) => &**condition,
             State::Value(values) | State::Dict(values) => &**values,
             State::List(list) => &**list,
         }
@@ -107,6 +117,7 @@ impl State {
             State::Semaphore(semaphore) => &mut **semaphore,
             State::Lock(lock) => &mut **lock,
             State::RwLock(rwlock) => &mut **rwlock,
+            State::Condition(condition) => &mut **condition,
             State::Value(values) | State::Dict(values) => &mut **values,
             State::List(list) => &mut **list,
         }
@@ -161,11 +172,19 @@ impl Objects {
         }
     }
 
-    pub(crate) fn remove(&mut self, handle: Handle) {
-        let Some(named) = self.slots.remove(handle) else { return };
+    pub(crate) fn condition_mut(&mut self, handle: Handle) -> Option<&mut Condition> {
+        match &mut self.get_mut(handle)?.state {
+            State::Condition(condition) => Some(condition),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn remove(&mut self, handle: Handle) -> Option<Named> {
+        let named = self.slots.remove(handle)?;
         if let Some(names) = self.names.get_mut(&named.state.kind()) {
             names.remove(&named.name);
         }
+        Some(named)
     }
 
     /// All of them, by kind and name.

@@ -1,5 +1,6 @@
 //! The primitives: one file each, all reached through [`Primitive`] by what is common to them.
 
+pub(crate) mod condition;
 pub(crate) mod event;
 mod hold;
 pub(crate) mod list;
@@ -40,6 +41,11 @@ pub(crate) trait Primitive {
     /// Hands what is free to who waits for it, in order.
     fn serve(&mut self, me: Handle, world: &mut World);
 
+    /// A waiting ticket is withdrawn by its caller: true if it goes on all the same, to an answer of its own.
+    fn goes_on(&mut self, _key: TicketKey, _world: &mut World) -> bool {
+        false
+    }
+
     /// The time of a waiting ticket, which is still in its line, is over: it is answered.
     fn expire(&mut self, me: Handle, key: TicketKey, world: &mut World);
 
@@ -66,6 +72,11 @@ pub(crate) trait Primitive {
 
     /// Whether it goes with the last session that uses it.
     fn is_ephemeral(&self) -> bool;
+
+    /// Whether another object needs it: then it stays, used or not.
+    fn is_needed(&self) -> bool {
+        false
+    }
 
     /// Who waits, in order within each line.
     fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_>;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::ids::{ItemId, Kind, Name, Op, ParticipantId, SessionId, SessionKey, Target, Token};
-use crate::objects::Named;
+use crate::objects::{Named, State};
 use crate::primitive::Standing;
 use crate::session::Entry;
 use crate::time::Time;
@@ -157,7 +157,7 @@ impl Engine {
         page_size: u32,
     ) -> Vec<ObjectSummary> {
         let page = self.objects.page(kind, after).take(page_size.min(self.world.limits.page_max) as usize);
-        page.map(summary).collect()
+        page.map(|named| self.summary(named)).collect()
     }
 
     /// One object, as of `now`.
@@ -180,8 +180,8 @@ impl Engine {
         let first: Vec<_> = holders.by_ref().take(size).collect();
         let next_holders = holders.next().and_then(|_| first.last()).map(|last| last.token);
 
-        let mut places: Vec<_> = primitive
-            .waiters()
+        let mut places: Vec<_> = self
+            .waiting_for(named)
             .filter_map(|key| self.world.tickets.get(key).map(|ticket| (ticket.place, key)))
             .filter(|(place, _)| page.waiters_after.is_none_or(|after| *place > after))
             .collect();
@@ -190,7 +190,7 @@ impl Engine {
         places.truncate(size);
         let next_waiters = places.last().filter(|_| more).map(|(place, _)| *place);
         let waiters = self.waiters(now, places.into_iter().map(|(_, key)| key));
-        Some(ObjectView { summary: summary(named), holders: first, waiters, next_holders, next_waiters })
+        Some(ObjectView { summary: self.summary(named), holders: first, waiters, next_holders, next_waiters })
     }
 
     /// Sessions by id, from the one after `after`.
@@ -243,11 +243,23 @@ impl Engine {
         });
         waiters.collect()
     }
-}
 
-fn summary(named: &Named) -> ObjectSummary {
-    let Standing { grants: holders, waiting: waiters, words: state } = named.state.primitive().standing();
-    ObjectSummary { kind: named.state.kind(), name: named.name.clone(), holders, waiters, state }
+    /// Who waits at an object. Those at a condition stand in a room of its lock.
+    fn waiting_for<'a>(&'a self, named: &'a Named) -> Box<dyn Iterator<Item = TicketKey> + 'a> {
+        match &named.state {
+            State::Condition(condition) => Box::new(self.waiting_at(condition)),
+            state => state.primitive().waiters(),
+        }
+    }
+
+    fn summary(&self, named: &Named) -> ObjectSummary {
+        let Standing { grants: holders, mut waiting, words: state } = named.state.primitive().standing();
+        if let State::Condition(condition) = &named.state {
+            waiting = self.waiting_at(condition).count() as u64;
+        }
+        let (kind, name) = (named.state.kind(), named.name.clone());
+        ObjectSummary { kind, name, holders, waiters: waiting, state }
+    }
 }
 
 fn wants(ticket: &Ticket) -> String {
@@ -263,7 +275,8 @@ fn wants(ticket: &Ticket) -> String {
         Want::Join => "join".to_owned(),
         Want::Event => "set".to_owned(),
         Want::Acquire { permits, .. } => format!("acquire {permits}"),
-        Want::Lock => "lock".to_owned(),
+        Want::Lock | Want::Condition { woken: Some(_), .. } => "lock".to_owned(),
+        Want::Condition { woken: None, .. } => "notification".to_owned(),
         Want::ReadWrite { mode: rwlock::Mode::Read, .. } => "read".to_owned(),
         Want::ReadWrite { mode: rwlock::Mode::Write, .. } => "write".to_owned(),
         Want::Watch { .. } => "change".to_owned(),

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use slab::Slab;
 
+use crate::command::condition::Woken;
 use crate::command::queue::{Batch, Mode as TakeMode};
 use crate::command::rwlock::Mode as LockMode;
 use crate::command::{Carrier, Mode};
@@ -66,6 +67,8 @@ pub(crate) enum Want {
     Lock,
     /// A read-write lock; `upgrades`: its owner reads already.
     ReadWrite { mode: LockMode, upgrades: bool },
+    /// A notification of a condition, and then its lock with that many levels; `woken` once it waits for the lock only.
+    Condition { condition: Handle, levels: u32, woken: Option<Woken> },
     /// A change of an entry, or of anything in a value, list or dict.
     Watch { key: Option<Bytes> },
 }
@@ -81,6 +84,14 @@ pub(crate) struct Ticket {
     pub(crate) deadline: Option<Time>,
     /// Stands aside: its session is detached or paused, and it came by the stream.
     pub(crate) away: bool,
+}
+
+impl Ticket {
+    /// Whether it was asked of that object, or waits at it.
+    pub(crate) fn is_about(&self, object: Handle) -> bool {
+        let asked = matches!(self.want, Want::Condition { condition, .. } if condition == object);
+        asked || self.object == object
+    }
 }
 
 /// All tickets of a namespace.

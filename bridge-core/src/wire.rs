@@ -5,6 +5,7 @@
 //! [`pb::Command`] and [`pb::Answer`], so both paths meet here. What arrives is checked: what leaves this module
 //! is valid, or an [`Error`] that names the field.
 
+mod condition;
 mod event;
 mod item;
 mod list;
@@ -160,6 +161,11 @@ fn request(body: Body) -> Result<Request, Error> {
         Body::RwlockAcquire(message) => message.try_into(),
         Body::RwlockRelease(message) => message.try_into(),
         Body::RwlockDescribe(message) => message.try_into(),
+        Body::ConditionDeclare(message) => message.try_into(),
+        Body::ConditionWait(message) => message.try_into(),
+        Body::ConditionNotify(message) => message.try_into(),
+        Body::ConditionNotifyAll(message) => message.try_into(),
+        Body::ConditionDescribe(message) => message.try_into(),
         Body::ValueDeclare(message) => message.try_into(),
         Body::ValueGet(message) => message.try_into(),
         Body::ValueSet(message) => message.try_into(),
@@ -190,6 +196,7 @@ fn body(request: &Request) -> Body {
         Request::Command(Command::Semaphore(target, command)) => semaphore::command_body(target, command),
         Request::Command(Command::Lock(target, command)) => lock::command_body(target, command),
         Request::Command(Command::RwLock(target, command)) => rwlock::command_body(target, command),
+        Request::Command(Command::Condition(target, command)) => condition::command_body(target, command),
         Request::Command(Command::Value(target, command)) => {
             value::command_body(Kind::Value, target, command)
         }
@@ -200,6 +207,7 @@ fn body(request: &Request) -> Body {
         Request::Query(Query::Semaphore(target, query)) => semaphore::query_body(target, query),
         Request::Query(Query::Lock(target, query)) => lock::query_body(target, query),
         Request::Query(Query::RwLock(target, query)) => rwlock::query_body(target, query),
+        Request::Query(Query::Condition(target, query)) => condition::query_body(target, query),
         Request::Query(Query::Value(target, query)) => value::query_body(Kind::Value, target, query),
         Request::Query(Query::List(target, query)) => list::query_body(target, query),
         Request::Query(Query::Dict(target, query)) => value::query_body(Kind::Dict, target, query),
@@ -216,6 +224,7 @@ fn reply_body(reply: Reply, packs: bool) -> Answer {
         Reply::Semaphore(reply) => semaphore::reply_body(reply),
         Reply::Lock(reply) => lock::reply_body(reply),
         Reply::RwLock(reply) => rwlock::reply_body(reply),
+        Reply::Condition(reply) => condition::reply_body(reply),
         Reply::Value(reply) => value::reply_body(reply),
     }
 }
@@ -264,6 +273,11 @@ fn reply(body: Answer) -> Outcome {
         | Answer::RwlockAcquire(_)
         | Answer::RwlockRelease(_)
         | Answer::RwlockDescribe(_) => rwlock::reply(body).map(Reply::RwLock),
+        Answer::ConditionDeclare(_)
+        | Answer::ConditionWait(_)
+        | Answer::ConditionNotify(_)
+        | Answer::ConditionNotifyAll(_)
+        | Answer::ConditionDescribe(_) => condition::reply(body).map(Reply::Condition),
         Answer::ValueDeclare(_)
         | Answer::ValueGet(_)
         | Answer::ValueSet(_)
@@ -309,6 +323,7 @@ impl From<Kind> for pb::ObjectKind {
             Kind::Semaphore => pb::ObjectKind::Semaphore,
             Kind::Lock => pb::ObjectKind::Lock,
             Kind::RwLock => pb::ObjectKind::Rwlock,
+            Kind::Condition => pb::ObjectKind::Condition,
             Kind::Value => pb::ObjectKind::Value,
             Kind::List => pb::ObjectKind::List,
             Kind::Dict => pb::ObjectKind::Dict,
@@ -325,6 +340,7 @@ pub fn kind_or_any(number: i32) -> Result<Option<Kind>, Error> {
         Ok(pb::ObjectKind::Semaphore) => Ok(Some(Kind::Semaphore)),
         Ok(pb::ObjectKind::Lock) => Ok(Some(Kind::Lock)),
         Ok(pb::ObjectKind::Rwlock) => Ok(Some(Kind::RwLock)),
+        Ok(pb::ObjectKind::Condition) => Ok(Some(Kind::Condition)),
         Ok(pb::ObjectKind::Value) => Ok(Some(Kind::Value)),
         Ok(pb::ObjectKind::List) => Ok(Some(Kind::List)),
         Ok(pb::ObjectKind::Dict) => Ok(Some(Kind::Dict)),

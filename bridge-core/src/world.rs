@@ -189,6 +189,16 @@ impl World {
         Some(ticket)
     }
 
+    /// A waiting ticket goes to the end of another line, and its time no longer counts.
+    pub(crate) fn queue_anew(&mut self, key: TicketKey) {
+        let place = self.number();
+        let Some(ticket) = self.tickets.get_mut(key) else { return };
+        if let Some(at) = ticket.deadline.take() {
+            self.timers.clear(at, ticket.place, Due::Deadline);
+        }
+        ticket.place = place;
+    }
+
     /// Forgets the items that a waiting put brought.
     pub(crate) fn drop_put(&mut self, key: TicketKey) {
         let Some(Want::Put { items, .. }) = self.tickets.get_mut(key).map(|ticket| &mut ticket.want) else {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use bridge_core::command::{Command, Request, lock, queue, rwlock, semaphore};
+use bridge_core::command::{Command, Request, condition, lock, queue, rwlock, semaphore};
 use bridge_core::error::{Error, Reason};
 
 /// What a namespace asks before it executes a command.
@@ -62,6 +62,9 @@ fn settles(request: &Request) -> bool {
         }
         Request::Command(Command::Lock(_, command)) => matches!(command, lock::Command::Release { .. }),
         Request::Command(Command::RwLock(_, command)) => matches!(command, rwlock::Command::Release { .. }),
+        Request::Command(Command::Condition(_, command)) => {
+            matches!(command, condition::Command::Notify { .. })
+        }
         Request::Command(Command::Event(..) | Command::Value(..) | Command::List(..) | Command::Dict(..)) => {
             false
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_core::command::{Command, event, list, lock, queue, rwlock, semaphore, value};
+use bridge_core::command::{Command, condition, event, list, lock, queue, rwlock, semaphore, value};
 use bridge_core::ids::ParticipantId;
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, Timeout};
 
@@ -122,6 +122,7 @@ impl Entry {
                     | Command::Semaphore(_, semaphore::Command::Declare(_))
                     | Command::Lock(_, lock::Command::Declare(_))
                     | Command::RwLock(_, rwlock::Command::Declare(_))
+                    | Command::Condition(_, condition::Command::Declare { .. })
                     | Command::Value(_, value::Command::Declare(_))
                     | Command::List(_, list::Command::Declare(_))
                     | Command::Dict(_, value::Command::Declare(_))
@@ -238,7 +239,8 @@ fn timeout_mut(request: &mut Request) -> Option<&mut Timeout> {
         | Command::Dict(_, value::Command::Watch { timeout, .. }) => Some(timeout),
         Command::Semaphore(_, semaphore::Command::Acquire(acquire)) => Some(&mut acquire.timeout),
         Command::Lock(_, lock::Command::Acquire { timeout, .. })
-        | Command::RwLock(_, rwlock::Command::Acquire { timeout, .. }) => Some(timeout),
+        | Command::RwLock(_, rwlock::Command::Acquire { timeout, .. })
+        | Command::Condition(_, condition::Command::Wait { timeout }) => Some(timeout),
         _ => None,
     }
 }

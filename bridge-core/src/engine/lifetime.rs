@@ -5,10 +5,12 @@
 //!
 //! Invariant: an object that waits for its next user is ephemeral, has been shared, is used by nobody, and has a timer.
 
+use std::collections::BTreeSet;
+
 use crate::command::{EndReason, Outcome, Reply};
 use crate::engine::Engine;
 use crate::ids::{Handle, Kind, Target};
-use crate::objects::object_gone;
+use crate::objects::{State, object_gone};
 use crate::primitive::conclude;
 use crate::timer::{Due, Subject};
 use crate::wait::Caller;
@@ -24,16 +26,17 @@ impl Engine {
         if !session.uses.remove(&object) {
             return;
         }
+        let mut freed = BTreeSet::from([object]);
         for (ticket, _) in self.waits(key) {
-            if self.world.tickets.get(ticket).is_some_and(|ticket| ticket.object == object) {
-                self.withdraw_ticket(ticket, cancelled());
+            if self.world.tickets.get(ticket).is_some_and(|ticket| ticket.is_about(object)) {
+                freed.extend(self.withdraw_ticket(ticket, cancelled()));
             }
         }
         let Some(session) = self.world.sessions.get_mut(key) else { return };
         let (offers, holds) = session.part_with(object);
         self.give_back(&offers, &holds, EndReason::Closed);
         self.with(object, |primitive, world| primitive.session_over(caller.serial, world));
-        self.serve(object);
+        freed.into_iter().for_each(|object| self.serve(object));
         self.abandon(object);
     }
 
@@ -60,7 +63,14 @@ impl Engine {
     pub(super) fn abandon(&mut self, object: Handle) {
         let Some(named) = self.objects.get_mut(object) else { return };
         named.users -= 1;
-        if named.users > 0 || !named.state.primitive().is_ephemeral() {
+        self.drop_unused(object);
+    }
+
+    /// The object goes, now or later, if nothing keeps it.
+    pub(super) fn drop_unused(&mut self, object: Handle) {
+        let Some(named) = self.objects.get_mut(object) else { return };
+        let primitive = named.state.primitive();
+        if named.users > 0 || !primitive.is_ephemeral() || primitive.is_needed() {
             return;
         }
         let Some(shared) = &mut named.shared else { return self.delete(object) };
@@ -76,6 +86,11 @@ impl Engine {
             world.drop_put(key);
             conclude(world, key, Err(object_gone()));
         }
-        self.objects.remove(object);
+        if let Some(named) = self.objects.remove(object)
+            && let State::Condition(condition) = named.state
+            && let Some(bound) = condition.bound()
+        {
+            self.unbind_condition(bound);
+        }
     }
 }

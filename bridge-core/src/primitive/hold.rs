@@ -4,6 +4,7 @@
 //! level, unless it is nobody's.
 
 use crate::command::Carrier;
+use crate::command::condition::Woken;
 use crate::command::lock::{Abandoned, Holder};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Op, Token};
@@ -12,6 +13,15 @@ use crate::session::Verdict;
 use crate::time::Time;
 use crate::wait::Caller;
 use crate::world::World;
+
+/// Levels on offer to a call.
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Pending {
+    pub(super) op: Op,
+    pub(super) levels: u32,
+    /// It ends the wait of that condition.
+    pub(super) woken: Option<(Handle, Woken)>,
+}
 
 /// A hold.
 #[derive(Clone, Debug, Hash)]
@@ -23,7 +33,7 @@ pub(crate) struct Hold {
     /// Accepted and not released.
     pub(super) levels: u32,
     /// Granted and not accepted.
-    offers: Vec<Op>,
+    offers: Vec<Pending>,
     /// It has had a level.
     pub(super) was_accepted: bool,
     /// It goes back with its session.
@@ -42,29 +52,34 @@ impl Hold {
 
     /// Levels, accepted or not.
     pub(super) fn depth(&self) -> usize {
-        self.levels as usize + self.offers.len()
+        self.levels as usize + self.offers.iter().map(|offer| offer.levels as usize).sum::<usize>()
     }
 
-    /// One more level, which `op` must accept.
-    pub(super) fn offer(&mut self, op: Op) {
-        self.offers.push(op);
+    /// More levels, which a call must accept.
+    pub(super) fn offer(&mut self, offer: Pending) {
+        self.offers.push(offer);
+    }
+
+    /// What is on offer to `op`.
+    pub(super) fn pending(&self, op: Op) -> Option<&Pending> {
+        self.offers.iter().find(|offer| offer.op == op)
     }
 
     /// The offer to `op` is accepted.
     pub(super) fn accept(&mut self, me: Handle, op: Op, world: &mut World) {
-        if self.withdraw(op) {
-            self.add_level(me, world);
+        if let Some(offer) = self.withdraw(op) {
+            self.add_levels(me, offer.levels, world);
         }
     }
 
-    /// The offer to `op` is off; true if there was one.
-    pub(super) fn withdraw(&mut self, op: Op) -> bool {
-        let at = self.offers.iter().position(|offered| *offered == op);
-        at.map(|at| self.offers.swap_remove(at)).is_some()
+    /// The offer to `op` is off.
+    pub(super) fn withdraw(&mut self, op: Op) -> Option<Pending> {
+        let at = self.offers.iter().position(|offer| offer.op == op);
+        at.map(|at| self.offers.swap_remove(at))
     }
 
-    pub(super) fn add_level(&mut self, me: Handle, world: &mut World) {
-        self.levels += 1;
+    pub(super) fn add_levels(&mut self, me: Handle, levels: u32, world: &mut World) {
+        self.levels += levels;
         self.was_accepted = true;
         if self.owned
             && let Some(session) = world.sessions.get_mut(self.caller.session)
@@ -75,15 +90,16 @@ impl Hold {
 
     /// The caller of an open offer has shown to have it.
     pub(super) fn accept_all(&mut self, me: Handle, world: &mut World) {
-        for op in std::mem::take(&mut self.offers) {
-            world.settle_offer(self.caller.session, op);
-            self.add_level(me, world);
+        for offer in std::mem::take(&mut self.offers) {
+            world.settle_offer(self.caller.session, offer.op);
+            self.add_levels(me, offer.levels, world);
         }
     }
 
     /// Whether its holder knows of it: an answered unary call counts, though its acceptance comes later.
     pub(super) fn holder_has_it(&self, world: &World) -> bool {
-        let by_call = |op: &Op| world.offer_carrier(self.caller.session, *op) == Some(Carrier::Call);
+        let by_call =
+            |offer: &Pending| world.offer_carrier(self.caller.session, offer.op) == Some(Carrier::Call);
         self.levels > 0 || self.offers.iter().any(by_call)
     }
 

@@ -4,20 +4,29 @@
 //! belongs to the participant, who may acquire it again; all levels have the token of the first. Where a hold ends with
 //! its session, the grants to come say so, until one of them has been released.
 //!
+//! Conditions belong to a lock; see `lock/conditions.rs`.
+//!
 //! Invariants: while nobody holds it, nobody waits who is present; a hold has a level or an offer.
 
+mod conditions;
+
+use std::collections::BTreeMap;
+
 use crate::command::Reply as AnyReply;
+use crate::command::condition::{self, Woken};
 use crate::command::lock::{Command, Figures, Grant, Options, Query, Reply};
-use crate::command::{Mode, Ownership};
+use crate::command::{Carrier, Mode, Ownership};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::limits::LEVELS_MAX;
-use crate::primitive::hold::{Ended, Hold, not_owner, note_release, stale, was_released, who};
+use crate::primitive::hold::{Ended, Hold, Pending, not_owner, note_release, stale, was_released, who};
 use crate::primitive::{Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done};
 use crate::session::{Offer, Serial};
 use crate::time::{Time, Timeout};
 use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
 use crate::world::{World, session_required};
+
+use conditions::Room;
 
 /// The state of a lock.
 #[derive(Debug, Default, Hash)]
@@ -25,6 +34,10 @@ pub(crate) struct Lock {
     declared: Options,
     hold: Option<Hold>,
     line: Line,
+    /// By condition.
+    rooms: BTreeMap<Handle, Room>,
+    /// Notifications whose tickets ended without the lock, until the end of the step.
+    owed: BTreeMap<Handle, usize>,
     /// The last accepted hold ended with its session.
     abandoned: Option<Box<Ended>>,
 }
@@ -101,7 +114,7 @@ impl Lock {
         }
         let first_in_line = self.line.nobody_present() || barge;
         if again || self.hold.is_none() && first_in_line && world.is_present(caller) {
-            self.grant(me, world, caller, false);
+            self.grant(me, world, caller, 1, None, false);
             return Ok(None);
         }
         if timeout == Timeout::NOW {
@@ -124,26 +137,38 @@ impl Lock {
         }
     }
 
-    /// Gives one level and answers.
-    fn grant(&mut self, me: Handle, world: &mut World, caller: &Caller, parked: bool) {
+    /// Gives levels and answers an acquire, or the wait of a condition.
+    fn grant(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        caller: &Caller,
+        levels: u32,
+        woken: Option<(Handle, Woken)>,
+        parked: bool,
+    ) {
         let owned = self.declared.ownership.unwrap_or_default() == Ownership::Session;
         let now = world.now;
         let mut hold =
             self.hold.take().unwrap_or_else(|| Hold::new(caller, Token(world.number()), now, owned));
-        let (token, reply) = (hold.token, self.acquired(hold.token, now));
+        let (token, reply) = (hold.token, self.granted(hold.token, woken, now));
         if caller.grant_is_final(parked) {
-            hold.add_level(me, world);
+            hold.add_levels(me, levels, world);
             world.answer(caller, Ok(reply));
         } else {
-            hold.offer(caller.op);
+            hold.offer(Pending { op: caller.op, levels, woken });
             world.offer(caller, me, token, 1, reply);
         }
         self.hold = Some(hold);
     }
 
-    fn acquired(&self, token: Token, now: Time) -> AnyReply {
+    fn granted(&self, token: Token, woken: Option<(Handle, Woken)>, now: Time) -> AnyReply {
         let abandoned = self.abandoned.as_ref().map(|ended| ended.told(now));
-        AnyReply::Lock(Reply::Acquired(Grant { token, abandoned }))
+        let grant = Grant { token, abandoned };
+        match woken {
+            None => AnyReply::Lock(Reply::Acquired(grant)),
+            Some((_, woken)) => AnyReply::Condition(condition::Reply::Waited { woken, grant }),
+        }
     }
 
     fn release(&mut self, me: Handle, world: &mut World, caller: &Caller, token: Option<Token>) -> Step {
@@ -200,26 +225,50 @@ impl Lock {
 
 impl Primitive for Lock {
     fn leave(&mut self, ticket: &Ticket) {
-        self.line.leave(ticket.place);
+        self.unplace(ticket);
+        if let Want::Condition { condition, woken: Some(woken), .. } = ticket.want {
+            self.pass_on(condition, woken);
+        }
     }
 
     fn enter(&mut self, key: TicketKey, ticket: &Ticket) {
-        self.line.leave(ticket.place);
-        self.line.enter(key, ticket);
+        self.unplace(ticket);
+        self.place(key, ticket);
     }
 
     fn serve(&mut self, me: Handle, world: &mut World) {
+        self.settle_owed(world);
         while self.hold.is_none()
             && let Some((place, key)) = self.line.first()
         {
             self.line.leave(place);
-            if let Some(ticket) = world.unpark(key) {
-                self.grant(me, world, &ticket.caller, true);
+            if let Some(Ticket { caller, want, .. }) = world.unpark(key) {
+                let (levels, woken) = match want {
+                    Want::Condition { condition, levels, woken: Some(woken) } => {
+                        (levels, Some((condition, woken)))
+                    }
+                    _ => (1, None),
+                };
+                self.grant(me, world, &caller, levels, woken, true);
             }
         }
     }
 
+    fn goes_on(&mut self, key: TicketKey, world: &mut World) -> bool {
+        let Some(ticket) = world.tickets.get(key) else { return false };
+        // Where an open unary call ends, nobody is there to have the lock.
+        let by_stream = ticket.caller.carrier == Carrier::Stream;
+        let goes_on = by_stream && matches!(ticket.want, Want::Condition { .. });
+        if goes_on {
+            self.wake(key, Woken::Cancelled, world);
+        }
+        goes_on
+    }
+
     fn expire(&mut self, _me: Handle, key: TicketKey, world: &mut World) {
+        if self.wake(key, Woken::TimedOut, world) {
+            return;
+        }
         if let Some(ticket) = world.tickets.get(key) {
             self.line.leave(ticket.place);
         }
@@ -234,8 +283,10 @@ impl Primitive for Lock {
     }
 
     fn refuse(&mut self, _me: Handle, offer: &Offer, _loss: Loss, _world: &mut World) {
-        if let Some(hold) = self.hold.as_mut().filter(|hold| hold.token == offer.first) {
-            hold.withdraw(offer.op);
+        let hold = self.hold.as_mut().filter(|hold| hold.token == offer.first);
+        let withdrawn = hold.and_then(|hold| hold.withdraw(offer.op));
+        if let Some((condition, woken)) = withdrawn.and_then(|pending| pending.woken) {
+            self.pass_on(condition, woken);
         }
         if self.hold.take_if(|hold| hold.is_over()).is_some_and(|hold| hold.was_accepted) {
             self.abandoned = None;
@@ -244,7 +295,8 @@ impl Primitive for Lock {
 
     fn offered(&self, offer: &Offer, world: &World) -> Option<AnyReply> {
         let hold = self.hold.as_ref().filter(|hold| hold.token == offer.first)?;
-        Some(self.acquired(hold.token, world.now))
+        let woken = hold.pending(offer.op)?.woken;
+        Some(self.granted(hold.token, woken, world.now))
     }
 
     fn lose(&mut self, _me: Handle, token: Token, world: &mut World) {
@@ -257,7 +309,13 @@ impl Primitive for Lock {
     fn session_over(&mut self, _serial: Serial, _world: &mut World) {}
 
     fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
-        self.line.clear()
+        let mut all = self.line.clear();
+        all.extend(std::mem::take(&mut self.rooms).into_values().flat_map(Room::into_values));
+        all
+    }
+
+    fn is_needed(&self) -> bool {
+        !self.rooms.is_empty()
     }
 
     fn is_ephemeral(&self) -> bool {
@@ -265,15 +323,17 @@ impl Primitive for Lock {
     }
 
     fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_> {
-        Box::new(self.line.iter())
+        Box::new(self.line.iter().chain(self.rooms.values().flat_map(|room| room.values().copied())))
     }
 
     fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_> {
         Box::new(self.hold.iter().filter_map(Hold::granted))
     }
 
-    fn owners(&self, _ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {
-        let owned = self.hold.iter().filter(|hold| hold.owned);
+    fn owners(&self, ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {
+        // Nobody owns a notification.
+        let for_lock = !matches!(ticket.want, Want::Condition { woken: None, .. });
+        let owned = self.hold.iter().filter(move |hold| for_lock && hold.owned);
         Box::new(owned.map(|hold| (hold.caller.session, hold.caller.participant)))
     }
 
@@ -283,10 +343,12 @@ impl Primitive for Lock {
             Some(hold) if hold.levels == 0 => "offered".to_owned(),
             Some(hold) => format!("held levels={}", hold.levels),
         };
-        Standing { grants: self.hold.iter().len() as u64, waiting: self.line.len() as u64, words }
+        let waiting = self.line.len() + self.rooms.values().map(Room::len).sum::<usize>();
+        Standing { grants: self.hold.iter().len() as u64, waiting: waiting as u64, words }
     }
 
-    fn check(&self, _world: &World) {
+    fn check(&self, world: &World) {
+        self.check_rooms(world);
         match &self.hold {
             None => assert!(self.line.nobody_present(), "a free lock has a waiter that could have it"),
             Some(hold) => assert!(!hold.is_over(), "a hold without a level or an offer"),

@@ -14,7 +14,7 @@ use crate::command::{self, Reply as AnyReply, lock::Grant};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::limits::LEVELS_MAX;
-use crate::primitive::hold::{Ended, Hold, not_owner, note_release, stale, was_released, who};
+use crate::primitive::hold::{Ended, Hold, Pending, not_owner, note_release, stale, was_released, who};
 use crate::primitive::{Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done};
 use crate::session::{Offer, Serial};
 use crate::time::{Time, Timeout};
@@ -143,9 +143,9 @@ impl RwLock {
         }
         let is_final = caller.grant_is_final(parked);
         if is_final {
-            hold.add_level(me, world);
+            hold.add_levels(me, 1, world);
         } else {
-            hold.offer(caller.op);
+            hold.offer(Pending { op: caller.op, levels: 1, woken: None });
         }
         let reply = self.acquired(token, since);
         if is_final {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use syncbridge_proto::v1 as pb;
 
 use super::*;
-use crate::command::{event, list, lock, queue, rwlock, semaphore, value};
+use crate::command::{condition, event, list, lock, queue, rwlock, semaphore, value};
 use crate::ids::{Handle, ItemId, Token};
 use crate::payload::{ContentType, Payload};
 
@@ -183,6 +183,15 @@ fn requests() -> Vec<Request> {
         rwlock::Command::Release { mode: rwlock::Mode::Write, token: Some(Token(8)) },
     ];
     rwlock_commands.into_iter().for_each(|c| command(Command::RwLock(by_handle.clone(), c)));
+    let options = condition::Options { ephemeral: Some(true) };
+    let declare = condition::Command::Declare { lock: name("l"), options };
+    command(Command::Condition(Target::Name(name("c")), declare));
+    let condition_commands = [
+        condition::Command::Wait { timeout },
+        condition::Command::Notify { count: Some(3) },
+        condition::Command::Notify { count: None },
+    ];
+    condition_commands.into_iter().for_each(|c| command(Command::Condition(by_handle.clone(), c)));
     let lock_commands = [
         lock::Command::Acquire { barge: true, timeout },
         lock::Command::Release { token: None },
@@ -195,6 +204,7 @@ fn requests() -> Vec<Request> {
     all.push(Request::Query(Query::Event(by_handle.clone(), event::Query::Describe)));
     all.push(Request::Query(Query::Lock(by_handle.clone(), lock::Query::Describe)));
     all.push(Request::Query(Query::RwLock(by_handle.clone(), rwlock::Query::Describe)));
+    all.push(Request::Query(Query::Condition(by_handle.clone(), condition::Query::Describe)));
     all.push(Request::Query(Query::Event(Target::Existing(name("e")), event::Query::Describe)));
     let holders = semaphore::Query::Holders { page_size: 7, after: Some(Token(3)) };
     for query in [semaphore::Query::Describe, holders] {
@@ -356,6 +366,13 @@ fn every_outcome_survives_the_wire() {
         .push(Ok(Reply::RwLock(rwlock::Reply::Acquired(lock::Grant { token: Token(9), abandoned: None }))));
     outcomes.push(Ok(Reply::RwLock(rwlock::Reply::Released)));
     outcomes.push(Ok(Reply::RwLock(rwlock::Reply::Described(Box::new(reading)))));
+    for woken in [condition::Woken::Notified, condition::Woken::TimedOut, condition::Woken::Cancelled] {
+        let grant = lock::Grant { token: Token(9), abandoned: abandoned.clone() };
+        outcomes.push(Ok(Reply::Condition(condition::Reply::Waited { woken, grant })));
+    }
+    outcomes.push(Ok(Reply::Condition(condition::Reply::Notified { count: 3 })));
+    let waiting = condition::Figures { lock: Some(name("l")), waiting: 2, ..Default::default() };
+    outcomes.push(Ok(Reply::Condition(condition::Reply::Described(waiting))));
     let options = lock::Options { reentrant: Some(true), ..Default::default() };
     let figures = lock::Figures { options, holder: Some(holder), abandoned: abandoned.clone(), waiting: 2 };
     outcomes.push(Ok(Reply::Lock(lock::Reply::Acquired(lock::Grant { token: Token(9), abandoned }))));

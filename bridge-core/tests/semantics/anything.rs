@@ -5,7 +5,9 @@ use std::time::Duration;
 use bridge_core::command::queue::{self, Attributes, Batch, Discipline, NewItem, Options, Reentry};
 use bridge_core::command::semaphore::{self, Acquire, Ownership};
 use bridge_core::command::value::{self, Datum, Guard, Lifetime};
-use bridge_core::command::{Call, Carrier, Command, EndReason, Input, Mode, event, list, lock, rwlock};
+use bridge_core::command::{
+    Call, Carrier, Command, EndReason, Input, Mode, condition, event, list, lock, rwlock,
+};
 use bridge_core::ids::{Handle, ItemId, Kind, Op, OpRange, ParticipantId, SessionKey, Target, Token};
 use bridge_core::{Limits, Timeout};
 use bytes::Bytes;
@@ -140,6 +142,18 @@ fn rwlock_command() -> impl Strategy<Value = rwlock::Command> {
     ]
 }
 
+fn condition_command() -> impl Strategy<Value = condition::Command> {
+    use condition::Command as Do;
+    let lock = prop::sample::select(vec!["a", "b"]);
+    prop_oneof![
+        2 => (lock, any::<Option<bool>>()).prop_map(|(lock, ephemeral)| {
+            Do::Declare { lock: name(lock), options: condition::Options { ephemeral } }
+        }),
+        4 => any_timeout().prop_map(|timeout| Do::Wait { timeout }),
+        3 => prop::option::of(0_u32..3).prop_map(|count| Do::Notify { count }),
+    ]
+}
+
 fn any_datum() -> impl Strategy<Value = Datum> {
     prop_oneof![
         any::<i64>().prop_map(Datum::from),
@@ -209,6 +223,8 @@ fn command() -> impl Strategy<Value = Command> {
         3 => (any_target(), semaphore_command()).prop_map(|(target, command)| Command::Semaphore(target, command)),
         3 => (any_target(), lock_command()).prop_map(|(target, command)| Command::Lock(target, command)),
         3 => (any_target(), rwlock_command()).prop_map(|(target, command)| Command::RwLock(target, command)),
+        4 => (any_target(), condition_command())
+            .prop_map(|(target, command)| Command::Condition(target, command)),
         1 => (any_target(), value_command()).prop_map(|(target, command)| Command::Value(target, command)),
         2 => (any_target(), value_command()).prop_map(|(target, command)| Command::Dict(target, command)),
         2 => (any_target(), list_command()).prop_map(|(target, command)| Command::List(target, command)),

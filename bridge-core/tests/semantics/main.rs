@@ -2,6 +2,7 @@
 //! and what comes out. Invariants are checked after every input.
 
 mod anything;
+mod condition;
 mod discard;
 mod event;
 mod ground_rules;

@@ -1,4 +1,4 @@
-//! A session whose client does not read (docs/semantics.md, sections 3 and 9): what can be given to another passes it.
+//! A session whose client does not read (docs/semantics.md, section 3): what can be given to another passes it.
 
 use std::time::Duration;
 

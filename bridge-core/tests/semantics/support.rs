@@ -7,7 +7,7 @@ use bridge_core::command::semaphore::{self, Acquire};
 use bridge_core::command::value::{self, Datum, Guard, Lifetime, Write};
 use bridge_core::command::{
     Call, Carrier, Command, Effect, EndReason, Input, Mode, Opened, Outcome, Query, Reply, SessionSpec,
-    event, list, lock, rwlock,
+    condition, event, list, lock, rwlock,
 };
 use bridge_core::ids::{
     Kind, Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target, Token,
@@ -376,6 +376,23 @@ pub(crate) fn unlock(lock: &str, token: Option<Token>) -> Command {
     on_lock(lock, lock::Command::Release { token })
 }
 
+pub(crate) fn on_condition(condition: &str, command: condition::Command) -> Command {
+    Command::Condition(target(condition), command)
+}
+
+pub(crate) fn condition_of(condition: &str, lock: &str, ephemeral: Option<bool>) -> Command {
+    let options = condition::Options { ephemeral };
+    on_condition(condition, condition::Command::Declare { lock: name(lock), options })
+}
+
+pub(crate) fn wait_for(condition: &str, timeout: Timeout) -> Command {
+    on_condition(condition, condition::Command::Wait { timeout })
+}
+
+pub(crate) fn notify(condition: &str, count: u32) -> Command {
+    on_condition(condition, condition::Command::Notify { count: Some(count) })
+}
+
 pub(crate) fn on_rwlock(rwlock: &str, command: rwlock::Command) -> Command {
     Command::RwLock(target(rwlock), command)
 }
@@ -434,9 +451,11 @@ pub(crate) fn deliveries(outcome: &Outcome) -> Vec<Delivery> {
 pub(crate) fn token(outcome: &Outcome) -> Token {
     match outcome {
         Ok(Reply::Semaphore(semaphore::Reply::Acquired(token))) => *token,
-        Ok(Reply::Lock(lock::Reply::Acquired(grant)) | Reply::RwLock(rwlock::Reply::Acquired(grant))) => {
-            grant.token
-        }
+        Ok(
+            Reply::Lock(lock::Reply::Acquired(grant))
+            | Reply::RwLock(rwlock::Reply::Acquired(grant))
+            | Reply::Condition(condition::Reply::Waited { grant, .. }),
+        ) => grant.token,
         _ => deliveries(outcome)[0].token,
     }
 }
@@ -467,6 +486,8 @@ pub(crate) fn in_short(outcome: &Outcome) -> String {
                 "locked".into()
             }
         }
+        Ok(Reply::Condition(condition::Reply::Waited { woken, .. })) => format!("{woken:?}"),
+        Ok(Reply::Condition(condition::Reply::Notified { count })) => format!("notified {count}"),
         Ok(Reply::Lock(lock::Reply::Released) | Reply::RwLock(rwlock::Reply::Released)) => "released".into(),
         Ok(Reply::Value(reply)) => value_in_short(reply),
         Ok(Reply::Cancelled(cancelled)) => format!("cancelled {cancelled}"),

@@ -2,6 +2,7 @@
 
 mod admin;
 mod caller;
+mod condition;
 mod event;
 mod lock;
 mod queue;
@@ -13,8 +14,8 @@ mod value;
 use std::sync::Arc;
 
 use bridge_core::command::{
-    Command, Reply, Request, event as events, list as lists, lock as locks, queue as queues,
-    rwlock as rwlocks, semaphore as semaphores, value as values,
+    Command, Reply, Request, condition as conditions, event as events, list as lists, lock as locks,
+    queue as queues, rwlock as rwlocks, semaphore as semaphores, value as values,
 };
 use bridge_core::error::{Error, Reason};
 use bridge_core::time::Timeout;
@@ -53,6 +54,8 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
     let lock = pb::lock_service_server::LockServiceServer::new(lock::Service(shared.clone()));
     let rwlock =
         pb::read_write_lock_service_server::ReadWriteLockServiceServer::new(rwlock::Service(shared.clone()));
+    let condition =
+        pb::condition_service_server::ConditionServiceServer::new(condition::Service(shared.clone()));
     let value = pb::value_service_server::ValueServiceServer::new(value::Service(shared.clone()));
     let admin = pb::admin_service_server::AdminServiceServer::new(admin::Service(shared));
     Routes::new(session.max_decoding_message_size(bytes))
@@ -61,18 +64,20 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
         .add_service(semaphore.max_decoding_message_size(bytes))
         .add_service(lock.max_decoding_message_size(bytes))
         .add_service(rwlock.max_decoding_message_size(bytes))
+        .add_service(condition.max_decoding_message_size(bytes))
         .add_service(value.max_decoding_message_size(bytes))
         .add_service(admin.max_decoding_message_size(bytes))
 }
 
 /// The names under which the services report their health.
-pub(crate) const NAMES: [&str; 8] = [
+pub(crate) const NAMES: [&str; 9] = [
     pb::session_service_server::SERVICE_NAME,
     pb::queue_service_server::SERVICE_NAME,
     pb::event_service_server::SERVICE_NAME,
     pb::semaphore_service_server::SERVICE_NAME,
     pb::lock_service_server::SERVICE_NAME,
     pb::read_write_lock_service_server::SERVICE_NAME,
+    pb::condition_service_server::SERVICE_NAME,
     pb::value_service_server::SERVICE_NAME,
     pb::admin_service_server::SERVICE_NAME,
 ];
@@ -157,6 +162,8 @@ fn may_wait(request: &Request) -> bool {
         | Request::Command(Command::Value(_, values::Command::Watch { timeout, .. }))
         | Request::Command(Command::List(_, lists::Command::Watch { timeout, .. }))
         | Request::Command(Command::Dict(_, values::Command::Watch { timeout, .. })) => *timeout,
+        // Whatever its timeout, it waits for the lock.
+        Request::Command(Command::Condition(_, conditions::Command::Wait { .. })) => return true,
         Request::Command(_) | Request::Query(_) => return false,
     };
     timeout != Timeout::NOW

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bridge_server::{ServeOptions, Server};
 use syncbridge_proto::PROTOCOL_VERSION;
 use syncbridge_proto::v1 as pb;
+use syncbridge_proto::v1::condition_service_client::ConditionServiceClient;
 use syncbridge_proto::v1::event_service_client::EventServiceClient;
 use syncbridge_proto::v1::lock_service_client::LockServiceClient;
 use syncbridge_proto::v1::queue_service_client::QueueServiceClient;
@@ -44,6 +45,7 @@ pub(crate) struct Clients {
     pub(crate) event: EventServiceClient<Channel>,
     pub(crate) semaphore: SemaphoreServiceClient<Channel>,
     pub(crate) lock: LockServiceClient<Channel>,
+    pub(crate) condition: ConditionServiceClient<Channel>,
 }
 
 pub(crate) async fn connect(server: &Server) -> Clients {
@@ -58,6 +60,7 @@ pub(crate) async fn connect_to(uri: &str) -> Clients {
         event: EventServiceClient::new(channel.clone()),
         semaphore: SemaphoreServiceClient::new(channel.clone()),
         lock: LockServiceClient::new(channel.clone()),
+        condition: ConditionServiceClient::new(channel.clone()),
         channel,
     }
 }

@@ -331,3 +331,31 @@ async fn a_lock_goes_from_session_to_session_and_says_who_died_holding_it() {
     let stale = c.lock.release(with(release(held), &two)).await.unwrap_err();
     assert_eq!(reason(&stale), "STALE");
 }
+
+#[tokio::test]
+async fn a_condition_is_waited_for_and_notified_by_unary_calls() {
+    let server = serve();
+    let mut c = connect(&server).await;
+    let (one, two) = (c.open(1).await, c.open(2).await);
+    let (one, two) = ([("syncbridge-session", one.as_str())], [("syncbridge-session", two.as_str())]);
+    let acquire = || pb::LockServiceAcquireRequest { lock: "l".into(), ..Default::default() };
+    let declare =
+        pb::ConditionServiceDeclareRequest { condition: "c".into(), lock: "l".into(), ..Default::default() };
+    c.condition.declare(declare).await.unwrap();
+    let wait = || pb::ConditionServiceWaitRequest { condition: "c".into(), ..Default::default() };
+    let refused = c.condition.wait(with(wait(), &one)).await.unwrap_err();
+    assert_eq!(reason(&refused), "NOT_OWNER");
+
+    let first = c.lock.acquire(with(acquire(), &one)).await.unwrap().into_inner().token;
+    let mut waiter = c.clone();
+    let waiting = with(wait(), &one);
+    let waiting = tokio::spawn(async move { waiter.condition.wait(waiting).await });
+    let held = c.lock.acquire(with(acquire(), &two)).await.unwrap().into_inner().token;
+    let notify = pb::ConditionServiceNotifyAllRequest { condition: "c".into(), handle: 0 };
+    assert_eq!(c.condition.notify_all(with(notify, &two)).await.unwrap().into_inner().count, 1);
+    let release = pb::LockServiceReleaseRequest { lock: "l".into(), token: Some(held), ..Default::default() };
+    c.lock.release(with(release, &two)).await.unwrap();
+    let woken = waiting.await.unwrap().unwrap().into_inner();
+    assert_eq!(woken.woken(), pb::Woken::Notified);
+    assert!(woken.token > held && held > first);
+}
