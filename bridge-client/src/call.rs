@@ -242,7 +242,9 @@ impl<T> Deref for Granted<T> {
 /// Whether a request changes something that an engine does not take back with the session: without its answer its
 /// outcome is unknown.
 pub(crate) fn gives(request: &Request) -> bool {
-    use bridge_core::command::{Command, condition, event, list, lock, queue, rwlock, semaphore, value};
+    use bridge_core::command::{
+        Command, barrier, condition, event, latch, list, lock, queue, rwlock, semaphore, value,
+    };
     match request {
         Request::Query(_) => false,
         Request::Command(Command::Queue(_, command)) => !matches!(
@@ -261,6 +263,8 @@ pub(crate) fn gives(request: &Request) -> bool {
         Request::Command(Command::Condition(_, command)) => {
             matches!(command, condition::Command::Notify { .. })
         }
+        Request::Command(Command::Barrier(_, command)) => !matches!(command, barrier::Command::Declare(_)),
+        Request::Command(Command::Latch(_, command)) => matches!(command, latch::Command::CountDown { .. }),
         Request::Command(Command::Value(_, command) | Command::Dict(_, command)) => {
             !matches!(command, value::Command::Declare(_) | value::Command::Watch { .. })
         }

@@ -28,6 +28,7 @@
 //!
 //! [`session`] is the client's half of the session protocol without any I/O; `link` carries it.
 
+pub mod barrier;
 pub mod bridge;
 pub mod call;
 mod clock;
@@ -35,6 +36,7 @@ pub mod dict;
 pub mod event;
 pub mod fork;
 pub mod key;
+pub mod latch;
 mod link;
 pub mod list;
 mod lock;
@@ -46,11 +48,13 @@ mod url;
 mod usage;
 pub mod value;
 
+pub use barrier::Barrier;
 pub use bridge::{Bridge, ConnectOptions};
 pub use call::{Call, Granted};
 pub use dict::Dict;
 pub use event::Event;
 pub use key::Key;
+pub use latch::Latch;
 pub use list::List;
 pub use queue::Queue;
 pub use semaphore::Semaphore;

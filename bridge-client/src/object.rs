@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use bridge_core::command::{Command, Request, event, list, queue, semaphore, value};
+use bridge_core::command::{Command, Request, barrier, event, latch, list, queue, semaphore, value};
 use bridge_core::ids::{Handle, Kind, Name, Target};
 use bridge_core::{Error, Reason, Reply};
 
@@ -16,6 +16,8 @@ pub(crate) enum Declaration {
     Queue(queue::Options),
     Event(event::Options),
     Semaphore(semaphore::Options),
+    Barrier(barrier::Options),
+    Latch(latch::Options),
     Value(value::Options),
     List(value::Options),
     Dict(value::Options),
@@ -27,6 +29,8 @@ impl Declaration {
             Declaration::Queue(_) => Kind::Queue,
             Declaration::Event(_) => Kind::Event,
             Declaration::Semaphore(_) => Kind::Semaphore,
+            Declaration::Barrier(_) => Kind::Barrier,
+            Declaration::Latch(_) => Kind::Latch,
             Declaration::Value(_) => Kind::Value,
             Declaration::List(_) => Kind::List,
             Declaration::Dict(_) => Kind::Dict,
@@ -39,6 +43,8 @@ impl Declaration {
             Declaration::Queue(_) => "queue",
             Declaration::Event(_) => "event",
             Declaration::Semaphore(_) => "semaphore",
+            Declaration::Barrier(_) => "barrier",
+            Declaration::Latch(_) => "latch",
             Declaration::Value(_) => "value",
             Declaration::List(_) => "list",
             Declaration::Dict(_) => "dict",
@@ -51,6 +57,8 @@ impl Declaration {
             Declaration::Queue(options) => &mut options.ephemeral,
             Declaration::Event(options) => &mut options.ephemeral,
             Declaration::Semaphore(options) => &mut options.ephemeral,
+            Declaration::Barrier(options) => &mut options.ephemeral,
+            Declaration::Latch(options) => &mut options.ephemeral,
             Declaration::Value(options) | Declaration::List(options) | Declaration::Dict(options) => {
                 &mut options.ephemeral
             }
@@ -234,6 +242,8 @@ impl Object {
             Declaration::Semaphore(options) => {
                 Command::Semaphore(target, semaphore::Command::Declare(options))
             }
+            Declaration::Barrier(options) => Command::Barrier(target, barrier::Command::Declare(options)),
+            Declaration::Latch(options) => Command::Latch(target, latch::Command::Declare(options)),
             Declaration::Value(options) => Command::Value(target, value::Command::Declare(options)),
             Declaration::List(options) => Command::List(target, list::Command::Declare(options)),
             Declaration::Dict(options) => Command::Dict(target, value::Command::Declare(options)),
@@ -247,6 +257,8 @@ pub(crate) fn declared(reply: &Reply) -> Option<Handle> {
         Reply::Queue(queue::Reply::Declared { handle, .. })
         | Reply::Event(event::Reply::Declared { handle, .. })
         | Reply::Semaphore(semaphore::Reply::Declared { handle, .. })
+        | Reply::Barrier(barrier::Reply::Declared { handle, .. })
+        | Reply::Latch(latch::Reply::Declared { handle, .. })
         | Reply::Value(value::Reply::Declared { handle, .. }) => Some(*handle),
         _ => None,
     }

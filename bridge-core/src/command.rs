@@ -3,8 +3,10 @@
 //! A [`Command`] changes something and is journaled; a [`Query`] reads and is not. Both are answered with a
 //! [`Reply`]. Each primitive has its own file here, as everywhere.
 
+pub mod barrier;
 pub mod condition;
 pub mod event;
+pub mod latch;
 pub mod list;
 pub mod lock;
 pub mod queue;
@@ -33,6 +35,10 @@ pub enum Command {
     RwLock(Target, rwlock::Command),
     /// To a condition.
     Condition(Target, condition::Command),
+    /// To a barrier.
+    Barrier(Target, barrier::Command),
+    /// To a latch.
+    Latch(Target, latch::Command),
     /// To a value.
     Value(Target, value::Command),
     /// To a list.
@@ -65,6 +71,10 @@ pub enum Query {
     RwLock(Target, rwlock::Query),
     /// About a condition.
     Condition(Target, condition::Query),
+    /// About a barrier.
+    Barrier(Target, barrier::Query),
+    /// About a latch.
+    Latch(Target, latch::Query),
     /// About a value.
     Value(Target, value::Query),
     /// About a list.
@@ -83,6 +93,8 @@ impl Command {
             Command::Lock(target, _) => Some((Kind::Lock, target)),
             Command::RwLock(target, _) => Some((Kind::RwLock, target)),
             Command::Condition(target, _) => Some((Kind::Condition, target)),
+            Command::Barrier(target, _) => Some((Kind::Barrier, target)),
+            Command::Latch(target, _) => Some((Kind::Latch, target)),
             Command::Value(target, _) => Some((Kind::Value, target)),
             Command::List(target, _) => Some((Kind::List, target)),
             Command::Dict(target, _) => Some((Kind::Dict, target)),
@@ -102,6 +114,8 @@ impl Query {
             Query::Lock(target, _) => (Kind::Lock, target),
             Query::RwLock(target, _) => (Kind::RwLock, target),
             Query::Condition(target, _) => (Kind::Condition, target),
+            Query::Barrier(target, _) => (Kind::Barrier, target),
+            Query::Latch(target, _) => (Kind::Latch, target),
             Query::Value(target, _) => (Kind::Value, target),
             Query::List(target, _) => (Kind::List, target),
             Query::Dict(target, _) => (Kind::Dict, target),
@@ -137,6 +151,8 @@ impl Request {
                 | Command::Lock(target, _)
                 | Command::RwLock(target, _)
                 | Command::Condition(target, _)
+                | Command::Barrier(target, _)
+                | Command::Latch(target, _)
                 | Command::Value(target, _)
                 | Command::List(target, _)
                 | Command::Dict(target, _)
@@ -150,6 +166,8 @@ impl Request {
                 | Query::Lock(target, _)
                 | Query::RwLock(target, _)
                 | Query::Condition(target, _)
+                | Query::Barrier(target, _)
+                | Query::Latch(target, _)
                 | Query::Value(target, _)
                 | Query::List(target, _)
                 | Query::Dict(target, _),
@@ -174,6 +192,10 @@ pub enum Reply {
     RwLock(rwlock::Reply),
     /// From a condition.
     Condition(condition::Reply),
+    /// From a barrier.
+    Barrier(barrier::Reply),
+    /// From a latch.
+    Latch(latch::Reply),
     /// From a value, list or dict.
     Value(value::Reply),
     /// True: the command ended as CANCELLED. False: it had ended otherwise, as its own answer says; or it is the wait of
@@ -201,7 +223,12 @@ impl Reply {
             Reply::Lock(reply) => matches!(reply, lock::Reply::Acquired(_)),
             Reply::RwLock(reply) => matches!(reply, rwlock::Reply::Acquired(_)),
             Reply::Condition(reply) => matches!(reply, condition::Reply::Waited { .. }),
-            Reply::Value(_) | Reply::Cancelled(_) | Reply::Discarded | Reply::Shared => false,
+            Reply::Barrier(reply) => {
+                matches!(reply, barrier::Reply::Arrived(barrier::Arrived { action: Some(_), .. }))
+            }
+            Reply::Latch(_) | Reply::Value(_) | Reply::Cancelled(_) | Reply::Discarded | Reply::Shared => {
+                false
+            }
         }
     }
 }

@@ -14,7 +14,9 @@ use crate::ids::{Handle, Kind, Op, SessionId, SessionKey, Target};
 use crate::limits::Limits;
 use crate::objects::{Objects, State, object_gone};
 use crate::primitive::Primitive;
+use crate::primitive::barrier::Barrier;
 use crate::primitive::event::Event;
+use crate::primitive::latch::Latch;
 use crate::primitive::list::List;
 use crate::primitive::lock::Lock;
 use crate::primitive::queue::Queue;
@@ -91,6 +93,10 @@ impl Engine {
                 self.describe_condition(Some(condition))
             }
             (_, Query::Condition(..)) => self.describe_condition(None),
+            (Some(State::Barrier(barrier)), Query::Barrier(_, query)) => Ok(barrier.query(query)),
+            (_, Query::Barrier(_, query)) => Ok(Barrier::default().query(query)),
+            (Some(State::Latch(latch)), Query::Latch(_, query)) => Ok(latch.query(query)),
+            (_, Query::Latch(_, query)) => Ok(Latch::default().query(query)),
             (
                 Some(State::Value(values) | State::Dict(values)),
                 Query::Value(_, query) | Query::Dict(_, query),
@@ -214,6 +220,14 @@ impl Engine {
             },
             Command::RwLock(_, command) => match state {
                 State::RwLock(rwlock) => rwlock.command(handle, world, caller, command),
+                _ => Err(object_gone()),
+            },
+            Command::Barrier(_, command) => match state {
+                State::Barrier(barrier) => barrier.command(handle, world, caller, command),
+                _ => Err(object_gone()),
+            },
+            Command::Latch(_, command) => match state {
+                State::Latch(latch) => latch.command(handle, world, caller, command),
                 _ => Err(object_gone()),
             },
             Command::Value(_, command) => match state {

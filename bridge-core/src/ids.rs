@@ -142,6 +142,10 @@ pub enum Kind {
     RwLock,
     /// Waiting for a notification, with a lock.
     Condition,
+    /// So many wait for each other.
+    Barrier,
+    /// Counted down once.
+    Latch,
     /// One value.
     Value,
     /// Values by index.
@@ -152,13 +156,15 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Queue,
         Kind::Event,
         Kind::Semaphore,
         Kind::Lock,
         Kind::RwLock,
         Kind::Condition,
+        Kind::Barrier,
+        Kind::Latch,
         Kind::Value,
         Kind::List,
         Kind::Dict,
@@ -174,6 +180,8 @@ impl fmt::Display for Kind {
             Kind::Lock => "lock",
             Kind::RwLock => "rwlock",
             Kind::Condition => "condition",
+            Kind::Barrier => "barrier",
+            Kind::Latch => "latch",
             Kind::Value => "value",
             Kind::List => "list",
             Kind::Dict => "dict",

@@ -6,8 +6,10 @@ use std::time::Duration;
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Kind, Name, Target};
 use crate::primitive::Primitive;
+use crate::primitive::barrier::Barrier;
 use crate::primitive::condition::Condition;
 use crate::primitive::event::Event;
+use crate::primitive::latch::Latch;
 use crate::primitive::list::List;
 use crate::primitive::lock::Lock;
 use crate::primitive::queue::Queue;
@@ -63,6 +65,8 @@ pub(crate) enum State {
     Lock(Box<Lock>),
     RwLock(Box<RwLock>),
     Condition(Box<Condition>),
+    Barrier(Box<Barrier>),
+    Latch(Box<Latch>),
     Value(Box<Values>),
     List(Box<List>),
     Dict(Box<Values>),
@@ -77,6 +81,8 @@ impl State {
             Kind::Lock => State::Lock(Box::default()),
             Kind::RwLock => State::RwLock(Box::default()),
             Kind::Condition => State::Condition(Box::default()),
+            Kind::Barrier => State::Barrier(Box::default()),
+            Kind::Latch => State::Latch(Box::default()),
             Kind::Value => State::Value(Box::default()),
             Kind::List => State::List(Box::default()),
             Kind::Dict => State::Dict(Box::default()),
@@ -91,6 +97,8 @@ impl State {
             State::Lock(_) => Kind::Lock,
             State::RwLock(_) => Kind::RwLock,
             State::Condition(_) => Kind::Condition,
+            State::Barrier(_) => Kind::Barrier,
+            State::Latch(_) => Kind::Latch,
             State::Value(_) => Kind::Value,
             State::List(_) => Kind::List,
             State::Dict(_) => Kind::Dict,
@@ -105,6 +113,8 @@ impl State {
             State::Lock(lock) => &**lock,
             State::RwLock(rwlock) => &**rwlock,
             State::Condition(condition) => &**condition,
+            State::Barrier(barrier) => &**barrier,
+            State::Latch(latch) => &**latch,
             State::Value(values) | State::Dict(values) => &**values,
             State::List(list) => &**list,
         }
@@ -118,6 +128,8 @@ impl State {
             State::Lock(lock) => &mut **lock,
             State::RwLock(rwlock) => &mut **rwlock,
             State::Condition(condition) => &mut **condition,
+            State::Barrier(barrier) => &mut **barrier,
+            State::Latch(latch) => &mut **latch,
             State::Value(values) | State::Dict(values) => &mut **values,
             State::List(list) => &mut **list,
         }

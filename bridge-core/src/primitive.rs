@@ -1,8 +1,10 @@
 //! The primitives: one file each, all reached through [`Primitive`] by what is common to them.
 
+pub(crate) mod barrier;
 pub(crate) mod condition;
 pub(crate) mod event;
 mod hold;
+pub(crate) mod latch;
 pub(crate) mod list;
 pub(crate) mod lock;
 pub(crate) mod queue;

@@ -279,6 +279,8 @@ fn wants(ticket: &Ticket) -> String {
         Want::Condition { woken: None, .. } => "notification".to_owned(),
         Want::ReadWrite { mode: rwlock::Mode::Read, .. } => "read".to_owned(),
         Want::ReadWrite { mode: rwlock::Mode::Write, .. } => "write".to_owned(),
+        Want::Barrier { .. } => "parties".to_owned(),
+        Want::Latch => "zero".to_owned(),
         Want::Watch { .. } => "change".to_owned(),
     }
 }

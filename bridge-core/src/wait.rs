@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use slab::Slab;
 
+use crate::command::barrier::OnCancel;
 use crate::command::condition::Woken;
 use crate::command::queue::{Batch, Mode as TakeMode};
 use crate::command::rwlock::Mode as LockMode;
@@ -69,6 +70,10 @@ pub(crate) enum Want {
     ReadWrite { mode: LockMode, upgrades: bool },
     /// A notification of a condition, and then its lock with that many levels; `woken` once it waits for the lock only.
     Condition { condition: Handle, levels: u32, woken: Option<Woken> },
+    /// That all parties of a barrier have arrived.
+    Barrier { has_action: bool, on_cancel: OnCancel },
+    /// That a latch is open.
+    Latch,
     /// A change of an entry, or of anything in a value, list or dict.
     Watch { key: Option<Bytes> },
 }

@@ -5,9 +5,11 @@
 //! [`pb::Command`] and [`pb::Answer`], so both paths meet here. What arrives is checked: what leaves this module
 //! is valid, or an [`Error`] that names the field.
 
+mod barrier;
 mod condition;
 mod event;
 mod item;
+mod latch;
 mod list;
 mod lock;
 mod packed;
@@ -166,6 +168,16 @@ fn request(body: Body) -> Result<Request, Error> {
         Body::ConditionNotify(message) => message.try_into(),
         Body::ConditionNotifyAll(message) => message.try_into(),
         Body::ConditionDescribe(message) => message.try_into(),
+        Body::BarrierDeclare(message) => message.try_into(),
+        Body::BarrierWait(message) => message.try_into(),
+        Body::BarrierActionDone(message) => message.try_into(),
+        Body::BarrierReset(message) => message.try_into(),
+        Body::BarrierAbort(message) => message.try_into(),
+        Body::BarrierDescribe(message) => message.try_into(),
+        Body::LatchDeclare(message) => message.try_into(),
+        Body::LatchCountDown(message) => message.try_into(),
+        Body::LatchWait(message) => message.try_into(),
+        Body::LatchDescribe(message) => message.try_into(),
         Body::ValueDeclare(message) => message.try_into(),
         Body::ValueGet(message) => message.try_into(),
         Body::ValueSet(message) => message.try_into(),
@@ -197,6 +209,8 @@ fn body(request: &Request) -> Body {
         Request::Command(Command::Lock(target, command)) => lock::command_body(target, command),
         Request::Command(Command::RwLock(target, command)) => rwlock::command_body(target, command),
         Request::Command(Command::Condition(target, command)) => condition::command_body(target, command),
+        Request::Command(Command::Barrier(target, command)) => barrier::command_body(target, command),
+        Request::Command(Command::Latch(target, command)) => latch::command_body(target, command),
         Request::Command(Command::Value(target, command)) => {
             value::command_body(Kind::Value, target, command)
         }
@@ -208,6 +222,8 @@ fn body(request: &Request) -> Body {
         Request::Query(Query::Lock(target, query)) => lock::query_body(target, query),
         Request::Query(Query::RwLock(target, query)) => rwlock::query_body(target, query),
         Request::Query(Query::Condition(target, query)) => condition::query_body(target, query),
+        Request::Query(Query::Barrier(target, query)) => barrier::query_body(target, query),
+        Request::Query(Query::Latch(target, query)) => latch::query_body(target, query),
         Request::Query(Query::Value(target, query)) => value::query_body(Kind::Value, target, query),
         Request::Query(Query::List(target, query)) => list::query_body(target, query),
         Request::Query(Query::Dict(target, query)) => value::query_body(Kind::Dict, target, query),
@@ -225,6 +241,8 @@ fn reply_body(reply: Reply, packs: bool) -> Answer {
         Reply::Lock(reply) => lock::reply_body(reply),
         Reply::RwLock(reply) => rwlock::reply_body(reply),
         Reply::Condition(reply) => condition::reply_body(reply),
+        Reply::Barrier(reply) => barrier::reply_body(reply),
+        Reply::Latch(reply) => latch::reply_body(reply),
         Reply::Value(reply) => value::reply_body(reply),
     }
 }
@@ -278,6 +296,16 @@ fn reply(body: Answer) -> Outcome {
         | Answer::ConditionNotify(_)
         | Answer::ConditionNotifyAll(_)
         | Answer::ConditionDescribe(_) => condition::reply(body).map(Reply::Condition),
+        Answer::BarrierDeclare(_)
+        | Answer::BarrierWait(_)
+        | Answer::BarrierActionDone(_)
+        | Answer::BarrierReset(_)
+        | Answer::BarrierAbort(_)
+        | Answer::BarrierDescribe(_) => barrier::reply(body).map(Reply::Barrier),
+        Answer::LatchDeclare(_)
+        | Answer::LatchCountDown(_)
+        | Answer::LatchWait(_)
+        | Answer::LatchDescribe(_) => latch::reply(body).map(Reply::Latch),
         Answer::ValueDeclare(_)
         | Answer::ValueGet(_)
         | Answer::ValueSet(_)
@@ -324,6 +352,8 @@ impl From<Kind> for pb::ObjectKind {
             Kind::Lock => pb::ObjectKind::Lock,
             Kind::RwLock => pb::ObjectKind::Rwlock,
             Kind::Condition => pb::ObjectKind::Condition,
+            Kind::Barrier => pb::ObjectKind::Barrier,
+            Kind::Latch => pb::ObjectKind::Latch,
             Kind::Value => pb::ObjectKind::Value,
             Kind::List => pb::ObjectKind::List,
             Kind::Dict => pb::ObjectKind::Dict,
@@ -341,6 +371,8 @@ pub fn kind_or_any(number: i32) -> Result<Option<Kind>, Error> {
         Ok(pb::ObjectKind::Lock) => Ok(Some(Kind::Lock)),
         Ok(pb::ObjectKind::Rwlock) => Ok(Some(Kind::RwLock)),
         Ok(pb::ObjectKind::Condition) => Ok(Some(Kind::Condition)),
+        Ok(pb::ObjectKind::Barrier) => Ok(Some(Kind::Barrier)),
+        Ok(pb::ObjectKind::Latch) => Ok(Some(Kind::Latch)),
         Ok(pb::ObjectKind::Value) => Ok(Some(Kind::Value)),
         Ok(pb::ObjectKind::List) => Ok(Some(Kind::List)),
         Ok(pb::ObjectKind::Dict) => Ok(Some(Kind::Dict)),
@@ -438,7 +470,7 @@ pub fn duration_field(duration: Duration) -> prost_types::Duration {
     }
 }
 
-const REASONS: [(Reason, pb::Reason); 23] = [
+const REASONS: [(Reason, pb::Reason); 24] = [
     (Reason::InvalidArgument, pb::Reason::InvalidArgument),
     (Reason::LimitExceeded, pb::Reason::LimitExceeded),
     (Reason::ConfigMismatch, pb::Reason::ConfigMismatch),
@@ -459,6 +491,7 @@ const REASONS: [(Reason, pb::Reason); 23] = [
     (Reason::NotOwner, pb::Reason::NotOwner),
     (Reason::LockLost, pb::Reason::LockLost),
     (Reason::Fenced, pb::Reason::Fenced),
+    (Reason::BrokenBarrier, pb::Reason::BrokenBarrier),
     (Reason::OutcomeUnknown, pb::Reason::OutcomeUnknown),
     (Reason::Unavailable, pb::Reason::Unavailable),
     (Reason::Internal, pb::Reason::Internal),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use bridge_core::command::{Command, Request, condition, lock, queue, rwlock, semaphore};
+use bridge_core::command::{Command, Request, barrier, condition, latch, lock, queue, rwlock, semaphore};
 use bridge_core::error::{Error, Reason};
 
 /// What a namespace asks before it executes a command.
@@ -65,6 +65,10 @@ fn settles(request: &Request) -> bool {
         Request::Command(Command::Condition(_, command)) => {
             matches!(command, condition::Command::Notify { .. })
         }
+        Request::Command(Command::Barrier(_, command)) => {
+            matches!(command, barrier::Command::ActionDone { .. })
+        }
+        Request::Command(Command::Latch(_, command)) => matches!(command, latch::Command::CountDown { .. }),
         Request::Command(Command::Event(..) | Command::Value(..) | Command::List(..) | Command::Dict(..)) => {
             false
         }

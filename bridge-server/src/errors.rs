@@ -22,6 +22,7 @@ fn code(reason: Reason) -> Code {
         | Reason::TooManyReleases
         | Reason::TooManyTasksDone
         | Reason::Fenced
+        | Reason::BrokenBarrier
         | Reason::NotOwner
         | Reason::LockLost => Code::FailedPrecondition,
         Reason::ObjectGone | Reason::SessionExpired => Code::NotFound,

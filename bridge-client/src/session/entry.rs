@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_core::command::{Command, condition, event, list, lock, queue, rwlock, semaphore, value};
+use bridge_core::command::{
+    Command, barrier, condition, event, latch, list, lock, queue, rwlock, semaphore, value,
+};
 use bridge_core::ids::ParticipantId;
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, Timeout};
 
@@ -123,6 +125,8 @@ impl Entry {
                     | Command::Lock(_, lock::Command::Declare(_))
                     | Command::RwLock(_, rwlock::Command::Declare(_))
                     | Command::Condition(_, condition::Command::Declare { .. })
+                    | Command::Barrier(_, barrier::Command::Declare(_))
+                    | Command::Latch(_, latch::Command::Declare(_))
                     | Command::Value(_, value::Command::Declare(_))
                     | Command::List(_, list::Command::Declare(_))
                     | Command::Dict(_, value::Command::Declare(_))
@@ -166,6 +170,9 @@ impl Entry {
             ) => timed_out(Reason::TimedOut),
             Request::Command(Command::Event(_, event::Command::Wait { .. })) => {
                 Ok(Reply::Event(event::Reply::Waited { is_set: false, version: 0 }))
+            }
+            Request::Command(Command::Latch(_, latch::Command::Wait { .. })) => {
+                Ok(Reply::Latch(latch::Reply::Waited { is_open: false }))
             }
             Request::Command(
                 Command::Value(_, value::Command::Watch { .. })
@@ -234,10 +241,12 @@ fn timeout_mut(request: &mut Request) -> Option<&mut Timeout> {
             | queue::Command::Join { timeout },
         )
         | Command::Event(_, event::Command::Wait { timeout, .. })
+        | Command::Latch(_, latch::Command::Wait { timeout })
         | Command::Value(_, value::Command::Watch { timeout, .. })
         | Command::List(_, list::Command::Watch { timeout, .. })
         | Command::Dict(_, value::Command::Watch { timeout, .. }) => Some(timeout),
         Command::Semaphore(_, semaphore::Command::Acquire(acquire)) => Some(&mut acquire.timeout),
+        Command::Barrier(_, barrier::Command::Wait(arrive)) => Some(&mut arrive.timeout),
         Command::Lock(_, lock::Command::Acquire { timeout, .. })
         | Command::RwLock(_, rwlock::Command::Acquire { timeout, .. })
         | Command::Condition(_, condition::Command::Wait { timeout }) => Some(timeout),

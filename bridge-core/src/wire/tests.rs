@@ -6,7 +6,7 @@ use bytes::Bytes;
 use syncbridge_proto::v1 as pb;
 
 use super::*;
-use crate::command::{condition, event, list, lock, queue, rwlock, semaphore, value};
+use crate::command::{barrier, condition, event, latch, list, lock, queue, rwlock, semaphore, value};
 use crate::ids::{Handle, ItemId, Token};
 use crate::payload::{ContentType, Payload};
 
@@ -35,6 +35,52 @@ fn delivery(id: u64) -> queue::Delivery {
         attempt: 2,
         age: Duration::from_millis(1_500),
     }
+}
+
+fn barriers_and_latches() -> Vec<Request> {
+    use barrier::{Arrive, Command as B, OnCancel};
+    let target = || Target::Handle(Handle { slot: 2, generation: 1 });
+    let timeout = Timeout::After(Duration::from_secs(1));
+    let arrive = |has_action, on_cancel| B::Wait(Arrive { timeout, has_action, on_cancel });
+    let barriers = [
+        arrive(true, OnCancel::Break),
+        arrive(false, OnCancel::Leave),
+        B::ActionDone { action: Token(5), error: None },
+        B::ActionDone { action: Token(5), error: Some(String::new()) },
+        B::Reset,
+        B::Abort,
+    ];
+    let latches = [latch::Command::CountDown { by: 3 }, latch::Command::Wait { timeout }];
+    let options = barrier::Options { parties: Some(3), ephemeral: Some(true) };
+    let declare = Command::Barrier(Target::Name(name("b")), B::Declare(options));
+    let mut all = vec![Request::Command(declare)];
+    let options = latch::Options { count: Some(0), ephemeral: None };
+    let declare = Command::Latch(Target::Name(name("l")), latch::Command::Declare(options));
+    all.push(Request::Command(declare));
+    all.extend(barriers.map(|c| Request::Command(Command::Barrier(target(), c))));
+    all.extend(latches.map(|c| Request::Command(Command::Latch(target(), c))));
+    all.push(Request::Query(Query::Barrier(target(), barrier::Query::Describe)));
+    all.push(Request::Query(Query::Latch(target(), latch::Query::Describe)));
+    all
+}
+
+fn barrier_and_latch_replies() -> Vec<Reply> {
+    use barrier::{Arrived, Cause, Reply as B};
+    let arrived = |action| B::Arrived(Arrived { index: 2, generation: 3, action });
+    let figures = |broken| {
+        let options = barrier::Options { parties: Some(3), ephemeral: Some(true) };
+        B::Described(barrier::Figures { options, waiting: 1, generation: 4, broken, acting: true })
+    };
+    let mut all: Vec<B> = vec![arrived(None), arrived(Some(Token(8))), B::ActionDone { passed: true }];
+    all.extend([B::Reset, B::Aborted, figures(None), figures(Some(Cause::PartyLost))]);
+    let options = latch::Options { count: Some(7), ephemeral: Some(false) };
+    let figures = latch::Figures { options, count: 2, waiting: 1 };
+    let latches = [
+        latch::Reply::CountedDown { count: 4 },
+        latch::Reply::Waited { is_open: true },
+        latch::Reply::Described(figures),
+    ];
+    all.into_iter().map(Reply::Barrier).chain(latches.map(Reply::Latch)).collect()
 }
 
 /// Of all three kinds.
@@ -210,6 +256,7 @@ fn requests() -> Vec<Request> {
     for query in [semaphore::Query::Describe, holders] {
         all.push(Request::Query(Query::Semaphore(by_handle.clone(), query)));
     }
+    all.extend(barriers_and_latches());
     all.extend(values());
     all
 }
@@ -378,6 +425,7 @@ fn every_outcome_survives_the_wire() {
     outcomes.push(Ok(Reply::Lock(lock::Reply::Acquired(lock::Grant { token: Token(9), abandoned }))));
     outcomes.push(Ok(Reply::Lock(lock::Reply::Released)));
     outcomes.push(Ok(Reply::Lock(lock::Reply::Described(Box::new(figures)))));
+    outcomes.extend(barrier_and_latch_replies().into_iter().map(Ok));
     outcomes.extend(value_replies().into_iter().map(|reply| Ok(Reply::Value(reply))));
     outcomes.push(Ok(Reply::Cancelled(true)));
     outcomes.push(Ok(Reply::Discarded));

@@ -6,7 +6,7 @@ use bridge_core::command::queue::{self, Attributes, Batch, Discipline, NewItem, 
 use bridge_core::command::semaphore::{self, Acquire, Ownership};
 use bridge_core::command::value::{self, Datum, Guard, Lifetime};
 use bridge_core::command::{
-    Call, Carrier, Command, EndReason, Input, Mode, condition, event, list, lock, rwlock,
+    Call, Carrier, Command, EndReason, Input, Mode, barrier, condition, event, latch, list, lock, rwlock,
 };
 use bridge_core::ids::{Handle, ItemId, Kind, Op, OpRange, ParticipantId, SessionKey, Target, Token};
 use bridge_core::{Limits, Timeout};
@@ -212,6 +212,32 @@ fn list_command() -> impl Strategy<Value = list::Command> {
     ]
 }
 
+fn barrier_command() -> impl Strategy<Value = barrier::Command> {
+    use barrier::{Arrive, Command as Do, OnCancel, Options};
+    let on_cancel = prop::sample::select(vec![OnCancel::Break, OnCancel::Leave]);
+    prop_oneof![
+        2 => (0_u32..4, any::<Option<bool>>())
+            .prop_map(|(parties, ephemeral)| Do::Declare(Options { parties: Some(parties), ephemeral })),
+        8 => (any_timeout(), any::<bool>(), on_cancel).prop_map(|(timeout, has_action, on_cancel)| {
+            Do::Wait(Arrive { timeout, has_action, on_cancel })
+        }),
+        2 => (token(), prop::option::of(Just("no".to_owned())))
+            .prop_map(|(action, error)| Do::ActionDone { action, error }),
+        3 => Just(Do::Reset),
+        1 => Just(Do::Abort),
+    ]
+}
+
+fn latch_command() -> impl Strategy<Value = latch::Command> {
+    use latch::{Command as Do, Options};
+    prop_oneof![
+        (prop::option::of(0_u64..4), any::<Option<bool>>())
+            .prop_map(|(count, ephemeral)| Do::Declare(Options { count, ephemeral })),
+        (0_u64..3).prop_map(|by| Do::CountDown { by }),
+        any_timeout().prop_map(|timeout| Do::Wait { timeout }),
+    ]
+}
+
 fn any_kind() -> impl Strategy<Value = Kind> {
     prop::sample::select(Kind::ALL.to_vec())
 }
@@ -225,6 +251,8 @@ fn command() -> impl Strategy<Value = Command> {
         3 => (any_target(), rwlock_command()).prop_map(|(target, command)| Command::RwLock(target, command)),
         4 => (any_target(), condition_command())
             .prop_map(|(target, command)| Command::Condition(target, command)),
+        3 => (any_target(), barrier_command()).prop_map(|(target, command)| Command::Barrier(target, command)),
+        1 => (any_target(), latch_command()).prop_map(|(target, command)| Command::Latch(target, command)),
         1 => (any_target(), value_command()).prop_map(|(target, command)| Command::Value(target, command)),
         2 => (any_target(), value_command()).prop_map(|(target, command)| Command::Dict(target, command)),
         2 => (any_target(), list_command()).prop_map(|(target, command)| Command::List(target, command)),

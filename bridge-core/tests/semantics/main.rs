@@ -2,10 +2,12 @@
 //! and what comes out. Invariants are checked after every input.
 
 mod anything;
+mod barrier;
 mod condition;
 mod discard;
 mod event;
 mod ground_rules;
+mod latch;
 mod list;
 mod lock;
 mod model;

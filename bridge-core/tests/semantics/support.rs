@@ -7,7 +7,7 @@ use bridge_core::command::semaphore::{self, Acquire};
 use bridge_core::command::value::{self, Datum, Guard, Lifetime, Write};
 use bridge_core::command::{
     Call, Carrier, Command, Effect, EndReason, Input, Mode, Opened, Outcome, Query, Reply, SessionSpec,
-    condition, event, list, lock, rwlock,
+    barrier, condition, event, latch, list, lock, rwlock,
 };
 use bridge_core::ids::{
     Kind, Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target, Token,
@@ -489,6 +489,12 @@ pub(crate) fn in_short(outcome: &Outcome) -> String {
         Ok(Reply::Condition(condition::Reply::Waited { woken, .. })) => format!("{woken:?}"),
         Ok(Reply::Condition(condition::Reply::Notified { count })) => format!("notified {count}"),
         Ok(Reply::Lock(lock::Reply::Released) | Reply::RwLock(rwlock::Reply::Released)) => "released".into(),
+        Ok(Reply::Barrier(barrier::Reply::Arrived(arrived))) => {
+            format!("{} {}", if arrived.action.is_some() { "act at" } else { "at" }, arrived.index)
+        }
+        Ok(Reply::Barrier(barrier::Reply::ActionDone { passed })) => format!("passed {passed}"),
+        Ok(Reply::Latch(latch::Reply::CountedDown { count })) => format!("left {count}"),
+        Ok(Reply::Latch(latch::Reply::Waited { is_open })) => is_open.to_string(),
         Ok(Reply::Value(reply)) => value_in_short(reply),
         Ok(Reply::Cancelled(cancelled)) => format!("cancelled {cancelled}"),
         Ok(other) => format!("{other:?}"),

@@ -1,9 +1,11 @@
 //! The services: one file each, as everywhere. What they share is how a unary call travels.
 
 mod admin;
+mod barrier;
 mod caller;
 mod condition;
 mod event;
+mod latch;
 mod lock;
 mod queue;
 mod rwlock;
@@ -14,8 +16,9 @@ mod value;
 use std::sync::Arc;
 
 use bridge_core::command::{
-    Command, Reply, Request, condition as conditions, event as events, list as lists, lock as locks,
-    queue as queues, rwlock as rwlocks, semaphore as semaphores, value as values,
+    Command, Reply, Request, barrier as barriers, condition as conditions, event as events, latch as latches,
+    list as lists, lock as locks, queue as queues, rwlock as rwlocks, semaphore as semaphores,
+    value as values,
 };
 use bridge_core::error::{Error, Reason};
 use bridge_core::time::Timeout;
@@ -56,6 +59,8 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
         pb::read_write_lock_service_server::ReadWriteLockServiceServer::new(rwlock::Service(shared.clone()));
     let condition =
         pb::condition_service_server::ConditionServiceServer::new(condition::Service(shared.clone()));
+    let barrier = pb::barrier_service_server::BarrierServiceServer::new(barrier::Service(shared.clone()));
+    let latch = pb::latch_service_server::LatchServiceServer::new(latch::Service(shared.clone()));
     let value = pb::value_service_server::ValueServiceServer::new(value::Service(shared.clone()));
     let admin = pb::admin_service_server::AdminServiceServer::new(admin::Service(shared));
     Routes::new(session.max_decoding_message_size(bytes))
@@ -65,12 +70,14 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
         .add_service(lock.max_decoding_message_size(bytes))
         .add_service(rwlock.max_decoding_message_size(bytes))
         .add_service(condition.max_decoding_message_size(bytes))
+        .add_service(barrier.max_decoding_message_size(bytes))
+        .add_service(latch.max_decoding_message_size(bytes))
         .add_service(value.max_decoding_message_size(bytes))
         .add_service(admin.max_decoding_message_size(bytes))
 }
 
 /// The names under which the services report their health.
-pub(crate) const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 11] = [
     pb::session_service_server::SERVICE_NAME,
     pb::queue_service_server::SERVICE_NAME,
     pb::event_service_server::SERVICE_NAME,
@@ -78,6 +85,8 @@ pub(crate) const NAMES: [&str; 9] = [
     pb::lock_service_server::SERVICE_NAME,
     pb::read_write_lock_service_server::SERVICE_NAME,
     pb::condition_service_server::SERVICE_NAME,
+    pb::barrier_service_server::SERVICE_NAME,
+    pb::latch_service_server::SERVICE_NAME,
     pb::value_service_server::SERVICE_NAME,
     pb::admin_service_server::SERVICE_NAME,
 ];
@@ -159,6 +168,8 @@ fn may_wait(request: &Request) -> bool {
         ))
         | Request::Command(Command::Lock(_, locks::Command::Acquire { timeout, .. }))
         | Request::Command(Command::RwLock(_, rwlocks::Command::Acquire { timeout, .. }))
+        | Request::Command(Command::Barrier(_, barriers::Command::Wait(barriers::Arrive { timeout, .. })))
+        | Request::Command(Command::Latch(_, latches::Command::Wait { timeout }))
         | Request::Command(Command::Value(_, values::Command::Watch { timeout, .. }))
         | Request::Command(Command::List(_, lists::Command::Watch { timeout, .. }))
         | Request::Command(Command::Dict(_, values::Command::Watch { timeout, .. })) => *timeout,

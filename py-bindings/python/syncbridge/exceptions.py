@@ -6,9 +6,11 @@ Each has two bases, :class:`SyncBridgeError` and what users of the standard libr
 from __future__ import annotations
 
 import queue
+import threading
 from typing import TYPE_CHECKING
 
 __all__ = [
+    "BrokenBarrier",
     "Cancelled",
     "ConfigMismatch",
     "DecodeError",
@@ -164,6 +166,12 @@ class TooManyTasksDone(SyncBridgeError, ValueError):
     """``task_done`` was called more often than items were put."""
 
     reason = "TOO_MANY_TASKS_DONE"
+
+
+class BrokenBarrier(SyncBridgeError, threading.BrokenBarrierError):
+    """A party of the barrier failed, or somebody aborted or reset it."""
+
+    reason = "BROKEN_BARRIER"
 
 
 class Fenced(SyncBridgeError, RuntimeError):

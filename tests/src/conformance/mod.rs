@@ -4,9 +4,11 @@
 //! test of each of them.
 
 pub mod anonymous;
+pub mod barrier;
 pub mod calls;
 pub mod dict;
 pub mod event;
+pub mod latch;
 pub mod list;
 pub mod queue;
 pub mod semaphore;
@@ -38,6 +40,8 @@ macro_rules! conformance {
             put_many browse remove purge shutdown options anonymous many_threads);
         $crate::conformance!(@ $url, event: wakes_all times_out pulse auto_reset);
         $crate::conformance!(@ $url, semaphore: in_line many_permits stale bounded signals drains limit holders);
+        $crate::conformance!(@ $url, barrier: rounds action lost broken cancelled);
+        $crate::conformance!(@ $url, latch: opens counts);
         $crate::conformance!(@ $url, value: set_and_get compare_and_set update increment watch fenced ends);
         $crate::conformance!(@ $url, list: items versions);
         $crate::conformance!(@ $url, dict: keys entries watch anonymous);

@@ -3,7 +3,9 @@
 //! What sessions, waits, offers and stored answers do is the same for all primitives and modelled here; each
 //! primitive adds what it gives to whom.
 
+mod barrier;
 mod event;
+mod latch;
 mod lifetime;
 mod list;
 mod lock;
@@ -54,6 +56,9 @@ pub(super) trait Naive {
         ahead: &[Self::Want],
     ) -> Option<(String, Option<Self::Grant>)>;
 
+    /// A wait ends without being served.
+    fn leaves(&mut self, _want: &Self::Want, _how: Leaving) {}
+
     /// It ends for those who are away too.
     fn settles_everyone(&self, want: &Self::Want) -> bool;
 
@@ -89,6 +94,14 @@ pub(super) trait Naive {
 
     /// Compares the figures.
     fn compare(&self, space: &Space, who: SessionKey);
+}
+
+/// How a wait ends that is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    Cancelled,
+    TimedOut,
+    SessionOver,
 }
 
 /// What happens in a test.
@@ -330,7 +343,8 @@ impl<N: Naive> Test<N> {
         let op = self.op();
         let mut cancelled = false;
         if let Some(index) = self.waiting.iter().position(|waiting| waiting.op == target) {
-            self.waiting.remove(index);
+            let Waiting { want, .. } = self.waiting.remove(index);
+            self.naive.leaves(&want, Leaving::Cancelled);
             cancelled = true;
         } else if let Some(unsettled) = self.unsettled[who].get(&target) {
             cancelled = self.naive.withdraw(&unsettled.text);
@@ -365,7 +379,10 @@ impl<N: Naive> Test<N> {
 
     fn end(&mut self, who: Who) {
         let own: Vec<Op> = self.waiting.iter().filter(|w| w.who == who).map(|w| w.op).collect();
-        self.waiting.retain(|waiting| waiting.who != who);
+        let (own_waits, others) = std::mem::take(&mut self.waiting).into_iter().partition(|w| w.who == who);
+        self.waiting = others;
+        let own_waits: Vec<Waiting<N::Want>> = own_waits;
+        own_waits.iter().for_each(|waiting| self.naive.leaves(&waiting.want, Leaving::SessionOver));
         self.told.extend(own.into_iter().map(|op| (who, op, "SESSION_EXPIRED".to_owned(), false)));
         for (_, unsettled) in std::mem::take(&mut self.unsettled[who]) {
             unsettled.grant.iter().for_each(|grant| self.naive.refuse(grant));
@@ -392,6 +409,7 @@ impl<N: Naive> Test<N> {
             let Some((_, index)) = due else { return };
             let Waiting { who, op, want, .. } = self.waiting.remove(index);
             self.tell(who, op, self.naive.timed_out(&want).into(), None, true);
+            self.naive.leaves(&want, Leaving::TimedOut);
             self.settle();
         }
     }

@@ -45,6 +45,8 @@ public class SyncBridgeException extends RuntimeException {
     TOO_MANY_TASKS_DONE,
     /** A fencing token lower than one that was seen before; nothing was changed. */
     FENCED,
+    /** A party of the barrier failed, or somebody aborted or reset it. */
+    BROKEN_BARRIER,
     /** The call left, and no answer can be had any more. */
     OUTCOME_UNKNOWN,
     /** The server cannot be reached. */
