@@ -1,6 +1,7 @@
 //! Queues: FIFO, LIFO and priority, bounded, with leases and dead letters.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bridge_core::command::queue::{Command, Query, Reply};
 use bridge_core::command::{self, Request};
@@ -75,7 +76,7 @@ impl Queue {
         batch: Batch,
         timeout: Timeout,
     ) -> Call<Vec<Delivery>> {
-        let command = Command::Take { mode, batch, timeout };
+        let command = Command::Take { mode, batch, max_hold: None, timeout };
         self.command(who, command, read!(Reply::Taken(taken) => taken.deliveries))
     }
 
@@ -86,7 +87,44 @@ impl Queue {
 
     /// Gives leased items back; `error` is kept with them. `STALE`.
     pub fn nack(&self, who: ParticipantId, tokens: Vec<Token>, reentry: Reentry, error: String) -> Call<()> {
-        self.command(who, Command::Nack { tokens, reentry, error }, read!(Reply::Nacked => ()))
+        self.nack_later(who, tokens, reentry, Duration::ZERO, error)
+    }
+
+    /// As [`Queue::nack`]; they are DELAYED for `delay` before they are READY again. `STALE`.
+    pub fn nack_later(
+        &self,
+        who: ParticipantId,
+        tokens: Vec<Token>,
+        reentry: Reentry,
+        delay: Duration,
+        error: String,
+    ) -> Call<()> {
+        self.command(who, Command::Nack { tokens, reentry, delay, error }, read!(Reply::Nacked => ()))
+    }
+
+    /// Leases items that come back, as by a nack, unless they are settled or extended within `max_hold` of their
+    /// acceptance. `EMPTY`, `SHUT_DOWN`.
+    pub fn lease_for(
+        &self,
+        who: ParticipantId,
+        max_hold: Duration,
+        batch: Batch,
+        timeout: Timeout,
+    ) -> Call<Vec<Delivery>> {
+        let command = Command::Take { mode: Mode::Lease, batch, max_hold: Some(max_hold), timeout };
+        self.command(who, command, read!(Reply::Taken(taken) => taken.deliveries))
+    }
+
+    /// Leased items are worked on still: `max_hold`, or the one that they have, counts anew from now on. `STALE`.
+    pub fn extend(&self, who: ParticipantId, tokens: Vec<Token>, max_hold: Option<Duration>) -> Call<()> {
+        let command = Command::Extend { tokens, max_hold, progress: None };
+        self.command(who, command, read!(Reply::Extended => ()))
+    }
+
+    /// As [`Queue::extend`], and says in words how far the work is; that is kept with the items. `STALE`.
+    pub fn progress(&self, who: ParticipantId, tokens: Vec<Token>, progress: String) -> Call<()> {
+        let command = Command::Extend { tokens, max_hold: None, progress: Some(progress) };
+        self.command(who, command, read!(Reply::Extended => ()))
     }
 
     /// Sends leased items to the dead letters. `STALE`.

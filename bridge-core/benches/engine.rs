@@ -82,7 +82,10 @@ fn put(target: &Target, payload: &Payload) -> Command {
 }
 
 fn get(target: &Target, timeout: Timeout) -> Command {
-    Command::Queue(target.clone(), OnQueue::Take { mode: Take::Get, batch: Batch::ONE, timeout })
+    Command::Queue(
+        target.clone(),
+        OnQueue::Take { mode: Take::Get, batch: Batch::ONE, max_hold: None, timeout },
+    )
 }
 
 /// The best of five, so that a busy machine disturbs less.

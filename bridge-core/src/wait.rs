@@ -5,6 +5,7 @@
 //! passes them. Entering, leaving and stepping aside cost O(log n).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use slab::Slab;
@@ -55,7 +56,7 @@ impl Caller {
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) enum Want {
     /// Items of a queue; `lingers_until` while it has its minimum and waits for more.
-    Take { mode: TakeMode, batch: Batch, lingers_until: Option<Time> },
+    Take { mode: TakeMode, batch: Batch, max_hold: Option<Duration>, lingers_until: Option<Time> },
     /// Room for items, which are kept in the item table meanwhile.
     Put { items: Vec<usize>, many: bool },
     /// That all items of a queue are done.

@@ -142,6 +142,7 @@ fn request(body: Body) -> Result<Request, Error> {
         Body::QueueRemove(message) => message.try_into(),
         Body::QueuePurge(message) => message.try_into(),
         Body::QueueShutdown(message) => message.try_into(),
+        Body::QueueExtend(message) => message.try_into(),
         Body::EventDeclare(message) => message.try_into(),
         Body::EventSet(message) => message.try_into(),
         Body::EventClear(message) => message.try_into(),
@@ -269,7 +270,8 @@ fn reply(body: Answer) -> Outcome {
         | Answer::QueueBrowse(_)
         | Answer::QueueRemove(_)
         | Answer::QueuePurge(_)
-        | Answer::QueueShutdown(_) => queue::reply(body).map(Reply::Queue),
+        | Answer::QueueShutdown(_)
+        | Answer::QueueExtend(_) => queue::reply(body).map(Reply::Queue),
         Answer::EventDeclare(_)
         | Answer::EventSet(_)
         | Answer::EventClear(_)

@@ -55,6 +55,7 @@ fn settles(request: &Request) -> bool {
             queue::Command::Ack { .. }
                 | queue::Command::Nack { .. }
                 | queue::Command::Reject { .. }
+                | queue::Command::Extend { .. }
                 | queue::Command::TaskDone { .. }
         ),
         Request::Command(Command::Semaphore(_, command)) => {

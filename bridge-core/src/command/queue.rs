@@ -116,6 +116,8 @@ pub enum Command {
     Take {
         mode: Mode,
         batch: Batch,
+        /// How long each lease may last, from its acceptance.
+        max_hold: Option<Duration>,
         timeout: Timeout,
     },
     Ack {
@@ -124,7 +126,17 @@ pub enum Command {
     Nack {
         tokens: Vec<Token>,
         reentry: Reentry,
+        /// How long they are DELAYED before they are READY again.
+        delay: Duration,
         error: String,
+    },
+    /// Leases are worked on still.
+    Extend {
+        tokens: Vec<Token>,
+        /// Instead of what each has; it counts anew from now on.
+        max_hold: Option<Duration>,
+        /// How far the work is, in words.
+        progress: Option<String>,
     },
     Reject {
         tokens: Vec<Token>,
@@ -224,6 +236,8 @@ pub struct Browsed {
     pub dead_reason: Option<String>,
     /// The last error that a consumer gave.
     pub last_error: Option<String>,
+    /// How far the work on it was when a consumer last told.
+    pub progress: Option<String>,
     /// The sessions that had it without an ack or died while it was offered to them: "label@host:pid", the first
     /// ones first.
     pub consumers: Vec<String>,
@@ -262,6 +276,7 @@ pub enum Reply {
     Acked,
     Nacked,
     Rejected,
+    Extended,
     TaskDone,
     Joined,
     Removed(Vec<ItemId>),

@@ -9,6 +9,7 @@
 //! putter that needs more room.
 
 mod arrivals;
+mod hold;
 mod item;
 mod look;
 mod put;
@@ -31,9 +32,12 @@ use crate::time::{Time, Timeout};
 use crate::wait::{Caller, Line, Place, Ticket, TicketKey, Want};
 use crate::world::World;
 
+use hold::Hold;
 pub(crate) use item::Item;
 use item::{Arrival, Ready};
 use schedule::Schedule;
+use settle::Failure;
+use take::Taking;
 use takers::Takers;
 
 /// An item that is OFFERED, or LEASED once accepted.
@@ -62,6 +66,8 @@ pub(crate) struct Queue {
     delayed: BTreeMap<ItemId, usize>,
     schedule: Schedule,
     out: Ascending<Token, Out>,
+    /// The leases of `out` that may not last for ever.
+    holds: BTreeMap<Token, Hold>,
     /// How many of `out` are LEASED.
     leased: usize,
     /// In the order in which they died.
@@ -95,9 +101,17 @@ impl Queue {
             Command::Declare(options) => self.declare(me, world, options),
             Command::Put { item, timeout } => self.put(me, world, caller, item, timeout),
             Command::PutMany { items, timeout } => self.put_many(me, world, caller, items, timeout),
-            Command::Take { mode, batch, timeout } => self.take(me, world, caller, mode, batch, timeout),
+            Command::Take { mode, batch, max_hold, timeout } => {
+                self.take(me, world, caller, Taking { mode, batch, max_hold }, timeout)
+            }
             Command::Ack { tokens } => self.ack(me, world, caller, &tokens),
-            Command::Nack { tokens, reentry, error } => self.nack(me, world, caller, &tokens, reentry, error),
+            Command::Nack { tokens, reentry, delay, error } => {
+                let error = Some(world.cut(error)).filter(|error| !error.is_empty());
+                self.nack(me, world, caller, &tokens, Failure { reentry, delay, error })
+            }
+            Command::Extend { tokens, max_hold, progress } => {
+                self.extend(me, world, caller, &tokens, max_hold, progress)
+            }
             Command::Reject { tokens, reason } => self.reject(me, world, caller, &tokens, reason),
             Command::TaskDone { count } => self.task_done(caller, count),
             Command::Join { timeout } => self.join(me, world, caller, timeout),
@@ -265,14 +279,15 @@ impl Primitive for Queue {
         let Some(ticket) = world.tickets.get(key) else { return };
         let (away, want) = (ticket.away, ticket.want.clone());
         match want {
-            Want::Take { mode, batch, .. } => {
+            Want::Take { mode, batch, max_hold, .. } => {
+                let taking = Taking { mode, batch, max_hold };
                 let count = if away { 0 } else { self.takeable(key, batch) };
                 let place = ticket.place;
                 self.takers.leave(batch.min, place);
                 let Some(ticket) = world.unpark(key) else { return };
                 match count {
                     0 => world.answer(&ticket.caller, Err(self.empty())),
-                    count => self.grant(me, world, &ticket.caller, mode, count, true),
+                    count => self.grant(me, world, &ticket.caller, taking, count, true),
                 }
             }
             Want::Put { .. } => {
@@ -310,8 +325,8 @@ impl Primitive for Queue {
     }
 
     fn lose(&mut self, me: Handle, token: Token, world: &mut World) {
-        if let Some(out) = self.take_out(token) {
-            self.delivery_failed(me, world, out.item, out.caller.session, None);
+        if let Some(out) = self.take_out(world, token) {
+            self.delivery_failed(me, world, out.item, out.caller.session, Failure::LOST);
         }
     }
 
@@ -323,6 +338,7 @@ impl Primitive for Queue {
 
     fn dissolve(&mut self, world: &mut World) -> Vec<TicketKey> {
         self.drop_waiting(world);
+        self.forget_holds(world);
         let rest = self.out.iter().map(|(_, out)| out.item).chain(self.dead.values().copied());
         rest.for_each(|item| drop(world.drop_item(item)));
         self.out.clear();

@@ -126,6 +126,7 @@ impl From<Browsed> for pb::BrowsedItem {
             consumers: item.consumers,
             ready_in: item.ready_in.map(duration_field),
             expires_in: item.expires_in.map(duration_field),
+            progress: item.progress.unwrap_or_default(),
         }
     }
 }
@@ -161,6 +162,7 @@ pub(super) fn browsed(message: pb::BrowsedItem) -> Result<Browsed, Error> {
         age: duration("age", message.age.unwrap_or_default())?,
         dead_reason: given(message.dead_reason),
         last_error: given(message.last_error),
+        progress: given(message.progress),
         consumers: message.consumers,
         ready_in: message.ready_in.map(|left| duration("ready_in", left)).transpose()?,
         expires_in: message.expires_in.map(|left| duration("expires_in", left)).transpose()?,

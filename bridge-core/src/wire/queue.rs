@@ -79,12 +79,13 @@ macro_rules! commands {
 commands! {
     QueueServicePutRequest: |m| Command::Put { item: new_item("item", m.item)?, timeout: timeout(m.timeout)? };
     QueueServicePutManyRequest: |m| Command::PutMany { items: new_items(m.items, m.packed)?, timeout: timeout(m.timeout)? };
-    QueueServiceGetRequest: |m| take(Mode::Get, Batch::ONE, m.timeout)?;
-    QueueServiceLeaseRequest: |m| take(Mode::Lease, Batch::ONE, m.timeout)?;
-    QueueServiceGetManyRequest: |m| take(Mode::Get, batch(m.max, m.min, m.linger)?, m.timeout)?;
-    QueueServiceLeaseManyRequest: |m| take(Mode::Lease, batch(m.max, m.min, m.linger)?, m.timeout)?;
+    QueueServiceGetRequest: |m| take(Mode::Get, Batch::ONE, None, m.timeout)?;
+    QueueServiceLeaseRequest: |m| take(Mode::Lease, Batch::ONE, m.max_hold, m.timeout)?;
+    QueueServiceGetManyRequest: |m| take(Mode::Get, batch(m.max, m.min, m.linger)?, None, m.timeout)?;
+    QueueServiceLeaseManyRequest: |m| take(Mode::Lease, batch(m.max, m.min, m.linger)?, m.max_hold, m.timeout)?;
     QueueServiceAckRequest: |m| Command::Ack { tokens: tokens(m.tokens)? };
-    QueueServiceNackRequest: |m| nack(m.tokens, m.reentry, m.error)?;
+    QueueServiceNackRequest: |m| nack(m.tokens, m.reentry, m.delay, m.error)?;
+    QueueServiceExtendRequest: |m| extend(m.tokens, m.max_hold, m.progress)?;
     QueueServiceRejectRequest: |m| Command::Reject { tokens: tokens(m.tokens)?, reason: m.reason };
     QueueServiceTaskDoneRequest: |m| Command::TaskDone { count: m.count.max(1) };
     QueueServiceJoinRequest: |m| Command::Join { timeout: timeout(m.timeout)? };
@@ -148,8 +149,26 @@ fn tokens(tokens: Vec<u64>) -> Result<Vec<Token>, Error> {
     Ok(tokens.into_iter().map(Token).collect())
 }
 
-fn take(mode: Mode, batch: Batch, length: Option<prost_types::Duration>) -> Result<Command, Error> {
-    Ok(Command::Take { mode, batch, timeout: timeout(length)? })
+fn take(
+    mode: Mode,
+    batch: Batch,
+    max_hold: Option<prost_types::Duration>,
+    length: Option<prost_types::Duration>,
+) -> Result<Command, Error> {
+    Ok(Command::Take { mode, batch, max_hold: hold(max_hold)?, timeout: timeout(length)? })
+}
+
+fn hold(max_hold: Option<prost_types::Duration>) -> Result<Option<Duration>, Error> {
+    max_hold.map(|max_hold| duration("max_hold", max_hold)).transpose()
+}
+
+fn extend(
+    raw: Vec<u64>,
+    max_hold: Option<prost_types::Duration>,
+    progress: String,
+) -> Result<Command, Error> {
+    let progress = (!progress.is_empty()).then_some(progress);
+    Ok(Command::Extend { tokens: tokens(raw)?, max_hold: hold(max_hold)?, progress })
 }
 
 fn batch(max: u32, min: u32, linger: Option<prost_types::Duration>) -> Result<Batch, Error> {
@@ -161,7 +180,12 @@ fn batch(max: u32, min: u32, linger: Option<prost_types::Duration>) -> Result<Ba
     Ok(Batch { max, min, linger })
 }
 
-fn nack(raw: Vec<u64>, reentry: i32, error: String) -> Result<Command, Error> {
+fn nack(
+    raw: Vec<u64>,
+    reentry: i32,
+    delay: Option<prost_types::Duration>,
+    error: String,
+) -> Result<Command, Error> {
     let reentry = match pb::Reentry::try_from(reentry) {
         Ok(pb::Reentry::Unspecified) => Reentry::Place,
         Ok(pb::Reentry::Front) => Reentry::Front,
@@ -173,7 +197,8 @@ fn nack(raw: Vec<u64>, reentry: i32, error: String) -> Result<Command, Error> {
             ));
         }
     };
-    Ok(Command::Nack { tokens: tokens(raw)?, reentry, error })
+    let delay = delay.map_or(Ok(Duration::ZERO), |delay| duration("delay", delay))?;
+    Ok(Command::Nack { tokens: tokens(raw)?, reentry, delay, error })
 }
 
 /// A page token is `ARRIVAL.KEY`: the arrival in decimal, the key in hexadecimal.
@@ -204,6 +229,7 @@ responses! {
     QueueAck => QueueServiceAckResponse,
     QueueNack => QueueServiceNackResponse,
     QueueReject => QueueServiceRejectResponse,
+    QueueExtend => QueueServiceExtendResponse,
     QueueTaskDone => QueueServiceTaskDoneResponse,
     QueueJoin => QueueServiceJoinResponse,
     QueueDescribe => QueueServiceDescribeResponse,
@@ -231,20 +257,27 @@ pub(super) fn command_body(target: &Target, command: &Command) -> Body {
             let items = one_by_one.iter().map(pb::NewItem::from).collect();
             Body::QueuePutMany(pb::QueueServicePutManyRequest { queue, handle, items, timeout, packed })
         }
-        Command::Take { mode, batch, timeout } => {
-            take_body(queue, handle, *mode, batch, timeout_field(*timeout))
+        Command::Take { mode, batch, max_hold, timeout } => {
+            let (max_hold, timeout) = (max_hold.map(duration_field), timeout_field(*timeout));
+            take_body(queue, handle, *mode, batch, max_hold, timeout)
         }
         Command::Ack { tokens } => {
             Body::QueueAck(pb::QueueServiceAckRequest { queue, handle, tokens: raw(tokens) })
         }
-        Command::Nack { tokens, reentry, error } => {
+        Command::Nack { tokens, reentry, delay, error } => {
             let reentry = match reentry {
                 Reentry::Place => pb::Reentry::Unspecified,
                 Reentry::Front => pb::Reentry::Front,
                 Reentry::Back => pb::Reentry::Back,
             };
             let (tokens, reentry, error) = (raw(tokens), reentry.into(), error.clone());
-            Body::QueueNack(pb::QueueServiceNackRequest { queue, handle, tokens, reentry, error })
+            let delay = (!delay.is_zero()).then(|| duration_field(*delay));
+            Body::QueueNack(pb::QueueServiceNackRequest { queue, handle, tokens, reentry, delay, error })
+        }
+        Command::Extend { tokens, max_hold, progress } => {
+            let (tokens, max_hold) = (raw(tokens), max_hold.map(duration_field));
+            let progress = progress.clone().unwrap_or_default();
+            Body::QueueExtend(pb::QueueServiceExtendRequest { queue, handle, tokens, max_hold, progress })
         }
         Command::Reject { tokens, reason } => {
             let (tokens, reason) = (raw(tokens), reason.clone());
@@ -274,13 +307,16 @@ fn take_body(
     handle: u64,
     mode: Mode,
     batch: &Batch,
+    max_hold: Option<prost_types::Duration>,
     timeout: Option<prost_types::Duration>,
 ) -> Body {
     let Batch { max, min, .. } = *batch;
     let linger = Some(duration_field(batch.linger));
     match (mode, *batch == Batch::ONE) {
         (Mode::Get, true) => Body::QueueGet(pb::QueueServiceGetRequest { queue, handle, timeout }),
-        (Mode::Lease, true) => Body::QueueLease(pb::QueueServiceLeaseRequest { queue, handle, timeout }),
+        (Mode::Lease, true) => {
+            Body::QueueLease(pb::QueueServiceLeaseRequest { queue, handle, timeout, max_hold })
+        }
         (Mode::Get, false) => {
             Body::QueueGetMany(pb::QueueServiceGetManyRequest { queue, handle, timeout, max, min, linger })
         }
@@ -291,6 +327,7 @@ fn take_body(
             max,
             min,
             linger,
+            max_hold,
         }),
     }
 }
@@ -327,6 +364,7 @@ pub(super) fn reply_body(reply: Reply, packs: bool) -> Answer {
         Reply::Taken(taken) => taken_body(taken, packs),
         Reply::Acked => Answer::QueueAck(pb::QueueServiceAckResponse {}),
         Reply::Nacked => Answer::QueueNack(pb::QueueServiceNackResponse {}),
+        Reply::Extended => Answer::QueueExtend(pb::QueueServiceExtendResponse {}),
         Reply::Rejected => Answer::QueueReject(pb::QueueServiceRejectResponse {}),
         Reply::TaskDone => Answer::QueueTaskDone(pb::QueueServiceTaskDoneResponse {}),
         Reply::Joined => Answer::QueueJoin(pb::QueueServiceJoinResponse {}),
@@ -456,6 +494,7 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
         Answer::QueueAck(_) => Reply::Acked,
         Answer::QueueNack(_) => Reply::Nacked,
         Answer::QueueReject(_) => Reply::Rejected,
+        Answer::QueueExtend(_) => Reply::Extended,
         Answer::QueueTaskDone(_) => Reply::TaskDone,
         Answer::QueueJoin(_) => Reply::Joined,
         Answer::QueueRemove(message) => Reply::Removed(message.removed.into_iter().map(ItemId).collect()),

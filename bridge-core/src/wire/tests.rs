@@ -172,12 +172,29 @@ fn requests() -> Vec<Request> {
         Q::Put { item: item(b""), timeout: Timeout::Never },
         Q::PutMany { items: vec![item(b"a"), item(b"b")], timeout },
         Q::PutMany { items: vec![timed(2_500), timed(0)], timeout },
-        Q::Take { mode: queue::Mode::Get, batch: queue::Batch::ONE, timeout: Timeout::NOW },
-        Q::Take { mode: queue::Mode::Get, batch, timeout },
-        Q::Take { mode: queue::Mode::Lease, batch: queue::Batch::ONE, timeout },
-        Q::Take { mode: queue::Mode::Lease, batch, timeout },
+        Q::Take { mode: queue::Mode::Get, batch: queue::Batch::ONE, max_hold: None, timeout: Timeout::NOW },
+        Q::Take { mode: queue::Mode::Get, batch, max_hold: None, timeout },
+        Q::Take { mode: queue::Mode::Lease, batch: queue::Batch::ONE, max_hold: None, timeout },
+        Q::Take { mode: queue::Mode::Lease, batch, max_hold: Some(Duration::from_secs(9)), timeout },
+        Q::Take {
+            mode: queue::Mode::Lease,
+            batch: queue::Batch::ONE,
+            max_hold: Some(Duration::from_millis(1)),
+            timeout,
+        },
+        Q::Extend {
+            tokens: vec![Token(1)],
+            max_hold: Some(Duration::from_secs(9)),
+            progress: Some("half".into()),
+        },
+        Q::Extend { tokens: vec![Token(1)], max_hold: None, progress: None },
         Q::Ack { tokens: vec![Token(1), Token(2)] },
-        Q::Nack { tokens: vec![Token(1)], reentry: queue::Reentry::Front, error: "no".into() },
+        Q::Nack {
+            tokens: vec![Token(1)],
+            reentry: queue::Reentry::Front,
+            delay: Duration::from_secs(4),
+            error: "no".into(),
+        },
         Q::Reject { tokens: vec![Token(1)], reason: "bad".into() },
         Q::TaskDone { count: 2 },
         Q::Join { timeout },
@@ -350,6 +367,7 @@ fn every_outcome_survives_the_wire() {
         expires_in: Some(Duration::from_secs(5)),
         dead_reason: Some("max_deliveries".into()),
         last_error: None,
+        progress: Some("half".into()),
         consumers: vec!["resizer@host:4711".into()],
     };
     let cursor = queue::Cursor { key: Bytes::from_static(b"\x01z"), arrival: i64::MIN };
@@ -369,6 +387,7 @@ fn every_outcome_survives_the_wire() {
         })),
         queue::Reply::PutMany(vec![ItemId(1), ItemId(2)]),
         queue::Reply::Purged(4),
+        queue::Reply::Extended,
     ];
     let error = Error::limit("waits_max", 5).with("asked", "6");
     let drained = semaphore::Reply::Drained { drained: -3, token: None };

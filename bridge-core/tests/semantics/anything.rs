@@ -53,10 +53,16 @@ fn queue_command() -> impl Strategy<Value = queue::Command> {
             ephemeral,
         },
     );
-    let take = (any::<bool>(), 0_u32..4, 0_u32..4, 0_u64..3000, any_timeout()).prop_map(
-        |(lease, max, min, linger, timeout)| {
+    let hold = || prop::option::weighted(0.3, (0_u64..2_000).prop_map(Duration::from_millis));
+    let take = (any::<bool>(), 0_u32..4, 0_u32..4, 0_u64..3000, hold(), any_timeout()).prop_map(
+        |(lease, max, min, linger, max_hold, timeout)| {
             let mode = if lease { queue::Mode::Lease } else { queue::Mode::Get };
-            Do::Take { mode, batch: Batch { max, min, linger: Duration::from_millis(linger) }, timeout }
+            Do::Take {
+                mode,
+                batch: Batch { max, min, linger: Duration::from_millis(linger) },
+                max_hold,
+                timeout,
+            }
         },
     );
     let tokens = || prop::collection::vec(token(), 0..3);
@@ -68,8 +74,12 @@ fn queue_command() -> impl Strategy<Value = queue::Command> {
             .prop_map(|(items, timeout)| Do::PutMany { items, timeout }),
         6 => take,
         2 => tokens().prop_map(|tokens| Do::Ack { tokens }),
-        2 => (tokens(), reentry)
-            .prop_map(|(tokens, reentry)| Do::Nack { tokens, reentry, error: "e".into() }),
+        2 => (tokens(), reentry, 0_u64..2_000).prop_map(|(tokens, reentry, delay)| {
+            Do::Nack { tokens, reentry, delay: Duration::from_millis(delay), error: "e".into() }
+        }),
+        2 => (tokens(), hold()).prop_map(|(tokens, max_hold)| {
+            Do::Extend { tokens, max_hold, progress: max_hold.map(|_| "half".into()) }
+        }),
         2 => tokens().prop_map(|tokens| Do::Reject { tokens, reason: "r".into() }),
         1 => (0_u64..3).prop_map(|count| Do::TaskDone { count }),
         1 => any_timeout().prop_map(|timeout| Do::Join { timeout }),

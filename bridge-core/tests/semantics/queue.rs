@@ -459,7 +459,7 @@ fn bad_batches_are_refused() {
     let who = space.open(Mode::Resumable);
     for (max, min) in [(0, 0), (1, 0), (1, 2)] {
         let batch = Batch { max, min, linger: Duration::ZERO };
-        let take = on("q", Command::Take { mode: Take::Get, batch, timeout: FOREVER });
+        let take = on("q", Command::Take { mode: Take::Get, batch, max_hold: None, timeout: FOREVER });
         assert_eq!(reason(&space.ask(who, take)), Reason::InvalidArgument);
     }
     assert_eq!(reason(&space.ask(who, put_many("q", &[], NOW))), Reason::InvalidArgument);

@@ -296,21 +296,21 @@ pub(crate) fn put_many(queue: &str, texts: &[&str], timeout: Timeout) -> Command
 }
 
 pub(crate) fn get(queue: &str, timeout: Timeout) -> Command {
-    on(queue, queue::Command::Take { mode: queue::Mode::Get, batch: Batch::ONE, timeout })
+    on(queue, queue::Command::Take { mode: queue::Mode::Get, batch: Batch::ONE, max_hold: None, timeout })
 }
 
 pub(crate) fn lease(queue: &str, timeout: Timeout) -> Command {
-    on(queue, queue::Command::Take { mode: queue::Mode::Lease, batch: Batch::ONE, timeout })
+    on(queue, queue::Command::Take { mode: queue::Mode::Lease, batch: Batch::ONE, max_hold: None, timeout })
 }
 
 pub(crate) fn get_many(queue: &str, max: u32, min: u32, linger_ms: u64, timeout: Timeout) -> Command {
     let batch = Batch { max, min, linger: Duration::from_millis(linger_ms) };
-    on(queue, queue::Command::Take { mode: queue::Mode::Get, batch, timeout })
+    on(queue, queue::Command::Take { mode: queue::Mode::Get, batch, max_hold: None, timeout })
 }
 
 pub(crate) fn lease_many(queue: &str, max: u32) -> Command {
     let batch = Batch { max, min: 1, linger: Duration::ZERO };
-    on(queue, queue::Command::Take { mode: queue::Mode::Lease, batch, timeout: NOW })
+    on(queue, queue::Command::Take { mode: queue::Mode::Lease, batch, max_hold: None, timeout: NOW })
 }
 
 pub(crate) fn ack(queue: &str, tokens: &[Token]) -> Command {
@@ -318,7 +318,10 @@ pub(crate) fn ack(queue: &str, tokens: &[Token]) -> Command {
 }
 
 pub(crate) fn nack(queue: &str, token: Token, reentry: Reentry, error: &str) -> Command {
-    on(queue, queue::Command::Nack { tokens: vec![token], reentry, error: error.into() })
+    on(
+        queue,
+        queue::Command::Nack { tokens: vec![token], reentry, delay: Duration::ZERO, error: error.into() },
+    )
 }
 
 pub(crate) fn reject(queue: &str, token: Token, reason: &str) -> Command {

@@ -127,7 +127,10 @@ pub(crate) fn put(value: &'static str) -> Request {
 
 pub(crate) fn take(mode: queue::Mode, timeout: Timeout) -> Request {
     let batch = queue::Batch::ONE;
-    Request::Command(Command::Queue(target("q"), queue::Command::Take { mode, batch, timeout }))
+    Request::Command(Command::Queue(
+        target("q"),
+        queue::Command::Take { mode, batch, max_hold: None, timeout },
+    ))
 }
 
 pub(crate) fn get() -> Request {

@@ -14,6 +14,7 @@ unary_service! {
         ack(QueueServiceAckRequest) -> QueueServiceAckResponse;
         nack(QueueServiceNackRequest) -> QueueServiceNackResponse;
         reject(QueueServiceRejectRequest) -> QueueServiceRejectResponse;
+        extend(QueueServiceExtendRequest) -> QueueServiceExtendResponse;
         task_done(QueueServiceTaskDoneRequest) -> QueueServiceTaskDoneResponse;
         join(QueueServiceJoinRequest) -> QueueServiceJoinResponse;
         describe(QueueServiceDescribeRequest) -> QueueServiceDescribeResponse;

@@ -134,6 +134,24 @@ pub fn times(url: &str) {
     assert_eq!(try_get(&queue), Err(Reason::Empty));
 }
 
+/// A lease that lasts too long is over, unless it is extended; a nack may be delayed.
+pub fn max_hold(url: &str) {
+    let queue = connect(url).queue(Some("q"), Options::default()).unwrap();
+    put(&queue, "a");
+    let lease = |hold, timeout| good(queue.lease_for(ME, hold, Batch::ONE, timeout)).remove(0);
+    let over = lease(SHORT, Timeout::NOW);
+    let again = lease(SHORT, Timeout::After(LONG));
+    assert_eq!((over.attempt, again.attempt), (1, 2));
+    assert_eq!(reason(queue.ack(ME, vec![over.token])), Reason::Stale);
+    let last = lease(LONG, Timeout::After(LONG));
+    good(queue.progress(ME, vec![last.token], "half".into()));
+    good(queue.extend(ME, vec![last.token], Some(2 * LONG)));
+    good(queue.nack_later(ME, vec![last.token], Reentry::Place, LONG, "later".into()));
+    let delayed = good(queue.browse(ME, Shelf::Delayed, 10, None)).items.remove(0);
+    assert_eq!((delayed.progress.as_deref(), delayed.last_error.as_deref()), (Some("half"), Some("later")));
+    assert_eq!(try_get(&queue), Err(Reason::Empty));
+}
+
 /// What is rejected, or was delivered too often, goes to the dead letters.
 pub fn dead_letters(url: &str) {
     let bridge = connect(url);

@@ -61,6 +61,8 @@ pub(crate) struct History {
     pub(crate) earlier_attempts: u32,
     pub(crate) dead_reason: Option<String>,
     pub(crate) last_error: Option<String>,
+    /// How far the work was, as a consumer told last.
+    pub(crate) progress: Option<String>,
     /// Who had it without an ack, in this queue and before; distinct, the first ones first.
     pub(crate) consumers: Vec<String>,
 }
@@ -107,6 +109,7 @@ impl Item {
             ready_in: left(extra.and_then(|extra| extra.ready)),
             expires_in: left(extra.and_then(|extra| extra.expires)),
             dead_reason: history.and_then(|history| history.dead_reason.clone()),
+            progress: history.and_then(|history| history.progress.clone()),
             last_error: history.and_then(|history| history.last_error.clone()),
             consumers: history.map_or_else(Vec::new, |history| history.consumers.clone()),
         }

@@ -1,12 +1,12 @@
-//! What happens to items at their time: a DELAYED one is READY, one with a time to live expires. Nothing of it depends
+//! What happens at its time: a DELAYED item is READY, one with a time to live expires, a lease is over. Nothing of it depends
 //! on a living client, and the time during which the node was down counts.
 //!
-//! Invariant: an item's timers are set exactly while it is READY or DELAYED.
+//! Invariants: an item's timers are set exactly while it is READY or DELAYED, that of a lease while it is accepted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::ids::Handle;
+use crate::ids::{Handle, Token};
 use crate::primitive::queue::Queue;
 use crate::time::Time;
 use crate::timer::{Due, Subject};
@@ -23,6 +23,8 @@ pub(crate) enum Moment {
     Ready(usize),
     /// The item expires.
     Expired(usize),
+    /// The lease has lasted for its `max_hold`.
+    Over(Token),
 }
 
 /// The timers of a queue.
@@ -111,6 +113,7 @@ impl Queue {
                 self.unshelve(world, item);
                 self.expire_item(me, world, item);
             }
+            Some(Moment::Over(token)) => self.end_hold(me, world, token),
             None => {}
         }
     }
@@ -137,6 +140,12 @@ impl Queue {
             assert_eq!(moment, delayed.then_some(Moment::Ready(key)), "the timer of a DELAYED item");
             assert_eq!(expires, mortal.then_some(Moment::Expired(key)), "the timer of a time to live");
             set += usize::from(delayed) + usize::from(mortal);
+        }
+        for (token, hold) in &self.holds {
+            let out = self.out.get(*token).expect("a hold of nothing");
+            let moment = hold.over.and_then(|alarm| self.schedule.moment(alarm));
+            assert_eq!(moment, out.accepted.then_some(Moment::Over(*token)), "the timer of a lease");
+            set += usize::from(out.accepted);
         }
         assert_eq!(self.schedule.moments.len(), set, "timers of nothing");
     }

@@ -1,5 +1,7 @@
 //! How deliveries end: ack, nack, reject, loss; and what becomes of items that nobody can process.
 
+use std::time::Duration;
+
 use crate::command::queue::{Mode, Reentry, Reply};
 use crate::command::{Mode as SessionMode, Reply as AnyReply};
 use crate::error::{Error, Reason};
@@ -11,9 +13,22 @@ use crate::session::Verdict;
 use crate::wait::Caller;
 use crate::world::{Fallen, World, session_required};
 
+/// How a delivery failed, and what becomes of the item.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) reentry: Reentry,
+    pub(super) delay: Duration,
+    pub(super) error: Option<String>,
+}
+
+impl Failure {
+    /// Without its holder's word.
+    pub(super) const LOST: Failure = Failure { reentry: Reentry::Place, delay: Duration::ZERO, error: None };
+}
+
 impl Queue {
     pub(super) fn ack(&mut self, me: Handle, world: &mut World, caller: &Caller, tokens: &[Token]) -> Step {
-        self.check_tokens(world, caller, tokens, Verdict::Acked)?;
+        self.check_tokens(world, caller, tokens, Some(Verdict::Acked))?;
         for token in tokens {
             if let Some(item) = self.settle(me, world, caller, *token, Verdict::Acked) {
                 world.drop_item(item);
@@ -28,19 +43,17 @@ impl Queue {
         world: &mut World,
         caller: &Caller,
         tokens: &[Token],
-        reentry: Reentry,
-        error: String,
+        failure: Failure,
     ) -> Step {
-        self.check_tokens(world, caller, tokens, Verdict::Nacked)?;
-        let error = Some(world.cut(error)).filter(|error| !error.is_empty());
+        self.check_tokens(world, caller, tokens, Some(Verdict::Nacked))?;
         for token in tokens {
             let Some(item) = self.settle(me, world, caller, *token, Verdict::Nacked) else { continue };
-            match reentry {
+            match failure.reentry {
                 Reentry::Place => {}
                 Reentry::Back => world.items[item].arrival = world.number() as Arrival,
                 Reentry::Front => world.items[item].arrival = self.front_arrival(world),
             }
-            self.delivery_failed(me, world, item, caller.session, error.clone());
+            self.delivery_failed(me, world, item, caller.session, failure.clone());
         }
         done(AnyReply::Queue(Reply::Nacked))
     }
@@ -64,7 +77,7 @@ impl Queue {
         tokens: &[Token],
         reason: String,
     ) -> Step {
-        self.check_tokens(world, caller, tokens, Verdict::Rejected)?;
+        self.check_tokens(world, caller, tokens, Some(Verdict::Rejected))?;
         let reason = world.cut(reason);
         let why = if reason.is_empty() { "REJECTED".to_owned() } else { format!("REJECTED: {reason}") };
         for token in tokens {
@@ -77,13 +90,13 @@ impl Queue {
         done(AnyReply::Queue(Reply::Rejected))
     }
 
-    /// All tokens are those of the caller's deliveries, or have ended in the same way before.
-    fn check_tokens(
+    /// All tokens are those of the caller's deliveries, or have ended in the same way before, if in any.
+    pub(super) fn check_tokens(
         &self,
         world: &World,
         caller: &Caller,
         tokens: &[Token],
-        verdict: Verdict,
+        verdict: Option<Verdict>,
     ) -> Result<(), Error> {
         if caller.mode == SessionMode::Sessionless {
             return Err(session_required("a lease"));
@@ -98,7 +111,9 @@ impl Queue {
         }
         let session = world.sessions.get(caller.session);
         let is_stale = |token: &&Token| {
-            let settled = || session.is_some_and(|session| session.was_settled(**token, verdict));
+            let settled = || {
+                verdict.is_some_and(|how| session.is_some_and(|session| session.was_settled(**token, how)))
+            };
             !self.is_held(caller, **token, verdict) && !settled()
         };
         let stale: Vec<String> = tokens.iter().filter(is_stale).map(|token| token.0.to_string()).collect();
@@ -115,9 +130,9 @@ impl Queue {
 
     /// Whether the caller's session has that delivery. One that is merely gotten can only be rejected, and
     /// only before it is accepted.
-    fn is_held(&self, caller: &Caller, token: Token, verdict: Verdict) -> bool {
+    fn is_held(&self, caller: &Caller, token: Token, verdict: Option<Verdict>) -> bool {
         let out = self.out.get(token).filter(|out| out.caller.session == caller.session);
-        out.is_some_and(|out| out.mode == Mode::Lease || verdict == Verdict::Rejected)
+        out.is_some_and(|out| out.mode == Mode::Lease || verdict == Some(Verdict::Rejected))
     }
 
     /// Ends a delivery by its holder's word and says which item it was; `None` if it had ended before. Naming
@@ -130,18 +145,23 @@ impl Queue {
         token: Token,
         verdict: Verdict,
     ) -> Option<usize> {
-        let out = self.out.get(token)?;
-        if !out.accepted
+        self.accept_named(me, world, caller, token);
+        let out = self.take_out(world, token)?;
+        if let Some(session) = world.sessions.get_mut(caller.session) {
+            session.settle(token, verdict);
+        }
+        Some(out.item)
+    }
+
+    /// Naming the token of an offered lease shows that the offer has arrived.
+    pub(super) fn accept_named(&mut self, me: Handle, world: &mut World, caller: &Caller, token: Token) {
+        if let Some(out) = self.out.get(token)
+            && !out.accepted
             && out.mode == Mode::Lease
             && let Some(offer) = world.settle_offer(caller.session, out.caller.op)
         {
             self.accept(me, &offer, world);
         }
-        let out = self.take_out(token)?;
-        if let Some(session) = world.sessions.get_mut(caller.session) {
-            session.settle(token, verdict);
-        }
-        Some(out.item)
     }
 
     /// An accepted delivery ended without an ack: back to its place, unless it was the last one allowed.
@@ -151,18 +171,18 @@ impl Queue {
         world: &mut World,
         item: usize,
         consumer: SessionKey,
-        error: Option<String>,
+        failure: Failure,
     ) {
         world.note_consumer(item, consumer);
         let failed = &mut world.items[item];
         failed.attempts += 1;
-        if error.is_some() {
-            failed.history_mut().last_error = error;
+        if failure.error.is_some() {
+            failed.history_mut().last_error = failure.error;
         }
         let max = self.declared.max_deliveries.unwrap_or(0);
         match max > 0 && failed.attempts >= max {
             true => self.bury(me, world, item, "MAX_DELIVERIES".into()),
-            false => self.put_back(me, world, item),
+            false => self.put_back(me, world, item, failure.delay),
         }
     }
 

@@ -6,6 +6,7 @@ use crate::command::queue::{Batch, Delivery, Mode, Reply, Taken};
 use crate::command::{Mode as SessionMode, Reply as AnyReply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
+use crate::primitive::queue::hold::{Hold, check_max_hold};
 use crate::primitive::queue::item::Item;
 use crate::primitive::queue::{Out, Queue, Shut};
 use crate::primitive::{Loss, Step};
@@ -15,31 +16,42 @@ use crate::timer::{Due, Subject};
 use crate::wait::{Caller, Place, TicketKey, Want};
 use crate::world::{World, session_required};
 
+/// What a take wants.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taking {
+    pub(super) mode: Mode,
+    pub(super) batch: Batch,
+    pub(super) max_hold: Option<Duration>,
+}
+
 impl Queue {
     pub(super) fn take(
         &mut self,
         me: Handle,
         world: &mut World,
         caller: &Caller,
-        mode: Mode,
-        batch: Batch,
+        taking: Taking,
         timeout: Timeout,
     ) -> Step {
+        let Taking { mode, batch, max_hold } = taking;
         check_batch(world, batch)?;
+        if max_hold.is_some() {
+            check_max_hold(mode, max_hold)?;
+        }
         if mode == Mode::Lease && caller.mode == SessionMode::Sessionless {
             return Err(session_required("lease"));
         }
         let now_or_never = timeout == Timeout::NOW;
         let count = if world.is_present(caller) { self.takeable_now(batch, now_or_never) } else { 0 };
         if count > 0 {
-            self.grant(me, world, caller, mode, count, false);
+            self.grant(me, world, caller, taking, count, false);
             return Ok(None);
         }
         if now_or_never {
             let ends = self.shut.is_some() && self.ready.len() == 0 && self.nothing_can_come(world, caller);
             return Err(if ends { self.is_shut_down() } else { self.empty() });
         }
-        let want = Want::Take { mode, batch, lingers_until: None };
+        let want = Want::Take { mode, batch, max_hold, lingers_until: None };
         let key = world.park(caller, me, want, timeout)?;
         self.takers.line(batch.min).enter(key, &world.tickets[key]);
         Ok(None)
@@ -104,7 +116,7 @@ impl Queue {
         }
         let Some((place, key)) = first else { return false };
         let Some(ticket) = world.tickets.get(key) else { return false };
-        let Want::Take { mode, batch, lingers_until } = ticket.want else { return false };
+        let Want::Take { mode, batch, max_hold, lingers_until } = ticket.want else { return false };
         if !self.is_complete(batch) && lingers_until.is_none_or(|until| until > world.now) {
             if lingers_until.is_none() {
                 self.takers.lingering = Some((place, key));
@@ -116,7 +128,7 @@ impl Queue {
         self.takers.leave(batch.min, ticket.place);
         let Some(ticket) = world.unpark(key) else { return false };
         let count = self.ready.len().min(batch.max as usize);
-        self.grant(me, world, &ticket.caller, mode, count, true);
+        self.grant(me, world, &ticket.caller, Taking { mode, batch, max_hold }, count, true);
         true
     }
 
@@ -124,11 +136,11 @@ impl Queue {
     pub(super) fn serve_last(&mut self, me: Handle, world: &mut World) -> bool {
         let Some((_, key)) = self.takers.first(u32::MAX) else { return false };
         let Some(ticket) = world.tickets.get(key) else { return false };
-        let Want::Take { mode, batch, .. } = ticket.want else { return false };
+        let Want::Take { mode, batch, max_hold, .. } = ticket.want else { return false };
         self.takers.leave(batch.min, ticket.place);
         let Some(ticket) = world.unpark(key) else { return false };
         let count = self.ready.len().min(batch.max as usize);
-        self.grant(me, world, &ticket.caller, mode, count, true);
+        self.grant(me, world, &ticket.caller, Taking { mode, batch, max_hold }, count, true);
         true
     }
 
@@ -138,10 +150,11 @@ impl Queue {
         me: Handle,
         world: &mut World,
         caller: &Caller,
-        mode: Mode,
+        taking: Taking,
         count: usize,
         parked: bool,
     ) {
+        let Taking { mode, max_hold, .. } = taking;
         let first = world.numbers(count as u64);
         let is_final = caller.grant_is_final(parked);
         let since = world.now;
@@ -160,6 +173,9 @@ impl Queue {
             taken.seen = true;
             deliveries.push(delivery(taken, token, since));
             self.out.push(token, Out { item, caller: *caller, mode, accepted: false, since });
+            if let Some(max_hold) = max_hold {
+                self.holds.insert(token, Hold::new(max_hold));
+            }
         }
         let reply = AnyReply::Queue(Reply::Taken(Taken { mode, deliveries }));
         if !is_final {
@@ -185,6 +201,9 @@ impl Queue {
                     if let Some(session) = world.sessions.get_mut(session) {
                         session.holds.insert(token, me);
                     }
+                    if !self.holds.is_empty() {
+                        self.begin_hold(me, world, token);
+                    }
                 }
                 Mode::Get => {
                     let item = out.item;
@@ -204,7 +223,7 @@ impl Queue {
         if self.out.get(token).is_none_or(|out| out.accepted) {
             return;
         }
-        let Some(out) = self.take_out(token) else { return };
+        let Some(out) = self.take_out(world, token) else { return };
         let crashes_max = world.limits.crashed_offers_max;
         if loss == Loss::Expired {
             world.note_consumer(out.item, out.caller.session);
@@ -214,24 +233,27 @@ impl Queue {
                 return self.bury(me, world, out.item, "CONSUMER_CRASHED".into());
             }
         }
-        self.put_back(me, world, out.item);
+        self.put_back(me, world, out.item, Duration::ZERO);
     }
 
     /// Ends the delivery of that token.
-    pub(super) fn take_out(&mut self, token: Token) -> Option<Out> {
+    pub(super) fn take_out(&mut self, world: &mut World, token: Token) -> Option<Out> {
         let out = self.out.remove(token)?;
+        if let Some(hold) = self.holds.remove(&token) {
+            self.schedule.clear(world, hold.over);
+        }
         self.leased -= usize::from(out.accepted);
         Some(out)
     }
 
-    /// An item re-enters at its position, above the bound if need be.
-    pub(super) fn put_back(&mut self, me: Handle, world: &mut World, item: usize) {
+    /// An item re-enters at its position after so long, above the bound if need be.
+    pub(super) fn put_back(&mut self, me: Handle, world: &mut World, item: usize, delay: Duration) {
         match self.shut {
             Some(Shut::Immediately) => self.bury(me, world, item, "SHUT_DOWN".into()),
             _ if world.items[item].expires_at().is_some_and(|at| at <= world.now) => {
                 self.expire_item(me, world, item);
             }
-            _ => self.shelve(me, world, item, Duration::ZERO),
+            _ => self.shelve(me, world, item, delay),
         }
     }
 

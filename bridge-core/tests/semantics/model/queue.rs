@@ -35,6 +35,9 @@ struct Item {
     expires_at: Option<Time>,
     /// When it is READY, and when it expires, and since when that is known.
     ready: Option<(Time, u64)>,
+    /// How long its lease may last, and until when it does.
+    max_hold: Option<Duration>,
+    over: Option<(Time, u64)>,
     expires: Option<(Time, u64)>,
 }
 
@@ -43,6 +46,13 @@ struct Item {
 struct Times {
     delay: Option<Duration>,
     ttl: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Moment {
+    Ready,
+    Expired,
+    Over,
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +79,7 @@ struct Queue {
 #[derive(Clone, Debug)]
 enum Want {
     Put(Vec<(usize, u8, Times)>),
-    Take { mode: Take, max: usize, min: usize },
+    Take { mode: Take, max: usize, min: usize, max_hold: Option<Duration> },
     Join,
 }
 
@@ -77,9 +87,10 @@ enum Want {
 enum Step {
     Put(u8, Times, Timeout),
     PutMany(Vec<u8>, Timeout),
-    Take { mode: Take, max: u32, min: u32, timeout: Timeout },
+    Take { mode: Take, max: u32, min: u32, max_hold: Option<Duration>, timeout: Timeout },
     Ack(Index),
-    Nack(Index, Reentry),
+    Nack(Index, Reentry, Option<Duration>),
+    Extend(Index, Option<Duration>),
     Reject(Index),
     TaskDone(u64),
     Join(Timeout),
@@ -140,15 +151,27 @@ impl Queue {
         best.expect("one is ready").0
     }
 
-    /// When something happens to which item next, and whether it expires.
-    fn next_moment(&self) -> Option<(Time, u64, usize, bool)> {
+    /// The time of a lease counts from now on.
+    fn begin_hold(&mut self, label: usize) {
+        self.known += 2;
+        let (now, known) = (self.now, self.known);
+        let Some(item) = self.item(label) else { return };
+        item.over = item.max_hold.map(|max_hold| (now + max_hold, known));
+    }
+
+    /// When something happens to which item next, and what.
+    fn next_moment(&self) -> Option<(Time, u64, usize, Moment)> {
         let waiting = self.items.iter().filter(|i| matches!(i.state, State::Ready | State::Delayed));
         let moments = waiting.flat_map(|item| {
             let ready = item.ready.filter(|_| item.state == State::Delayed);
-            let ready = ready.map(|(at, known)| (at, known, item.label, false));
-            ready.into_iter().chain(item.expires.map(|(at, known)| (at, known, item.label, true)))
+            let ready = ready.map(|(at, known)| (at, known, item.label, Moment::Ready));
+            ready.into_iter().chain(item.expires.map(|(at, known)| (at, known, item.label, Moment::Expired)))
         });
-        moments.min()
+        let leases = |item: &&Item| matches!(item.state, State::Out { accepted: true, .. });
+        let leases = self.items.iter().filter(leases);
+        let over =
+            leases.filter_map(|item| item.over.map(|(at, known)| (at, known, item.label, Moment::Over)));
+        moments.chain(over).min()
     }
 
     fn arrival(&mut self) -> i64 {
@@ -166,13 +189,13 @@ impl Queue {
         self.items.iter_mut().find(|item| item.label == label)
     }
 
-    fn failed(&mut self, label: usize) {
+    fn failed(&mut self, label: usize, delay: Option<Duration>) {
         let max = self.max_deliveries;
         let Some(item) = self.item(label) else { return };
         item.attempts += 1;
         match max > 0 && item.attempts >= max {
             true => item.state = State::Dead,
-            false => self.shelve(label, None),
+            false => self.shelve(label, delay),
         }
         self.clamp();
     }
@@ -211,13 +234,17 @@ impl Naive for Queue {
                     keys.iter().enumerate().map(|(n, key)| new(self.labels + n, *key, Times::default()));
                 Do::PutMany { items: items.collect(), timeout: *timeout }
             }
-            Step::Take { mode, max, min, timeout } => {
+            Step::Take { mode, max, min, max_hold, timeout } => {
                 let batch = Batch { max: *max, min: *min.min(max), ..Batch::ONE };
-                Do::Take { mode: *mode, batch, timeout: *timeout }
+                Do::Take { mode: *mode, batch, max_hold: *max_hold, timeout: *timeout }
             }
             Step::Ack(index) => Do::Ack { tokens: vec![token(index)?] },
-            Step::Nack(index, reentry) => {
-                Do::Nack { tokens: vec![token(index)?], reentry: *reentry, error: "e".into() }
+            Step::Nack(index, reentry, delay) => {
+                let (tokens, delay) = (vec![token(index)?], delay.unwrap_or_default());
+                Do::Nack { tokens, reentry: *reentry, delay, error: "e".into() }
+            }
+            Step::Extend(index, max_hold) => {
+                Do::Extend { tokens: vec![token(index)?], max_hold: *max_hold, progress: None }
             }
             Step::Reject(index) => Do::Reject { tokens: vec![token(index)?], reason: "r".into() },
             Step::TaskDone(count) => Do::TaskDone { count: *count },
@@ -239,9 +266,9 @@ impl Naive for Queue {
                 let new = keys.iter().map(|key| new(key, Times::default()));
                 Some((Want::Put(new.collect()), *timeout, false))
             }
-            Step::Take { mode, max, min, timeout } => {
+            Step::Take { mode, max, min, max_hold, timeout } => {
                 let (max, min) = (*max as usize, *min.min(max) as usize);
-                Some((Want::Take { mode: *mode, max, min }, *timeout, false))
+                Some((Want::Take { mode: *mode, max, min, max_hold: *max_hold }, *timeout, false))
             }
             Step::Join(timeout) => Some((Want::Join, *timeout, false)),
             _ => None,
@@ -255,7 +282,7 @@ impl Naive for Queue {
                 self.gone(label);
                 "Queue(Acked)".into()
             }
-            Step::Nack(index, reentry) => {
+            Step::Nack(index, reentry, delay) => {
                 let label = self.leased(who, index).expect("a lease");
                 let arrival = match reentry {
                     Reentry::Place => None,
@@ -268,8 +295,16 @@ impl Naive for Queue {
                 if let (Some(arrival), Some(item)) = (arrival, self.item(label)) {
                     item.arrival = arrival;
                 }
-                self.failed(label);
+                self.failed(label, *delay);
                 "Queue(Nacked)".into()
+            }
+            Step::Extend(index, max_hold) => {
+                let label = self.leased(who, index).expect("a lease");
+                if let Some(item) = self.item(label) {
+                    item.max_hold = max_hold.or(item.max_hold);
+                }
+                self.begin_hold(label);
+                "Queue(Extended)".into()
             }
             Step::Reject(index) => {
                 let label = self.leased(who, index).expect("a lease");
@@ -324,6 +359,8 @@ impl Naive for Queue {
                         seen: false,
                         expires_at: times.ttl.map(|ttl| self.now + ttl),
                         ready: None,
+                        max_hold: None,
+                        over: None,
                         expires: None,
                     };
                     self.items.push(item);
@@ -335,7 +372,7 @@ impl Naive for Queue {
                 };
                 Some((text, None))
             }
-            Want::Take { mode, max, min } => {
+            Want::Take { mode, max, min, max_hold } => {
                 if ready == 0 || ready < *min && !at_bound {
                     return None;
                 }
@@ -344,6 +381,7 @@ impl Naive for Queue {
                     let next = self.next();
                     self.items[next].state = State::Out { who, mode: *mode, accepted: false };
                     self.items[next].seen = true;
+                    self.items[next].max_hold = *max_hold;
                     taken.push(self.items[next].label);
                 }
                 let texts: Vec<_> = taken.iter().map(|label| label_text(*label)).collect();
@@ -372,7 +410,10 @@ impl Naive for Queue {
         for label in grant {
             let Some(item) = self.item(*label) else { continue };
             match &mut item.state {
-                State::Out { mode: Take::Lease, accepted, .. } => *accepted = true,
+                State::Out { mode: Take::Lease, accepted, .. } => {
+                    *accepted = true;
+                    self.begin_hold(*label);
+                }
                 State::Out { mode: Take::Get, .. } => {
                     self.items.retain(|item| item.label != *label);
                     match self.early {
@@ -420,7 +461,7 @@ impl Naive for Queue {
     fn session_over(&mut self, who: Who) {
         let held = |item: &&Item| matches!(item.state, State::Out { who: other, accepted: true, .. } if other == who);
         let held: Vec<usize> = self.items.iter().filter(held).map(|item| item.label).collect();
-        held.into_iter().for_each(|label| self.failed(label));
+        held.into_iter().for_each(|label| self.failed(label, None));
         self.lost += std::mem::take(&mut self.gotten[who]);
         self.age.retain(|other| *other != who);
         self.age.push(who);
@@ -435,13 +476,14 @@ impl Naive for Queue {
     }
 
     fn happen(&mut self) {
-        let Some((_, _, label, expires)) = self.next_moment() else { return };
-        if expires {
-            self.expired += 1;
-            return self.gone(label);
-        }
-        if let Some(item) = self.item(label) {
-            item.state = State::Ready;
+        let Some((_, _, label, moment)) = self.next_moment() else { return };
+        match (moment, self.item(label)) {
+            (Moment::Ready, Some(item)) => item.state = State::Ready,
+            (Moment::Over, _) => self.failed(label, None),
+            _ => {
+                self.expired += 1;
+                self.gone(label);
+            }
         }
     }
 
@@ -458,10 +500,12 @@ impl Naive for Queue {
     }
 }
 
+fn hold() -> impl Strategy<Value = Option<Duration>> {
+    prop::option::weighted(0.3, (0_u64..6).prop_map(|n| Duration::from_millis(1_000 * n + 500)))
+}
+
 fn times() -> impl Strategy<Value = Times> {
-    let some =
-        || prop::option::weighted(0.3, (0_u64..6).prop_map(|n| Duration::from_millis(1_000 * n + 500)));
-    (some(), some()).prop_map(|(delay, ttl)| Times { delay, ttl })
+    (hold(), hold()).prop_map(|(delay, ttl)| Times { delay, ttl })
 }
 
 fn steps() -> impl Strategy<Value = Step> {
@@ -471,11 +515,14 @@ fn steps() -> impl Strategy<Value = Step> {
         6 => (0_u8..3, times(), timeouts()).prop_map(|(key, times, timeout)| Step::Put(key, times, timeout)),
         2 => (prop::collection::vec(0_u8..3, 2..4), timeouts()).prop_map(|(keys, t)| Step::PutMany(keys, t)),
         6 => (mode(), timeouts())
-            .prop_map(|(mode, timeout)| Step::Take { mode, max: 1, min: 1, timeout }),
-        3 => (mode(), 1_u32..5, 1_u32..4, timeouts())
-            .prop_map(|(mode, max, min, timeout)| Step::Take { mode, max, min, timeout }),
+            .prop_map(|(mode, timeout)| Step::Take { mode, max: 1, min: 1, max_hold: None, timeout }),
+        3 => (mode(), 1_u32..5, 1_u32..4, hold(), timeouts()).prop_map(|(mode, max, min, max_hold, timeout)| {
+            Step::Take { mode, max, min, max_hold: max_hold.filter(|_| mode == Take::Lease), timeout }
+        }),
         3 => any::<Index>().prop_map(Step::Ack),
-        3 => (any::<Index>(), reentry).prop_map(|(index, reentry)| Step::Nack(index, reentry)),
+        3 => (any::<Index>(), reentry, hold())
+            .prop_map(|(index, reentry, delay)| Step::Nack(index, reentry, delay)),
+        1 => (any::<Index>(), hold()).prop_map(|(index, max_hold)| Step::Extend(index, max_hold)),
         1 => any::<Index>().prop_map(Step::Reject),
         2 => (1_u64..3).prop_map(Step::TaskDone),
         1 => timeouts().prop_map(Step::Join),
