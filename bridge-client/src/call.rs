@@ -140,6 +140,14 @@ impl<T> Call<T> {
         }
     }
 
+    /// Asks for the call to be withdrawn, and waits for nothing: it still ends by its own answer. For the wait of a
+    /// condition, which ends with its lock, whatever ended the waiting.
+    pub fn ask_to_cancel(&self) {
+        if let State::Waiting(slot) = &self.state {
+            self.usage.link().cancel(slot);
+        }
+    }
+
     /// Withdraws the call and says how it ended: `None`, it was withdrawn and nothing of it remains; `Some`, it had
     /// ended otherwise. Waits for the answer at most `patience`, then [gives up](Call::give_up).
     pub fn cancel(mut self, patience: Duration) -> Option<Result<Granted<T>, Error>> {

@@ -1,7 +1,7 @@
 //! The syncbridge client: one façade over an engine in this process (`mem:`) and over a server (`grpc:`, `unix:`).
 //!
 //! [`Bridge::connect`] gives a [`Bridge`]; it makes typed handles ([`Queue`], [`Event`], [`Semaphore`],
-//! [`Value`], [`List`], [`Dict`]) whose
+//! [`Lock`], [`RwLock`], [`Condition`], [`Value`], [`List`], [`Dict`]) whose
 //! methods start a [`Call`] and never block. A call is waited for in slices, polled, awaited as a future, or
 //! dropped, which withdraws it. What it is granted is a [`Granted`] until the caller accepts it as its last step:
 //! dropped before that, it goes back to where it came from.
@@ -32,16 +32,20 @@ pub mod barrier;
 pub mod bridge;
 pub mod call;
 mod clock;
+pub mod condition;
 pub mod dict;
 pub mod event;
 pub mod fork;
+mod holds;
 pub mod key;
 pub mod latch;
 mod link;
 pub mod list;
-mod lock;
+pub mod lock;
+mod mutex;
 mod object;
 pub mod queue;
+pub mod rwlock;
 pub mod semaphore;
 pub mod session;
 mod url;
@@ -51,12 +55,15 @@ pub mod value;
 pub use barrier::Barrier;
 pub use bridge::{Bridge, ConnectOptions};
 pub use call::{Call, Granted};
+pub use condition::Condition;
 pub use dict::Dict;
 pub use event::Event;
 pub use key::Key;
 pub use latch::Latch;
 pub use list::List;
+pub use lock::Lock;
 pub use queue::Queue;
+pub use rwlock::RwLock;
 pub use semaphore::Semaphore;
 pub use value::Value;
 

@@ -1,8 +1,81 @@
-//! Locking with std's mutex. Nothing in this crate is left half-done by a panic, so a poisoned lock is as good as any;
-//! and unlike a mutex that parks in a table of its own, std's can be used in a forked child.
+//! Locks, reentrant or not.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+use bridge_core::command::lock::{Command, Query, Reply};
+use bridge_core::command::{self, Request};
+use bridge_core::ids::{ParticipantId, Token};
+use bridge_core::{Error, Reply as AnyReply, Timeout};
+
+pub use bridge_core::command::Ownership;
+pub use bridge_core::command::lock::{Abandoned, Figures, Grant, Holder, Options};
+
+use crate::bridge::Bridge;
+use crate::call::Call;
+use crate::object::Declaration;
+use crate::usage::Usage;
+
+/// A lock. Cheap to clone; stays usable when the session is replaced, though not what is held of it.
+#[derive(Clone)]
+pub struct Lock {
+    pub(crate) usage: Arc<Usage>,
+}
+
+impl Bridge {
+    /// The lock of that name, as [`Bridge::queue`]. One of its own that is not reentrant may be released by whatever
+    /// process it reaches, unless its options say otherwise.
+    pub fn lock(&self, name: Option<&str>, mut options: Options) -> Result<Lock, Error> {
+        if name.is_none() && options.reentrant != Some(true) {
+            options.foreign_release = options.foreign_release.or(Some(true));
+        }
+        Ok(Lock { usage: self.make(name, Declaration::Lock(options))? })
+    }
+
+    /// The lock that another process has shared, as [`Bridge::attach_queue`].
+    pub fn attach_lock(&self, name: &str, anonymous: bool, options: Options) -> Result<Lock, Error> {
+        Ok(Lock { usage: self.attach(name, anonymous, Declaration::Lock(options))? })
+    }
+}
+
+impl Lock {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.usage.object.name().as_str()
+    }
+
+    /// Its bridge.
+    pub fn bridge(&self) -> &Bridge {
+        &self.usage.bridge
+    }
+
+    /// Takes it; waits in line, unless `barge` finds it free. `TIMED_OUT`.
+    pub fn acquire(&self, who: ParticipantId, barge: bool, timeout: Timeout) -> Call<Grant> {
+        self.command(who, Command::Acquire { barge, timeout }, |reply| match reply {
+            AnyReply::Lock(Reply::Acquired(grant)) => Some(grant),
+            _ => None,
+        })
+    }
+
+    /// Gives back one level: of the hold of that token, or of the one that the caller may release. `NOT_OWNER`, `STALE`;
+    /// `LOCK_LOST` where it was lost with a session.
+    pub fn release(&self, who: ParticipantId, token: Option<Token>) -> Call<()> {
+        self.command(who, Command::Release { token }, |reply| match reply {
+            AnyReply::Lock(Reply::Released) => Some(()),
+            _ => None,
+        })
+    }
+
+    /// Who has it now.
+    pub fn describe(&self, who: ParticipantId) -> Call<Figures> {
+        let query = command::Query::Lock(self.usage.object.target(), Query::Describe);
+        self.usage.call(who, Request::Query(query), |reply| match reply {
+            AnyReply::Lock(Reply::Described(figures)) => Some(*figures),
+            _ => None,
+        })
+    }
+
+    fn command<T>(&self, who: ParticipantId, command: Command, read: fn(AnyReply) -> Option<T>) -> Call<T> {
+        let request = Request::Command(command::Command::Lock(self.usage.object.target(), command));
+        self.usage.call(who, request, read)
+    }
 }

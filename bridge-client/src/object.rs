@@ -1,14 +1,17 @@
 //! What a typed handle stands for: an object by name, with what its engine calls it at present.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use bridge_core::command::{Command, Request, barrier, event, latch, list, queue, semaphore, value};
-use bridge_core::ids::{Handle, Kind, Name, Target};
+use bridge_core::command::{
+    Command, Request, barrier, condition, event, latch, list, lock as locks, queue, rwlock, semaphore, value,
+};
+use bridge_core::ids::{Handle, Kind, Name, ParticipantId, Target, Token};
 use bridge_core::{Error, Reason, Reply};
 
 use crate::fork;
-use crate::lock::lock;
+use crate::holds::{Holds, Standing};
+use crate::mutex::lock;
 
 /// The options with which an object was declared, so that it can be declared again.
 #[derive(Clone, Debug)]
@@ -16,6 +19,10 @@ pub(crate) enum Declaration {
     Queue(queue::Options),
     Event(event::Options),
     Semaphore(semaphore::Options),
+    Lock(locks::Options),
+    RwLock(rwlock::Options),
+    /// With its lock.
+    Condition(Arc<Object>, condition::Options),
     Barrier(barrier::Options),
     Latch(latch::Options),
     Value(value::Options),
@@ -29,6 +36,9 @@ impl Declaration {
             Declaration::Queue(_) => Kind::Queue,
             Declaration::Event(_) => Kind::Event,
             Declaration::Semaphore(_) => Kind::Semaphore,
+            Declaration::Lock(_) => Kind::Lock,
+            Declaration::RwLock(_) => Kind::RwLock,
+            Declaration::Condition(..) => Kind::Condition,
             Declaration::Barrier(_) => Kind::Barrier,
             Declaration::Latch(_) => Kind::Latch,
             Declaration::Value(_) => Kind::Value,
@@ -43,6 +53,9 @@ impl Declaration {
             Declaration::Queue(_) => "queue",
             Declaration::Event(_) => "event",
             Declaration::Semaphore(_) => "semaphore",
+            Declaration::Lock(_) => "lock",
+            Declaration::RwLock(_) => "rwlock",
+            Declaration::Condition(..) => "condition",
             Declaration::Barrier(_) => "barrier",
             Declaration::Latch(_) => "latch",
             Declaration::Value(_) => "value",
@@ -57,6 +70,9 @@ impl Declaration {
             Declaration::Queue(options) => &mut options.ephemeral,
             Declaration::Event(options) => &mut options.ephemeral,
             Declaration::Semaphore(options) => &mut options.ephemeral,
+            Declaration::Lock(options) => &mut options.ephemeral,
+            Declaration::RwLock(options) => &mut options.ephemeral,
+            Declaration::Condition(_, options) => &mut options.ephemeral,
             Declaration::Barrier(options) => &mut options.ephemeral,
             Declaration::Latch(options) => &mut options.ephemeral,
             Declaration::Value(options) | Declaration::List(options) | Declaration::Dict(options) => {
@@ -97,6 +113,7 @@ pub struct Object {
     /// The session that has it on its list of what to declare again.
     remembered_by: AtomicU64,
     permits: Mutex<Permits>,
+    holds: Mutex<Holds>,
 }
 
 /// The bare permits of a semaphore that this process holds, so that releasing one that was lost with its session is
@@ -118,6 +135,7 @@ impl Object {
             handle: AtomicU64::new(0),
             remembered_by: AtomicU64::new(0),
             permits: Mutex::default(),
+            holds: Mutex::default(),
         }
     }
 
@@ -196,6 +214,40 @@ impl Object {
     pub(crate) fn lose_permits(&self) {
         let mut own = lock(&self.permits);
         own.lost += std::mem::take(&mut own.held);
+        drop(own);
+        lock(&self.holds).lose();
+    }
+
+    /// Its holds; those of its lock, if it is a condition.
+    pub(crate) fn holds(&self) -> &Mutex<Holds> {
+        match &self.declaration {
+            Declaration::Condition(lock, _) => &lock.holds,
+            _ => &self.holds,
+        }
+    }
+
+    /// A level of a lock is about to be released: whether this session is known to hold it. Fails if that was lost.
+    pub(crate) fn release_hold(&self, who: ParticipantId, token: Option<Token>) -> Result<bool, Error> {
+        let mut holds = lock(self.holds());
+        let standing = holds.standing(who, token);
+        if standing == Standing::Lost {
+            holds.note_told(who, token);
+            return Err(self.lost());
+        }
+        Ok(standing == Standing::Held)
+    }
+
+    /// What is done with a lock is told when that was lost.
+    pub(crate) fn lost(&self) -> Error {
+        if let Declaration::Condition(lock, _) = &self.declaration {
+            return lock.lost();
+        }
+        let message = format!(
+            "the {} {} was lost with the session that held it, and may be somebody else's now; acquire again",
+            self.kind(),
+            self.name
+        );
+        Error::new(Reason::LockLost, message)
     }
 
     /// A bare release is about to be sent: whether it gives back what was held. Fails if that was lost.
@@ -212,6 +264,9 @@ impl Object {
 
     /// What a release is told that comes too late.
     pub(crate) fn stale(&self) -> Error {
+        if self.kind() != Kind::Semaphore {
+            return self.lost();
+        }
         Error::new(
             Reason::Stale,
             format!(
@@ -242,6 +297,12 @@ impl Object {
             Declaration::Semaphore(options) => {
                 Command::Semaphore(target, semaphore::Command::Declare(options))
             }
+            Declaration::Lock(options) => Command::Lock(target, locks::Command::Declare(options)),
+            Declaration::RwLock(options) => Command::RwLock(target, rwlock::Command::Declare(options)),
+            Declaration::Condition(lock, options) => {
+                let lock = lock.name.clone();
+                Command::Condition(target, condition::Command::Declare { lock, options })
+            }
             Declaration::Barrier(options) => Command::Barrier(target, barrier::Command::Declare(options)),
             Declaration::Latch(options) => Command::Latch(target, latch::Command::Declare(options)),
             Declaration::Value(options) => Command::Value(target, value::Command::Declare(options)),
@@ -257,6 +318,9 @@ pub(crate) fn declared(reply: &Reply) -> Option<Handle> {
         Reply::Queue(queue::Reply::Declared { handle, .. })
         | Reply::Event(event::Reply::Declared { handle, .. })
         | Reply::Semaphore(semaphore::Reply::Declared { handle, .. })
+        | Reply::Lock(locks::Reply::Declared { handle, .. })
+        | Reply::RwLock(rwlock::Reply::Declared { handle, .. })
+        | Reply::Condition(condition::Reply::Declared { handle, .. })
         | Reply::Barrier(barrier::Reply::Declared { handle, .. })
         | Reply::Latch(latch::Reply::Declared { handle, .. })
         | Reply::Value(value::Reply::Declared { handle, .. }) => Some(*handle),

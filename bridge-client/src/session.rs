@@ -24,7 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bridge_core::command::{Command, semaphore};
+use bridge_core::command::{Command, lock, rwlock, semaphore};
 use bridge_core::ids::{Op, ParticipantId};
 use bridge_core::{Error, Outcome, Reason, Request, Time};
 use syncbridge_proto::{PROTOCOL_VERSION, v1 as pb};
@@ -168,7 +168,7 @@ impl Session {
     pub fn submit(&mut self, now: Time, submission: Submission) -> Arc<Slot> {
         let op = self.take_op();
         let slot = Slot::new(op);
-        let returns = match self.closed.clone().map_or_else(|| returned_permits(&submission), Err) {
+        let returns = match self.closed.clone().map_or_else(|| returned(&submission), Err) {
             Ok(returns) => returns,
             Err(error) => {
                 slot.put(Answered { op, outcome: Err(error), offered: false });
@@ -213,7 +213,7 @@ impl Session {
             }
             Some(entry) => {
                 entry.state = State::Offered(Some(answered.outcome));
-                if entry.end.is_none() && entry.deadline.is_some() {
+                if entry.end.is_none() && entry.deadline.is_some() && !entry.ends_with_lock() {
                     entry.end = Some(now + GRACE);
                     self.ends.insert((now + GRACE, op));
                 }
@@ -237,7 +237,7 @@ impl Session {
             self.outbox.refuse(op);
             return Err(lost("the session is not known to be alive, so the grant was refused; try again"));
         }
-        entry.count_permits();
+        entry.count();
         self.outbox.accept(now, op);
         Ok(())
     }
@@ -268,7 +268,7 @@ impl Session {
         match entry.state {
             State::Outside => drop(self.forget(op)),
             State::Queued if !entry.left => drop(self.forget(op)),
-            State::Offered(_) | State::Claimed { .. } => {
+            State::Offered(_) | State::Claimed(_) => {
                 self.calls.remove(&op);
                 self.outbox.refuse(op);
             }
@@ -399,7 +399,7 @@ impl Session {
     /// Ends it for this client: every call ends with `error`, and so do later ones.
     pub fn fail(&mut self, error: Error, completions: &mut Completions) {
         for (op, entry) in std::mem::take(&mut self.calls) {
-            if let State::Claimed { .. } = entry.state {
+            if let State::Claimed(_) = entry.state {
                 continue;
             }
             let error = if entry.left && entry.gives() { entry.unknown() } else { error.clone() };
@@ -512,13 +512,17 @@ fn fill(slot: Option<Arc<Slot>>, op: Op, outcome: Outcome, completions: &mut Com
     }
 }
 
-/// A bare release of what was lost with an earlier session would be a signal in this one: it is told instead. True: it
-/// gives back what this session holds.
-fn returned_permits(submission: &Submission) -> Result<bool, Error> {
+/// A release of what was lost with an earlier session would be a signal in this one, or free what is somebody else's: it
+/// is told instead. True: it gives back what this session holds.
+fn returned(submission: &Submission) -> Result<bool, Error> {
     match &submission.request {
         Request::Command(Command::Semaphore(_, semaphore::Command::Release { permits, token: None })) => {
             submission.object.release_permits(i64::from(*permits))
         }
+        Request::Command(
+            Command::Lock(_, lock::Command::Release { token })
+            | Command::RwLock(_, rwlock::Command::Release { token, .. }),
+        ) => submission.object.release_hold(submission.who, *token),
         _ => Ok(false),
     }
 }

@@ -11,7 +11,7 @@ use crate::bridge::Bridge;
 use crate::call::{self, Call};
 use crate::fork;
 use crate::link::{Link, Submission};
-use crate::lock::lock;
+use crate::mutex::lock;
 use crate::object::Object;
 
 /// What the clones of a handle, its calls and its grants share.

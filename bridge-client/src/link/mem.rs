@@ -18,7 +18,7 @@ use super::slot::futex;
 use super::{Answered, Link, Settle, Slot, Started, Submission};
 use crate::bridge::ConnectOptions;
 use crate::fork;
-use crate::lock::lock;
+use crate::mutex::lock;
 use crate::object::Object;
 
 /// The engines of this process by name, each in a node of its own that lives as long as somebody is connected. With the

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bridge_core::ids::Op;
 
 use super::Answered;
-use crate::lock::lock;
+use crate::mutex::lock;
 
 /// Set while an answer is there.
 const READY: u32 = 1;

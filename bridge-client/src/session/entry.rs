@@ -6,12 +6,13 @@ use std::time::Duration;
 use bridge_core::command::{
     Command, barrier, condition, event, latch, list, lock, queue, rwlock, semaphore, value,
 };
-use bridge_core::ids::ParticipantId;
+use bridge_core::ids::{ParticipantId, Token};
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, Timeout};
 
 use super::GRACE;
 use super::room::brings;
 use crate::link::Slot;
+use crate::mutex::lock as mutex;
 use crate::object::Object;
 
 /// Where a call stands.
@@ -25,8 +26,20 @@ pub(super) enum State {
     Sent(u64),
     /// Granted, and not handed out. `None`: it is in its slot; else it is held back.
     Offered(Option<Outcome>),
-    /// Handed out, and not settled: so many bare permits are its caller's if he accepts.
-    Claimed { permits: i64 },
+    /// Handed out, and not settled: what is its caller's if he accepts.
+    Claimed(Gain),
+}
+
+/// What a process holds once it has accepted a grant, as far as it keeps count.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Gain {
+    Nothing,
+    /// Bare permits.
+    Permits(i64),
+    /// A level of a lock.
+    Level(Token),
+    /// All levels of a lock, after the wait of a condition.
+    Levels(Token),
 }
 
 /// What becomes of a call when its session has been replaced.
@@ -62,7 +75,7 @@ pub(super) struct Entry {
     pub(super) provisional: Option<Outcome>,
     /// Its object was gone, and has been declared anew for it.
     pub(super) renewed: bool,
-    /// It gives back bare permits that this session holds.
+    /// It gives back what this session holds: bare permits, a level of a lock.
     pub(super) returns: bool,
 }
 
@@ -83,7 +96,7 @@ impl Entry {
             Some(deadline) => deadline.map(|deadline| deadline + GRACE),
             None => Some(now + ttl),
         };
-        Entry {
+        let entry = Entry {
             who,
             object,
             request,
@@ -98,7 +111,9 @@ impl Entry {
             provisional: None,
             renewed: false,
             returns: false,
-        }
+        };
+        // A condition's wait is ended by nothing but its lock.
+        Entry { end: entry.end.filter(|_| !entry.ends_with_lock()), ..entry }
     }
 
     /// The request as it is to be sent now: to the object as it is known now, with the time that remains.
@@ -187,8 +202,11 @@ impl Entry {
     }
 
     pub(super) fn in_new_session(&self) -> Fate {
-        if matches!(self.state, State::Claimed { .. }) {
+        if matches!(self.state, State::Claimed(_)) {
             return Fate::Forget;
+        }
+        if let Some(object) = self.object.as_ref().filter(|_| self.ends_with_lock()) {
+            return Fate::End(object.lost());
         }
         if self.cancelling {
             return Fate::End(if self.left && self.gives() { self.unknown() } else { cancelled() });
@@ -202,25 +220,55 @@ impl Entry {
         }
     }
 
+    /// Whether only a grant of its lock ends it, however long that takes.
+    pub(super) fn ends_with_lock(&self) -> bool {
+        matches!(self.request, Request::Command(Command::Condition(_, condition::Command::Wait { .. })))
+    }
+
     /// Its grant has been handed out.
     pub(super) fn claimed(&mut self, outcome: &Outcome) {
-        let permits = match (outcome, &self.request) {
+        let gain = match (outcome, &self.request) {
             (
                 Ok(Reply::Semaphore(semaphore::Reply::Acquired(_))),
                 Request::Command(Command::Semaphore(_, semaphore::Command::Acquire(acquire))),
-            ) if !acquire.by_token => i64::from(acquire.permits),
-            (Ok(Reply::Semaphore(semaphore::Reply::Drained { drained, .. })), _) => *drained,
-            _ => 0,
+            ) if !acquire.by_token => Gain::Permits(i64::from(acquire.permits)),
+            (Ok(Reply::Semaphore(semaphore::Reply::Drained { drained, .. })), _) => Gain::Permits(*drained),
+            (
+                Ok(Reply::Lock(lock::Reply::Acquired(grant)) | Reply::RwLock(rwlock::Reply::Acquired(grant))),
+                _,
+            ) => Gain::Level(grant.token),
+            (Ok(Reply::Condition(condition::Reply::Waited { grant, .. })), _) => Gain::Levels(grant.token),
+            _ => Gain::Nothing,
         };
-        self.state = State::Claimed { permits };
+        self.state = State::Claimed(gain);
     }
 
     /// Its grant has been accepted.
-    pub(super) fn count_permits(&self) {
-        if let (State::Claimed { permits }, Some(object)) = (&self.state, &self.object)
-            && *permits > 0
-        {
-            object.hold_permits(*permits);
+    pub(super) fn count(&self) {
+        let (State::Claimed(gain), Some(object)) = (&self.state, &self.object) else { return };
+        match *gain {
+            Gain::Nothing => {}
+            Gain::Permits(permits) => object.hold_permits(permits),
+            Gain::Level(token) => mutex(object.holds()).gain(self.who, token),
+            Gain::Levels(token) => mutex(object.holds()).renew(self.who, token),
+        }
+    }
+
+    /// It has been answered: a level that it gave back is gone.
+    pub(super) fn uncount(&self, outcome: &Outcome) {
+        let token = match (outcome, &self.request) {
+            (
+                Ok(Reply::Lock(lock::Reply::Released)),
+                Request::Command(Command::Lock(_, lock::Command::Release { token })),
+            )
+            | (
+                Ok(Reply::RwLock(rwlock::Reply::Released)),
+                Request::Command(Command::RwLock(_, rwlock::Command::Release { token, .. })),
+            ) => *token,
+            _ => return,
+        };
+        if let Some(object) = &self.object {
+            mutex(object.holds()).drop_level(self.who, token);
         }
     }
 }

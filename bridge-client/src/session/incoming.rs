@@ -145,7 +145,7 @@ impl Session {
             // Settled before: that is on its way, or the server would not have told it again.
             return;
         };
-        if matches!(entry.state, State::Offered(_) | State::Claimed { .. }) {
+        if matches!(entry.state, State::Offered(_) | State::Claimed(_)) {
             return;
         }
         if let Ok(reply) = &outcome
@@ -172,6 +172,7 @@ impl Session {
             self.calls.remove(&op);
             return;
         }
+        entry.uncount(&outcome);
         if let Some(object) = &entry.object {
             match &mut outcome {
                 Ok(reply) => object.learn_from(reply),

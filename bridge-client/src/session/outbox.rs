@@ -132,7 +132,7 @@ impl Outbox {
                     entry.state = State::Queued;
                     self.commands.push_back(*op);
                 }
-                State::Outside | State::Offered(_) | State::Claimed { .. } => {}
+                State::Outside | State::Offered(_) | State::Claimed(_) => {}
             }
         }
     }

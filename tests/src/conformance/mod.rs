@@ -10,6 +10,7 @@ pub mod dict;
 pub mod event;
 pub mod latch;
 pub mod list;
+pub mod lock;
 pub mod queue;
 pub mod semaphore;
 pub mod sharing;
@@ -40,6 +41,8 @@ macro_rules! conformance {
             put_many browse remove purge shutdown options anonymous many_threads);
         $crate::conformance!(@ $url, event: wakes_all times_out pulse auto_reset);
         $crate::conformance!(@ $url, semaphore: in_line many_permits stale bounded signals drains limit holders);
+        $crate::conformance!(@ $url, lock: in_line not_owner reentrant abandoned own read_write condition
+            condition_is_cancelled);
         $crate::conformance!(@ $url, barrier: rounds action lost broken cancelled);
         $crate::conformance!(@ $url, latch: opens counts);
         $crate::conformance!(@ $url, value: set_and_get compare_and_set update increment watch fenced ends);

@@ -12,7 +12,7 @@ use super::connection::{Connection, STALL, Turn};
 use super::dial::dial;
 use super::wire::Wire;
 use crate::clock;
-use crate::lock::lock;
+use crate::mutex::lock;
 use crate::session::Completions;
 
 impl Connection {

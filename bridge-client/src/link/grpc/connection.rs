@@ -27,7 +27,7 @@ use super::timer::Timer;
 use super::wire::{Ends, Wire};
 use crate::clock;
 use crate::link::slot::Slot;
-use crate::lock::lock;
+use crate::mutex::lock;
 use crate::session::{Completions, Session, Verdict};
 
 /// How soon the helper looks after something was posted that nobody may be waiting for.

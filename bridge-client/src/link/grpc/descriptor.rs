@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, Once};
 
 use crate::fork;
-use crate::lock::lock;
+use crate::mutex::lock;
 
 /// Every descriptor that is open now.
 static OPEN: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());

@@ -9,7 +9,7 @@ use std::task::{Context, Wake, Waker};
 
 use slab::Slab;
 
-use crate::lock::lock;
+use crate::mutex::lock;
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 

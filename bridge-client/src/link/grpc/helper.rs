@@ -13,7 +13,7 @@ use bridge_core::error::{Error, Reason};
 use super::connection::{Connection, Turn};
 use super::dial::dial;
 use super::wire::Wire;
-use crate::lock::lock;
+use crate::mutex::lock;
 
 /// How long one attempt to dial may take.
 const DIAL_AT_MOST: Duration = Duration::from_secs(5);

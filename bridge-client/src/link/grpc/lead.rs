@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::poller::{EventFlags, Poller};
 use super::socket::Socket;
 use crate::link::slot::Slot;
-use crate::lock::lock;
+use crate::mutex::lock;
 
 /// Leader, followers, and the helper's watch over the socket.
 #[derive(Debug)]

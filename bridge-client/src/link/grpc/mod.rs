@@ -33,7 +33,7 @@ use super::{Answered, Identity, Link, Settle, Started, Submission};
 use crate::bridge::ConnectOptions;
 use crate::clock;
 use crate::fork;
-use crate::lock::lock;
+use crate::mutex::lock;
 use crate::object::Object;
 use crate::session::Session;
 use crate::url::Url;

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use hyper::rt::{Read, ReadBufCursor, Write};
 
 use super::descriptor::Descriptor;
-use crate::lock::lock;
+use crate::mutex::lock;
 
 /// Where an HTTP/2 frame says what it is, and what the first one of a server is.
 const TYPE_AT: usize = 3;

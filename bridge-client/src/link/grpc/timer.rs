@@ -12,7 +12,7 @@ use rustix::time::{
 };
 
 use super::descriptor::Descriptor;
-use crate::lock::lock;
+use crate::mutex::lock;
 
 const NEVER: u64 = u64::MAX;
 

@@ -23,7 +23,7 @@ use super::dial::Address;
 use super::executor::Executor;
 use super::poller::{EventFlags, Poller};
 use super::socket::{Socket, Stream};
-use crate::lock::lock;
+use crate::mutex::lock;
 use crate::session::Verdict;
 
 /// HTTP/2 windows, so that a large payload does not wait for window updates.

@@ -9,7 +9,7 @@ use bridge_core::view::ObjectPage;
 use bridge_core::{Reason, Reply, Request, Timeout};
 
 use super::super::{Completions, GRACE, Settle, Submission, Verdict};
-use super::world::{TTL, World, number};
+use super::world::{TTL, Which, World, number};
 use crate::object::{Declaration, Object, Origin};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -281,6 +281,72 @@ fn the_release_of_a_lost_permit_changes_nothing_and_says_so() {
         world.exchange(0);
         assert_eq!(reason(world.accept(0, &slot)), Reason::Stale);
         assert_eq!(available(&mut world, 1), 0);
+    }
+}
+
+#[test]
+fn the_release_of_a_lost_lock_is_told_and_frees_nothing() {
+    use bridge_core::command::lock::{Command, Grant, Reply as Answered};
+    for (by_token, release_before_resume) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut world = World::ready(2);
+        world.declare(0, Which::Lock);
+        world.declare(1, Which::Lock);
+        let acquire = || Command::Acquire { barge: false, timeout: Timeout::Never };
+        let mine = world.lock(0, acquire());
+        world.exchange(0);
+        let Some(Ok(Reply::Lock(Answered::Acquired(Grant { token, .. })))) = world.accept(0, &mine) else {
+            panic!("it is not granted")
+        };
+        world.advance(Duration::from_millis(5));
+        world.exchange(0);
+        let theirs = world.lock(1, acquire());
+        world.exchange(1);
+        world.advance_without(0, TTL + SECOND);
+        world.accept(1, &theirs).unwrap().unwrap();
+        let release = || Command::Release { token: by_token.then_some(token) };
+        let early = release_before_resume.then(|| world.lock(0, release()));
+        world.exchange(0);
+        if !world.is_connected(0) {
+            world.connect(0);
+        }
+        world.exchange(0);
+        let slot = early.unwrap_or_else(|| world.lock(0, release()));
+        world.exchange(0);
+        assert_eq!(reason(world.accept(0, &slot)), Reason::LockLost);
+        let again = world.lock(0, release());
+        world.exchange(0);
+        assert_ne!(world.accept(0, &again), Some(Ok(Reply::Lock(Answered::Released))), "it is another's");
+    }
+}
+
+#[test]
+fn a_condition_s_wait_ends_with_its_lock_or_tells_that_it_is_lost() {
+    use bridge_core::command::{condition, lock};
+    for lost in [true, false] {
+        let mut world = World::ready(2);
+        world.declare(0, Which::Lock);
+        world.declare(0, Which::Condition);
+        let mine = world.lock(0, lock::Command::Acquire { barge: false, timeout: Timeout::Never });
+        world.exchange(0);
+        world.accept(0, &mine).unwrap().unwrap();
+        let wait = world.condition(0, condition::Command::Wait { timeout: Timeout::After(SECOND) });
+        world.exchange(0);
+        if lost {
+            world.advance_without(0, TTL + SECOND);
+            world.exchange(0);
+            if !world.is_connected(0) {
+                world.connect(0);
+            }
+            world.exchange(0);
+            assert_eq!(reason(world.accept(0, &wait)), Reason::LockLost);
+            let release = world.lock(0, lock::Command::Release { token: None });
+            world.exchange(0);
+            assert_eq!(reason(world.accept(0, &release)), Reason::LockLost);
+        } else {
+            world.advance(SECOND * 2);
+            world.exchange(0);
+            assert!(world.accept(0, &wait).is_some_and(|outcome| outcome.is_ok()));
+        }
     }
 }
 

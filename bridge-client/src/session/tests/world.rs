@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use syncbridge_proto::v1 as pb;
 
 use super::super::{Completions, Session, Settle, Slot, Submission, Verdict};
-use crate::lock::lock;
+use crate::mutex::lock;
 use crate::object::{Declaration, Object, Origin};
 
 pub(super) const TTL: Duration = Duration::from_secs(15);
@@ -61,6 +61,8 @@ pub(super) struct Client {
     received: (Option<SessionKey>, u64),
     pub(super) queue: Arc<Object>,
     pub(super) semaphore: Arc<Object>,
+    pub(super) lock: Arc<Object>,
+    pub(super) condition: Arc<Object>,
 }
 
 pub(super) struct World {
@@ -289,6 +291,8 @@ impl World {
         let object = match object {
             Which::Queue => client.queue.clone(),
             Which::Semaphore => client.semaphore.clone(),
+            Which::Lock => client.lock.clone(),
+            Which::Condition => client.condition.clone(),
         };
         client.session.submit(now, Submission { who: ParticipantId(0), object, request })
     }
@@ -316,6 +320,33 @@ impl World {
     pub(super) fn semaphore(&mut self, client: usize, command: semaphore::Command) -> Arc<Slot> {
         let target = self.clients[client].semaphore.target();
         self.submit(client, Which::Semaphore, Request::Command(Command::Semaphore(target, command)))
+    }
+
+    pub(super) fn lock(&mut self, client: usize, command: bridge_core::command::lock::Command) -> Arc<Slot> {
+        let target = self.clients[client].lock.target();
+        self.submit(client, Which::Lock, Request::Command(Command::Lock(target, command)))
+    }
+
+    pub(super) fn condition(
+        &mut self,
+        client: usize,
+        command: bridge_core::command::condition::Command,
+    ) -> Arc<Slot> {
+        let target = self.clients[client].condition.target();
+        self.submit(client, Which::Condition, Request::Command(Command::Condition(target, command)))
+    }
+
+    /// Sends the command that creates an object.
+    pub(super) fn declare(&mut self, client: usize, object: Which) {
+        let declare = match object {
+            Which::Queue => self.clients[client].queue.declare(),
+            Which::Semaphore => self.clients[client].semaphore.declare(),
+            Which::Lock => self.clients[client].lock.declare(),
+            Which::Condition => self.clients[client].condition.declare(),
+        };
+        let slot = self.submit(client, object, declare);
+        self.exchange(client);
+        assert!(self.accept(client, &slot).is_some_and(|outcome| outcome.is_ok()), "it is not declared");
     }
 
     /// What is READY in the queue.
@@ -375,6 +406,8 @@ impl World {
 pub(super) enum Which {
     Queue,
     Semaphore,
+    Lock,
+    Condition,
 }
 
 impl Client {
@@ -387,6 +420,9 @@ impl Client {
         let name = |name| Name::parse("name", name).unwrap();
         let queue = queue::Options { maxsize: Some(4), ..Default::default() };
         let semaphore = semaphore::Options { limit: Some(1), ..Default::default() };
+        let lock = Declaration::Lock(bridge_core::command::lock::Options::default());
+        let lock = Arc::new(Object::new(name("l"), lock, Origin::Named));
+        let of_lock = Declaration::Condition(lock.clone(), Default::default());
         Client {
             session: Session::new(hello),
             id,
@@ -394,6 +430,8 @@ impl Client {
             received: (None, 0),
             queue: Arc::new(Object::new(name("q"), Declaration::Queue(queue), Origin::Named)),
             semaphore: Arc::new(Object::new(name("s"), Declaration::Semaphore(semaphore), Origin::Named)),
+            condition: Arc::new(Object::new(name("c"), of_lock, Origin::Named)),
+            lock,
         }
     }
 }

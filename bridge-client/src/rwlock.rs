@@ -1,0 +1,77 @@
+//! Read-write locks.
+
+use std::sync::Arc;
+
+use bridge_core::command::rwlock::{Command, Query, Reply};
+use bridge_core::command::{self, Request};
+use bridge_core::ids::{ParticipantId, Token};
+use bridge_core::{Error, Reply as AnyReply, Timeout};
+
+pub use bridge_core::command::rwlock::{Figures, Mode, Options};
+
+use crate::bridge::Bridge;
+use crate::call::Call;
+use crate::lock::Grant;
+use crate::object::Declaration;
+use crate::usage::Usage;
+
+/// A read-write lock. Cheap to clone; stays usable when the session is replaced, though not what is held of it.
+#[derive(Clone)]
+pub struct RwLock {
+    pub(crate) usage: Arc<Usage>,
+}
+
+impl Bridge {
+    /// The read-write lock of that name, as [`Bridge::queue`].
+    pub fn rwlock(&self, name: Option<&str>, options: Options) -> Result<RwLock, Error> {
+        Ok(RwLock { usage: self.make(name, Declaration::RwLock(options))? })
+    }
+
+    /// The read-write lock that another process has shared, as [`Bridge::attach_queue`].
+    pub fn attach_rwlock(&self, name: &str, anonymous: bool, options: Options) -> Result<RwLock, Error> {
+        Ok(RwLock { usage: self.attach(name, anonymous, Declaration::RwLock(options))? })
+    }
+}
+
+impl RwLock {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.usage.object.name().as_str()
+    }
+
+    /// Its bridge.
+    pub fn bridge(&self) -> &Bridge {
+        &self.usage.bridge
+    }
+
+    /// Takes it; waits in line, unless `barge` finds that it can be had. `TIMED_OUT`, `DEADLOCK`.
+    pub fn acquire(&self, who: ParticipantId, mode: Mode, barge: bool, timeout: Timeout) -> Call<Grant> {
+        self.command(who, Command::Acquire { mode, barge, timeout }, |reply| match reply {
+            AnyReply::RwLock(Reply::Acquired(grant)) => Some(grant),
+            _ => None,
+        })
+    }
+
+    /// Gives back one level of what the caller holds in that mode. `NOT_OWNER`, `STALE`; `LOCK_LOST` where it was lost with
+    /// a session.
+    pub fn release(&self, who: ParticipantId, mode: Mode, token: Option<Token>) -> Call<()> {
+        self.command(who, Command::Release { mode, token }, |reply| match reply {
+            AnyReply::RwLock(Reply::Released) => Some(()),
+            _ => None,
+        })
+    }
+
+    /// Who has it now.
+    pub fn describe(&self, who: ParticipantId) -> Call<Figures> {
+        let query = command::Query::RwLock(self.usage.object.target(), Query::Describe);
+        self.usage.call(who, Request::Query(query), |reply| match reply {
+            AnyReply::RwLock(Reply::Described(figures)) => Some(*figures),
+            _ => None,
+        })
+    }
+
+    fn command<T>(&self, who: ParticipantId, command: Command, read: fn(AnyReply) -> Option<T>) -> Call<T> {
+        let request = Request::Command(command::Command::RwLock(self.usage.object.target(), command));
+        self.usage.call(who, request, read)
+    }
+}
