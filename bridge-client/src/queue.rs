@@ -9,7 +9,8 @@ use bridge_core::ids::{ItemId, ParticipantId, Token};
 use bridge_core::{Reply as AnyReply, Timeout};
 
 pub use bridge_core::command::queue::{
-    Attributes, Batch, Browsed, Cursor, Delivery, Discipline, Figures, Mode, NewItem, Options, Reentry, Shelf,
+    Attributes, Batch, Browsed, Cursor, Dedupe, Delivery, Discipline, Figures, Mode, NewItem, Options,
+    Reentry, Scope, Shelf,
 };
 
 use crate::bridge::Bridge;
@@ -60,7 +61,20 @@ impl Queue {
 
     /// Puts an item; waits while the queue is full. `FULL`, `SHUT_DOWN`.
     pub fn put(&self, who: ParticipantId, item: NewItem, timeout: Timeout) -> Call<ItemId> {
-        self.command(who, Command::Put { item, timeout }, read!(Reply::Put(id) => id))
+        self.command(who, Command::Put { item, timeout }, read!(Reply::Put(id) | Reply::Duplicate(id) => id))
+    }
+
+    /// As [`Queue::put`], and says whether it was a duplicate: then the id is that of the item that was there first.
+    /// `DUPLICATE` where the item's dedupe refuses that.
+    pub fn put_deduped(&self, who: ParticipantId, item: NewItem, timeout: Timeout) -> Call<(ItemId, bool)> {
+        let command = Command::Put { item, timeout };
+        self.command(who, command, |any| {
+            reply(any, |reply| match reply {
+                Reply::Put(id) => Some((id, false)),
+                Reply::Duplicate(id) => Some((id, true)),
+                _ => None,
+            })
+        })
     }
 
     /// Puts all items in one step, or none. `FULL`, `SHUT_DOWN`.

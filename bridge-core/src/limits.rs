@@ -39,6 +39,8 @@ pub struct Limits {
     pub entries_max: u64,
     /// Items in one list.
     pub list_items_max: u32,
+    /// Dedupe keys that one queue remembers.
+    pub dedupe_keys_max: u32,
     /// Objects of all kinds.
     pub objects_max: u32,
     /// Open sessions.
@@ -74,6 +76,7 @@ impl Default for Limits {
             items_max: 10_000_000,
             entries_max: 10_000_000,
             list_items_max: 1_000_000,
+            dedupe_keys_max: 1_000_000,
             objects_max: 1_000_000,
             sessions_max: 100_000,
             participants_per_session_max: 100_000,

@@ -472,7 +472,7 @@ pub fn duration_field(duration: Duration) -> prost_types::Duration {
     }
 }
 
-const REASONS: [(Reason, pb::Reason); 24] = [
+const REASONS: [(Reason, pb::Reason); 25] = [
     (Reason::InvalidArgument, pb::Reason::InvalidArgument),
     (Reason::LimitExceeded, pb::Reason::LimitExceeded),
     (Reason::ConfigMismatch, pb::Reason::ConfigMismatch),
@@ -494,6 +494,7 @@ const REASONS: [(Reason, pb::Reason); 24] = [
     (Reason::LockLost, pb::Reason::LockLost),
     (Reason::Fenced, pb::Reason::Fenced),
     (Reason::BrokenBarrier, pb::Reason::BrokenBarrier),
+    (Reason::Duplicate, pb::Reason::Duplicate),
     (Reason::OutcomeUnknown, pb::Reason::OutcomeUnknown),
     (Reason::Unavailable, pb::Reason::Unavailable),
     (Reason::Internal, pb::Reason::Internal),

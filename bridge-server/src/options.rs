@@ -151,6 +151,11 @@ pub struct LimitOptions {
     #[arg(default_value_t = Limits::default().list_items_max)]
     pub list_items_max: u32,
 
+    /// Dedupe keys that one queue remembers.
+    #[arg(long, env = "SYNCBRIDGE_DEDUPE_KEYS_MAX", value_name = "N")]
+    #[arg(default_value_t = Limits::default().dedupe_keys_max)]
+    pub dedupe_keys_max: u32,
+
     /// Objects in one namespace.
     #[arg(long, env = "SYNCBRIDGE_OBJECTS_MAX", value_name = "N")]
     #[arg(default_value_t = Limits::default().objects_max)]
@@ -257,6 +262,7 @@ impl LimitOptions {
             items_max: self.items_max,
             entries_max: self.entries_max,
             list_items_max: self.list_items_max,
+            dedupe_keys_max: self.dedupe_keys_max,
             objects_max: self.objects_max,
             sessions_max: self.sessions_max,
             participants_per_session_max: self.participants_per_session_max,

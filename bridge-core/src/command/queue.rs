@@ -60,6 +60,31 @@ pub struct Attributes {
     pub delay: Duration,
     /// It expires unless it has been taken that long after its admission; more than zero.
     pub ttl: Option<Duration>,
+    /// At most one item of its key is to be there; in a put of one item only.
+    pub dedupe: Option<Dedupe>,
+}
+
+/// What makes an item a duplicate of an earlier one of its queue.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Dedupe {
+    /// Items of equal keys are the same; at least one byte.
+    pub key: Bytes,
+    /// The same for all items of a key.
+    pub scope: Scope,
+    /// A duplicate fails with `DUPLICATE`; if not, it is answered with the id of the one that was there first.
+    pub refuse: bool,
+}
+
+/// How long an item is in the way of others of its key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// While it is READY or DELAYED.
+    #[default]
+    Queued,
+    /// Until it is gotten, acknowledged or dead.
+    Unfinished,
+    /// For so long after its admission; more than zero.
+    Window(Duration),
 }
 
 /// Whether a taken item is gone once accepted, or comes back unless acknowledged.
@@ -270,6 +295,8 @@ pub enum Reply {
         options: Options,
     },
     Put(ItemId),
+    /// To a put: nothing was put, this one was there first.
+    Duplicate(ItemId),
     PutMany(Vec<ItemId>),
     /// A grant.
     Taken(Taken),

@@ -9,6 +9,7 @@
 //! putter that needs more room.
 
 mod arrivals;
+mod dedupe;
 mod hold;
 mod item;
 mod look;
@@ -32,6 +33,7 @@ use crate::time::{Time, Timeout};
 use crate::wait::{Caller, Line, Place, Ticket, TicketKey, Want};
 use crate::world::World;
 
+use dedupe::Known;
 use hold::Hold;
 pub(crate) use item::Item;
 use item::{Arrival, Ready};
@@ -85,6 +87,8 @@ pub(crate) struct Queue {
     /// How many items have expired so far.
     expired: u64,
     shut: Option<Shut>,
+    /// Which items are in the way of others.
+    known: Known,
     /// The last arrival given at the front.
     front: Arrival,
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use syncbridge_proto::v1 as pb;
 
 use super::{duration, duration_field};
-use crate::command::queue::{Attributes, Browsed, Delivery, NewItem, Shelf};
+use crate::command::queue::{Attributes, Browsed, Dedupe, Delivery, NewItem, Scope, Shelf};
 use crate::error::Error;
 use crate::ids::{ItemId, Token};
 use crate::payload::{Body, ContentType, Payload};
@@ -57,18 +57,19 @@ impl From<&Payload> for pb::Payload {
 }
 
 pub(super) fn new_item(field: &'static str, item: Option<pb::NewItem>) -> Result<NewItem, Error> {
-    let Some(pb::NewItem { payload: Some(payload), key, delay, ttl }) = item else {
+    let Some(pb::NewItem { payload: Some(payload), key, delay, ttl, dedupe }) = item else {
         return Err(Error::invalid(
             field,
             format!("{field} has no payload; an empty payload must be given as such"),
         ));
     };
     let payload = pb::Payload { data: detached(payload.data), ..payload };
-    let is_plain = delay.is_none() && ttl.is_none();
+    let is_plain = delay.is_none() && ttl.is_none() && dedupe.is_none();
     let attributes = || {
         let delay = delay.map_or(Ok(Duration::ZERO), |delay| duration("delay", delay))?;
         let ttl = ttl.map(|ttl| duration("ttl", ttl)).transpose()?;
-        Ok::<_, Error>(Box::new(Attributes { delay, ttl }))
+        let dedupe = dedupe.map(Dedupe::try_from).transpose()?;
+        Ok::<_, Error>(Box::new(Attributes { delay, ttl, dedupe }))
     };
     let attributes = if is_plain { None } else { Some(attributes()?) };
     Ok(NewItem { payload: payload.into(), key: detached(key), attributes })
@@ -76,13 +77,44 @@ pub(super) fn new_item(field: &'static str, item: Option<pb::NewItem>) -> Result
 
 impl From<&NewItem> for pb::NewItem {
     fn from(item: &NewItem) -> Self {
-        let Attributes { delay, ttl } = item.attributes.as_deref().cloned().unwrap_or_default();
+        let Attributes { delay, ttl, dedupe } = item.attributes.as_deref().cloned().unwrap_or_default();
         pb::NewItem {
             payload: Some((&item.payload).into()),
             key: item.key.clone(),
             delay: (!delay.is_zero()).then(|| duration_field(delay)),
             ttl: ttl.map(duration_field),
+            dedupe: dedupe.map(pb::Dedupe::from),
         }
+    }
+}
+
+impl TryFrom<pb::Dedupe> for Dedupe {
+    type Error = Error;
+
+    fn try_from(message: pb::Dedupe) -> Result<Self, Error> {
+        let scope = match pb::DedupeScope::try_from(message.scope) {
+            Ok(pb::DedupeScope::Unspecified | pb::DedupeScope::Queued) => Scope::Queued,
+            Ok(pb::DedupeScope::Unfinished) => Scope::Unfinished,
+            Ok(pb::DedupeScope::Window) => {
+                Scope::Window(duration("window", message.window.unwrap_or_default())?)
+            }
+            Err(_) => {
+                let message = format!("scope is {}; give QUEUED, UNFINISHED or WINDOW", message.scope);
+                return Err(Error::invalid("scope", message));
+            }
+        };
+        Ok(Dedupe { key: detached(message.key), scope, refuse: message.refuse })
+    }
+}
+
+impl From<Dedupe> for pb::Dedupe {
+    fn from(dedupe: Dedupe) -> Self {
+        let (scope, window) = match dedupe.scope {
+            Scope::Queued => (pb::DedupeScope::Queued, None),
+            Scope::Unfinished => (pb::DedupeScope::Unfinished, None),
+            Scope::Window(window) => (pb::DedupeScope::Window, Some(duration_field(window))),
+        };
+        pb::Dedupe { key: dedupe.key, scope: scope.into(), window, refuse: dedupe.refuse }
     }
 }
 

@@ -356,7 +356,8 @@ pub(super) fn reply_body(reply: Reply, packs: bool) -> Answer {
             let (handle, options) = (handle.to_u64(), Some(options.into()));
             Answer::QueueDeclare(pb::QueueServiceDeclareResponse { handle, options })
         }
-        Reply::Put(id) => Answer::QueuePut(pb::QueueServicePutResponse { id: id.0 }),
+        Reply::Put(id) => Answer::QueuePut(pb::QueueServicePutResponse { id: id.0, duplicate: false }),
+        Reply::Duplicate(id) => Answer::QueuePut(pb::QueueServicePutResponse { id: id.0, duplicate: true }),
         Reply::PutMany(ids) => {
             let ids = ids.into_iter().map(|id| id.0).collect();
             Answer::QueuePutMany(pb::QueueServicePutManyResponse { ids })
@@ -485,6 +486,7 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
             handle: Handle::from_u64(message.handle).ok_or_else(|| unexpected(&message))?,
             options: message.options.unwrap_or_default().try_into()?,
         },
+        Answer::QueuePut(message) if message.duplicate => Reply::Duplicate(ItemId(message.id)),
         Answer::QueuePut(message) => Reply::Put(ItemId(message.id)),
         Answer::QueuePutMany(message) => Reply::PutMany(message.ids.into_iter().map(ItemId).collect()),
         Answer::QueueGet(message) => one(Mode::Get, message.delivery)?,

@@ -21,9 +21,18 @@ fn item(key: &'static [u8]) -> queue::NewItem {
 }
 
 fn timed(delay_ms: u64) -> queue::NewItem {
-    let attributes =
-        queue::Attributes { delay: Duration::from_millis(delay_ms), ttl: Some(Duration::from_secs(60)) };
+    let attributes = queue::Attributes {
+        delay: Duration::from_millis(delay_ms),
+        ttl: Some(Duration::from_secs(60)),
+        dedupe: None,
+    };
     queue::NewItem { attributes: Some(Box::new(attributes)), ..plain(b"timed") }
+}
+
+fn keyed(scope: queue::Scope) -> queue::NewItem {
+    let dedupe = queue::Dedupe { key: Bytes::from_static(b"same"), scope, refuse: true };
+    let attributes = queue::Attributes { dedupe: Some(dedupe), ..Default::default() };
+    queue::NewItem { attributes: Some(Box::new(attributes)), ..plain(b"keyed") }
 }
 
 fn delivery(id: u64) -> queue::Delivery {
@@ -172,6 +181,9 @@ fn requests() -> Vec<Request> {
         Q::Put { item: item(b""), timeout: Timeout::Never },
         Q::PutMany { items: vec![item(b"a"), item(b"b")], timeout },
         Q::PutMany { items: vec![timed(2_500), timed(0)], timeout },
+        Q::Put { item: keyed(queue::Scope::Queued), timeout },
+        Q::Put { item: keyed(queue::Scope::Unfinished), timeout },
+        Q::Put { item: keyed(queue::Scope::Window(Duration::from_secs(60))), timeout },
         Q::Take { mode: queue::Mode::Get, batch: queue::Batch::ONE, max_hold: None, timeout: Timeout::NOW },
         Q::Take { mode: queue::Mode::Get, batch, max_hold: None, timeout },
         Q::Take { mode: queue::Mode::Lease, batch: queue::Batch::ONE, max_hold: None, timeout },
@@ -388,6 +400,7 @@ fn every_outcome_survives_the_wire() {
         queue::Reply::PutMany(vec![ItemId(1), ItemId(2)]),
         queue::Reply::Purged(4),
         queue::Reply::Extended,
+        queue::Reply::Duplicate(ItemId(7)),
     ];
     let error = Error::limit("waits_max", 5).with("asked", "6");
     let drained = semaphore::Reply::Drained { drained: -3, token: None };

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use bridge_core::command::queue::{self, Attributes, Batch, Discipline, NewItem, Options, Reentry};
+use bridge_core::command::queue::{
+    self, Attributes, Batch, Dedupe, Discipline, NewItem, Options, Reentry, Scope,
+};
 use bridge_core::command::semaphore::{self, Acquire, Ownership};
 use bridge_core::command::value::{self, Datum, Guard, Lifetime};
 use bridge_core::command::{
@@ -32,9 +34,20 @@ fn token() -> impl Strategy<Value = Token> {
 }
 
 fn new_item() -> impl Strategy<Value = NewItem> {
-    let attributes = (0_u64..2_000, prop::option::of(0_u64..3_000)).prop_map(|(delay, ttl)| {
+    let scope = prop_oneof![
+        Just(Scope::Queued),
+        Just(Scope::Unfinished),
+        (0_u64..2_000).prop_map(|window| Scope::Window(Duration::from_millis(window)))
+    ];
+    let dedupe = (0_usize..4, scope, any::<bool>()).prop_map(|(bytes, scope, refuse)| Dedupe {
+        key: vec![7; bytes].into(),
+        scope,
+        refuse,
+    });
+    let attributes = (0_u64..2_000, prop::option::of(0_u64..3_000), prop::option::of(dedupe));
+    let attributes = attributes.prop_map(|(delay, ttl, dedupe)| {
         let (delay, ttl) = (Duration::from_millis(delay), ttl.map(Duration::from_millis));
-        Box::new(Attributes { delay, ttl })
+        Box::new(Attributes { delay, ttl, dedupe })
     });
     (0_u8..3, prop::option::weighted(0.3, attributes)).prop_map(|(key, attributes)| {
         let key = if key == 0 { Vec::new() } else { vec![key] };
@@ -309,6 +322,7 @@ fn input() -> impl Strategy<Value = Input> {
             stored_answers_per_session_max: small,
             crashed_offers_max: small,
             consumers_per_item_max: small,
+            dedupe_keys_max: small,
             ..Limits::default()
         })),
     ]

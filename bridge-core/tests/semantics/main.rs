@@ -13,6 +13,7 @@ mod lock;
 mod model;
 mod paused;
 mod queue;
+mod queue_dedupe;
 mod queue_holds;
 mod queue_shutdown;
 mod queue_times;

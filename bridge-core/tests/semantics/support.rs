@@ -286,7 +286,8 @@ pub(crate) fn put_key(queue: &str, text: &str, key: &[u8]) -> Command {
 }
 
 pub(crate) fn put_timed(queue: &str, text: &str, delay: u64, ttl: Option<u64>) -> Command {
-    let attributes = Attributes { delay: Duration::from_secs(delay), ttl: ttl.map(Duration::from_secs) };
+    let attributes =
+        Attributes { delay: Duration::from_secs(delay), ttl: ttl.map(Duration::from_secs), dedupe: None };
     let item = NewItem { attributes: Some(Box::new(attributes)), ..item(text) };
     on(queue, queue::Command::Put { item, timeout: NOW })
 }
@@ -477,6 +478,7 @@ pub(crate) fn in_short(outcome: &Outcome) -> String {
         Err(error) => error.reason.to_string(),
         Ok(Reply::Queue(queue::Reply::Taken(_))) => texts(outcome).join(" "),
         Ok(Reply::Queue(queue::Reply::Put(_))) => "put".into(),
+        Ok(Reply::Queue(queue::Reply::Duplicate(_))) => "duplicate".into(),
         Ok(Reply::Queue(queue::Reply::PutMany(ids))) => format!("put {}", ids.len()),
         Ok(Reply::Queue(queue::Reply::Joined)) => "joined".into(),
         Ok(Reply::Event(event::Reply::Waited { is_set, .. })) => is_set.to_string(),

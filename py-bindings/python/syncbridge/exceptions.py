@@ -14,6 +14,7 @@ __all__ = [
     "Cancelled",
     "ConfigMismatch",
     "DecodeError",
+    "Duplicate",
     "EncodeError",
     "Fenced",
     "ForkedHandleError",
@@ -178,6 +179,12 @@ class Fenced(SyncBridgeError, RuntimeError):
     """A change came with a lower fencing token than one that was seen before."""
 
     reason = "FENCED"
+
+
+class Duplicate(SyncBridgeError, ValueError):
+    """An item of that key is there already, and duplicates are refused."""
+
+    reason = "DUPLICATE"
 
 
 class OutcomeUnknown(SyncBridgeError, ConnectionError):

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bridge_client::queue::{Attributes, Batch, Discipline, Mode, NewItem, Options, Reentry, Shelf};
+use bridge_client::queue::{
+    Attributes, Batch, Dedupe, Discipline, Mode, NewItem, Options, Reentry, Scope, Shelf,
+};
 use bridge_client::{Reason, Timeout};
 use bytes::Bytes;
 
@@ -120,7 +122,7 @@ pub fn lease(url: &str) {
 pub fn times(url: &str) {
     let queue = connect(url).queue(Some("q"), bounded(2)).unwrap();
     let timed = |text, delay, ttl| {
-        let attributes = Some(Box::new(Attributes { delay, ttl }));
+        let attributes = Some(Box::new(Attributes { delay, ttl, dedupe: None }));
         good(queue.put(ME, NewItem { attributes, ..item(text) }, Timeout::NOW));
     };
     timed("late", SHORT, None);
@@ -150,6 +152,23 @@ pub fn max_hold(url: &str) {
     let delayed = good(queue.browse(ME, Shelf::Delayed, 10, None)).items.remove(0);
     assert_eq!((delayed.progress.as_deref(), delayed.last_error.as_deref()), (Some("half"), Some("later")));
     assert_eq!(try_get(&queue), Err(Reason::Empty));
+}
+
+/// What is there already is not put again, and the answer says so.
+pub fn dedupe(url: &str) {
+    let queue = connect(url).queue(Some("q"), Options::default()).unwrap();
+    let keyed = |text, refuse| {
+        let dedupe = Dedupe { key: Bytes::from_static(b"k"), scope: Scope::Unfinished, refuse };
+        let attributes = Attributes { dedupe: Some(dedupe), ..Attributes::default() };
+        NewItem { attributes: Some(Box::new(attributes)), ..item(text) }
+    };
+    let (first, duplicate) = good(queue.put_deduped(ME, keyed("a", false), Timeout::NOW));
+    assert!(!duplicate);
+    assert_eq!(good(queue.put_deduped(ME, keyed("b", false), Timeout::NOW)), (first, true));
+    assert_eq!(reason(queue.put(ME, keyed("c", true), Timeout::NOW)), Reason::Duplicate);
+    assert_eq!(get(&queue), "a");
+    assert!(!good(queue.put_deduped(ME, keyed("d", true), Timeout::NOW)).1);
+    assert_eq!(get(&queue), "d");
 }
 
 /// What is rejected, or was delivered too often, goes to the dead letters.

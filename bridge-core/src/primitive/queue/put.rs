@@ -5,6 +5,7 @@ use crate::command::queue::{Attributes, Discipline, NewItem, Reply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, ItemId};
 use crate::primitive::queue::Queue;
+use crate::primitive::queue::dedupe::{check_dedupe, duplicate};
 use crate::primitive::queue::item::Arrival;
 use crate::primitive::{Step, done};
 use crate::time::Timeout;
@@ -22,6 +23,12 @@ impl Queue {
     ) -> Step {
         let bytes = self.check_item(world, &item)?;
         self.check_put(world, 1, bytes)?;
+        if let Some(dedupe) = item.attributes.as_ref().and_then(|attributes| attributes.dedupe.as_ref()) {
+            if let Some(id) = self.duplicate_of(world, dedupe) {
+                return duplicate(dedupe, id).map(Some);
+            }
+            self.make_room_to_know(world)?;
+        }
         if self.putters.nobody_present() && self.has_room(1) {
             let item = world.keep_item(item);
             return done(AnyReply::Queue(Reply::Put(self.admit(me, world, item))));
@@ -44,6 +51,11 @@ impl Queue {
         if count > max as usize {
             return Err(Error::limit("batch_max", max.into())
                 .with_message(format!("{count} items were given; at most {max} go in one put")));
+        }
+        let dedupes = |item: &NewItem| item.attributes.as_ref().is_some_and(|with| with.dedupe.is_some());
+        if items.iter().any(dedupes) {
+            let message = "an item of a batch has a dedupe key; put such items one by one";
+            return Err(Error::invalid("dedupe", message));
         }
         let bytes = items.iter().map(|item| self.check_item(world, item)).sum::<Result<u64, Error>>()?;
         self.check_put(world, count, bytes)?;
@@ -81,7 +93,7 @@ impl Queue {
         let bytes = item.payload.bytes_retained();
         world.check_payload(&item.payload, bytes)?;
         if let Some(attributes) = &item.attributes {
-            check_attributes(attributes)?;
+            check_attributes(world, attributes)?;
         }
         if item.key.is_empty() {
             return Ok(bytes);
@@ -139,6 +151,9 @@ impl Queue {
         let extra = admitted.extra_mut();
         extra.expires_at = extra.asked.ttl.map(|ttl| world.now + ttl);
         let delay = extra.asked.delay;
+        if let Some(dedupe) = extra.asked.dedupe.clone() {
+            self.known.note(dedupe, item, ItemId(number), world.now);
+        }
         self.shelve(me, world, item, delay);
         ItemId(number)
     }
@@ -155,6 +170,13 @@ impl Queue {
         self.putters.leave(place);
         let Some(ticket) = world.unpark(key) else { return false };
         let Want::Put { items, many } = ticket.want else { return false };
+        if let [item] = items[..]
+            && let Some(outcome) = self.duplicates(world, item)
+        {
+            world.drop_item(item);
+            world.answer(&ticket.caller, outcome);
+            return true;
+        }
         let mut ids = items.into_iter().map(|item| self.admit(me, world, item));
         let reply = match many {
             true => Reply::PutMany(ids.collect()),
@@ -170,7 +192,9 @@ impl Queue {
         let Some(items) = ids.iter().map(found).collect::<Option<Vec<_>>>() else { return false };
         for item in items {
             self.unshelve(world, item);
-            world.drop_item(item);
+            if let Some(item) = world.drop_item(item) {
+                self.known.forget(&item);
+            }
         }
         true
     }
@@ -194,9 +218,9 @@ impl Queue {
     }
 }
 
-fn check_attributes(attributes: &Attributes) -> Result<(), Error> {
+fn check_attributes(world: &World, attributes: &Attributes) -> Result<(), Error> {
     if attributes.ttl.is_some_and(|ttl| ttl.is_zero()) {
         return Err(Error::invalid("ttl", "ttl is 0; give more, or none for an item that does not expire"));
     }
-    Ok(())
+    attributes.dedupe.as_ref().map_or(Ok(()), |dedupe| check_dedupe(world, dedupe))
 }

@@ -188,7 +188,9 @@ impl Queue {
 
     /// An item is given up: to the dead letters if named, else it stays here as DEAD.
     pub(super) fn bury(&mut self, me: Handle, world: &mut World, item: usize, reason: String) {
-        world.items[item].history_mut().dead_reason = Some(reason);
+        let extra = world.items[item].extra_mut();
+        extra.history.dead_reason = Some(reason);
+        extra.asked.dedupe = None;
         match &self.declared.dead_letters {
             Some(name) => world.fallen.push(Fallen { from: me, to: name.clone(), item }),
             None => self.keep_dead(world, item),

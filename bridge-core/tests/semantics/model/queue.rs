@@ -219,7 +219,7 @@ impl Naive for Queue {
         let new = |label: usize, key: u8, times: Times| {
             let key = if self.discipline == Discipline::Priority { vec![key] } else { Vec::new() };
             let Times { delay, ttl } = times;
-            let attributes = Attributes { delay: delay.unwrap_or_default(), ttl };
+            let attributes = Attributes { delay: delay.unwrap_or_default(), ttl, dedupe: None };
             let attributes = (delay.is_some() || ttl.is_some()).then(|| Box::new(attributes));
             NewItem { attributes, key: key.into(), ..NewItem::new(payload(&label_text(label))) }
         };
