@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bridge_core::command;
 use bridge_core::command::queue::{
-    Attributes, Batch, Command as Do, Discipline, Mode as Take, NewItem, Options, Reentry, Reply,
+    Attributes, Batch, Command as Do, Dedupe, Discipline, Mode as Take, NewItem, Options, Reentry, Reply,
+    Scope,
 };
 use bridge_core::ids::{SessionKey, Token};
 use bridge_core::{Time, Timeout};
@@ -41,11 +42,12 @@ struct Item {
     expires: Option<(Time, u64)>,
 }
 
-/// Delay and time to live. They end between whole seconds: no wait does at the same time.
+/// Delay, time to live, and what it may be a duplicate of. They end between whole seconds: no wait does at the same time.
 #[derive(Clone, Copy, Debug, Default)]
 struct Times {
     delay: Option<Duration>,
     ttl: Option<Duration>,
+    dedupe: Option<(u8, Scope, bool)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +70,10 @@ struct Queue {
     lost: u64,
     early: u64,
     expired: u64,
+    /// The latest item of each key: its label, scope and admission.
+    firsts: Vec<(u8, usize, Scope, Time)>,
+    /// Labels below this one have been put, or wait for room.
+    asked: usize,
     now: Time,
     known: u64,
     /// The engine's latest token of each label.
@@ -151,6 +157,19 @@ impl Queue {
         best.expect("one is ready").0
     }
 
+    /// How a put ends that brings a duplicate.
+    fn duplicate(&self, new: &[(usize, u8, Times)]) -> Option<String> {
+        let (key, _, refuse) = new[0].2.dedupe?;
+        let (_, label, scope, since) = *self.firsts.iter().find(|first| first.0 == key)?;
+        let state = self.items.iter().find(|item| item.label == label).map(|item| &item.state);
+        let in_the_way = match scope {
+            Scope::Queued => matches!(state, Some(State::Ready | State::Delayed)),
+            Scope::Unfinished => state.is_some_and(|state| *state != State::Dead),
+            Scope::Window(window) => self.now < since + window,
+        };
+        in_the_way.then(|| if refuse { "DUPLICATE".into() } else { "duplicate".into() })
+    }
+
     /// The time of a lease counts from now on.
     fn begin_hold(&mut self, label: usize) {
         self.known += 2;
@@ -218,9 +237,11 @@ impl Naive for Queue {
     fn command(&self, who: Who, step: &Step) -> Option<command::Command> {
         let new = |label: usize, key: u8, times: Times| {
             let key = if self.discipline == Discipline::Priority { vec![key] } else { Vec::new() };
-            let Times { delay, ttl } = times;
-            let attributes = Attributes { delay: delay.unwrap_or_default(), ttl, dedupe: None };
-            let attributes = (delay.is_some() || ttl.is_some()).then(|| Box::new(attributes));
+            let Times { delay, ttl, dedupe } = times;
+            let is_plain = delay.is_none() && ttl.is_none() && dedupe.is_none();
+            let dedupe = dedupe.map(|(key, scope, refuse)| Dedupe { key: vec![key].into(), scope, refuse });
+            let attributes = Attributes { delay: delay.unwrap_or_default(), ttl, dedupe };
+            let attributes = (!is_plain).then(|| Box::new(attributes));
             NewItem { attributes, key: key.into(), ..NewItem::new(payload(&label_text(label))) }
         };
         let token = |index| Some(self.tokens[self.leased(who, index)?].expect("it was delivered"));
@@ -344,11 +365,23 @@ impl Naive for Queue {
         match want {
             Want::Join => (self.unfinished() == 0).then(|| ("joined".into(), None)),
             Want::Put(new) => {
+                let is_new = new[0].0 >= self.asked;
+                self.asked = self.asked.max(new[0].0 + new.len());
+                if let Some(how) = self.duplicate(new).filter(|_| is_new) {
+                    return Some((how, None));
+                }
                 let blocked = ahead.iter().any(|want| matches!(want, Want::Put(_)));
                 if blocked || self.maxsize > 0 && ready + self.delayed() + new.len() > self.maxsize {
                     return None;
                 }
+                if let Some(how) = self.duplicate(new) {
+                    return Some((how, None));
+                }
                 for (label, key, times) in new {
+                    if let Some((key, scope, _)) = times.dedupe {
+                        self.firsts.retain(|first| first.0 != key);
+                        self.firsts.push((key, *label, scope, self.now));
+                    }
                     let arrival = self.arrival();
                     let item = Item {
                         label: *label,
@@ -445,6 +478,7 @@ impl Naive for Queue {
             return false;
         }
         self.items.retain(|item| !mine(item));
+        self.firsts.retain(|first| !labels.contains(&first.1));
         self.clamp();
         true
     }
@@ -505,7 +539,13 @@ fn hold() -> impl Strategy<Value = Option<Duration>> {
 }
 
 fn times() -> impl Strategy<Value = Times> {
-    (hold(), hold()).prop_map(|(delay, ttl)| Times { delay, ttl })
+    let scope = prop_oneof![
+        Just(Scope::Queued),
+        Just(Scope::Unfinished),
+        (1_u64..6).prop_map(|seconds| Scope::Window(Duration::from_secs(seconds))),
+    ];
+    let dedupe = prop::option::weighted(0.3, (0_u8..2, scope, any::<bool>()));
+    (hold(), hold(), dedupe).prop_map(|(delay, ttl, dedupe)| Times { delay, ttl, dedupe })
 }
 
 fn steps() -> impl Strategy<Value = Step> {
