@@ -346,7 +346,7 @@ extern "system" fn Java_io_syncbridge_Native_queueJoin<'local>(
     })
 }
 
-/// ready, offered, leased, dead, unfinished, waiting to get, waiting to put, shut down, maxsize, discipline.
+/// ready, delayed, maxsize, discipline.
 #[unsafe(no_mangle)]
 extern "system" fn Java_io_syncbridge_Native_queueDescribe<'local>(
     env: EnvUnowned<'local>,
@@ -358,13 +358,7 @@ extern "system" fn Java_io_syncbridge_Native_queueDescribe<'local>(
         Ok(call::add(QUEUES.get(queue)?.describe(who(participant)), |env, f| {
             let figures = [
                 f.ready,
-                f.offered,
-                f.leased,
-                f.dead,
-                f.unfinished,
-                f.waiting_to_get,
-                f.waiting_to_put,
-                f.shut_down.into(),
+                f.delayed,
                 f.options.maxsize.unwrap_or(0),
                 f.options.discipline.unwrap_or_default() as u64,
             ];

@@ -33,6 +33,7 @@ pub(crate) struct Queue {
 pub(crate) struct QueueFigures {
     maxsize: u64,
     ready: u64,
+    delayed: u64,
     offered: u64,
     leased: u64,
     dead: u64,
@@ -214,6 +215,7 @@ impl Queue {
         Ok(QueueFigures {
             maxsize: figures.options.maxsize.unwrap_or(0),
             ready: figures.ready,
+            delayed: figures.delayed,
             offered: figures.offered,
             leased: figures.leased,
             dead: figures.dead,

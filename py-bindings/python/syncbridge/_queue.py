@@ -151,7 +151,7 @@ class Queue(_BaseQueue[T]):
     def full(self) -> bool:
         """Whether a put would wait now."""
         figures = self._native.describe()
-        return 0 < figures.maxsize <= figures.ready
+        return 0 < figures.maxsize <= figures.ready + figures.delayed
 
     def describe(self) -> QueueFigures:
         """Its figures now: items by state, who waits."""

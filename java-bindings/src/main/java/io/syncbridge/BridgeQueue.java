@@ -435,10 +435,10 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
   // Looking.
 
   /** The queue in figures. */
-  private record Figures(long ready, long maxsize, long discipline) {
+  private record Figures(long ready, long delayed, long maxsize, long discipline) {
     static Figures of(Object values) {
       long[] figures = (long[]) values;
-      return new Figures(figures[0], figures[8], figures[9]);
+      return new Figures(figures[0], figures[1], figures[2], figures[3]);
     }
   }
 
@@ -494,9 +494,10 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
   @Override
   public int remainingCapacity() {
     Figures figures = describe();
+    long room = figures.maxsize() - figures.ready() - figures.delayed();
     return figures.maxsize() == 0
         ? Integer.MAX_VALUE
-        : (int) Math.max(0, Math.min(Integer.MAX_VALUE, figures.maxsize() - figures.ready()));
+        : (int) Math.max(0, Math.min(Integer.MAX_VALUE, room));
   }
 
   @Override
