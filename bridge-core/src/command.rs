@@ -12,6 +12,7 @@ pub mod lock;
 pub mod queue;
 pub mod rwlock;
 pub mod semaphore;
+pub mod transaction;
 pub mod value;
 
 use std::time::Duration;
@@ -45,6 +46,8 @@ pub enum Command {
     List(Target, list::Command),
     /// To a dict.
     Dict(Target, value::Command),
+    /// Several steps on queues in one, or none of them. It never waits.
+    Transaction(Vec<transaction::Step>),
     /// Withdraws an earlier command of the session. Answered with [`Reply::Cancelled`] after that command's
     /// own answer.
     Cancel(Op),
@@ -99,7 +102,7 @@ impl Command {
             Command::List(target, _) => Some((Kind::List, target)),
             Command::Dict(target, _) => Some((Kind::Dict, target)),
             Command::Discard(kind, target) | Command::Share(kind, target) => Some((*kind, target)),
-            Command::Cancel(_) => None,
+            Command::Transaction(_) | Command::Cancel(_) => None,
         }
     }
 }
@@ -172,7 +175,7 @@ impl Request {
                 | Query::List(target, _)
                 | Query::Dict(target, _),
             ) => Some(target),
-            Request::Command(Command::Cancel(_)) => None,
+            Request::Command(Command::Transaction(_) | Command::Cancel(_)) => None,
         }
     }
 }
@@ -198,6 +201,8 @@ pub enum Reply {
     Latch(latch::Reply),
     /// From a value, list or dict.
     Value(value::Reply),
+    /// A transaction was executed: what each step is answered with, in order.
+    Committed(Vec<queue::Reply>),
     /// True: the command ended as CANCELLED. False: it had ended otherwise, as its own answer says; or it is the wait of
     /// a condition, which ends with its lock.
     Cancelled(bool),
@@ -226,9 +231,12 @@ impl Reply {
             Reply::Barrier(reply) => {
                 matches!(reply, barrier::Reply::Arrived(barrier::Arrived { action: Some(_), .. }))
             }
-            Reply::Latch(_) | Reply::Value(_) | Reply::Cancelled(_) | Reply::Discarded | Reply::Shared => {
-                false
-            }
+            Reply::Latch(_)
+            | Reply::Value(_)
+            | Reply::Committed(_)
+            | Reply::Cancelled(_)
+            | Reply::Discarded
+            | Reply::Shared => false,
         }
     }
 }

@@ -4,6 +4,7 @@ mod check;
 mod conditions;
 mod lifetime;
 mod sessions;
+mod transaction;
 
 use std::hash::{Hash, Hasher};
 
@@ -173,12 +174,13 @@ impl Engine {
                 return self.world.effects.push(Effect::Answer { to: key, op, outcome, offered: false });
             }
         }
-        match &command {
-            Command::Cancel(target) => self.cancel(&caller, *target),
-            Command::Discard(kind, target) => self.discard(&caller, *kind, target),
-            Command::Share(kind, target) => self.share(&caller, *kind, target),
-            Command::Condition(target, command) => self.run_condition(&caller, target, command),
-            _ => self.run(&caller, command),
+        match command {
+            Command::Cancel(target) => self.cancel(&caller, target),
+            Command::Discard(kind, target) => self.discard(&caller, kind, &target),
+            Command::Share(kind, target) => self.share(&caller, kind, &target),
+            Command::Condition(target, command) => self.run_condition(&caller, &target, &command),
+            Command::Transaction(steps) => self.transaction(&caller, steps),
+            command => self.run(&caller, command),
         }
     }
 
@@ -242,9 +244,11 @@ impl Engine {
                 State::Dict(values) => values.command(handle, world, caller, command),
                 _ => Err(object_gone()),
             },
-            Command::Condition(..) | Command::Cancel(_) | Command::Discard(..) | Command::Share(..) => {
-                Err(object_gone())
-            }
+            Command::Condition(..)
+            | Command::Transaction(_)
+            | Command::Cancel(_)
+            | Command::Discard(..)
+            | Command::Share(..) => Err(object_gone()),
         };
         match step {
             Err(error) => {

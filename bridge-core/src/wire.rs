@@ -16,6 +16,7 @@ mod packed;
 mod queue;
 mod rwlock;
 mod semaphore;
+mod transaction;
 mod value;
 
 use std::borrow::Cow;
@@ -125,6 +126,7 @@ fn request(body: Body) -> Result<Request, Error> {
             let target = target("name", &message.name, message.handle)?;
             Ok(Request::Command(Command::Share(kind(message.kind)?, target)))
         }
+        Body::TransactionCommit(message) => message.try_into(),
         Body::QueueDeclare(message) => message.try_into(),
         Body::QueuePut(message) => message.try_into(),
         Body::QueuePutMany(message) => message.try_into(),
@@ -204,6 +206,7 @@ fn body(request: &Request) -> Body {
             let (name, handle) = target_fields(target);
             Body::Share(pb::ShareRequest { kind: pb::ObjectKind::from(*kind).into(), name, handle })
         }
+        Request::Command(Command::Transaction(steps)) => transaction::command_body(steps),
         Request::Command(Command::Queue(target, command)) => queue::command_body(target, command),
         Request::Command(Command::Event(target, command)) => event::command_body(target, command),
         Request::Command(Command::Semaphore(target, command)) => semaphore::command_body(target, command),
@@ -236,6 +239,7 @@ fn reply_body(reply: Reply, packs: bool) -> Answer {
         Reply::Cancelled(cancelled) => Answer::Cancel(pb::CancelResponse { cancelled }),
         Reply::Discarded => Answer::Discard(pb::DiscardResponse {}),
         Reply::Shared => Answer::Share(pb::ShareResponse {}),
+        Reply::Committed(replies) => transaction::reply_body(replies),
         Reply::Queue(reply) => queue::reply_body(reply, packs),
         Reply::Event(reply) => event::reply_body(reply),
         Reply::Semaphore(reply) => semaphore::reply_body(reply),
@@ -254,6 +258,7 @@ fn reply(body: Answer) -> Outcome {
         Answer::Cancel(message) => Ok(Reply::Cancelled(message.cancelled)),
         Answer::Discard(pb::DiscardResponse {}) => Ok(Reply::Discarded),
         Answer::Share(pb::ShareResponse {}) => Ok(Reply::Shared),
+        Answer::TransactionCommit(message) => transaction::reply(message).map(Reply::Committed),
         Answer::QueueDeclare(_)
         | Answer::QueuePut(_)
         | Answer::QueuePutMany(_)

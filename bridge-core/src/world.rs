@@ -245,6 +245,18 @@ impl World {
         size.min(self.limits.page_max) as usize
     }
 
+    /// Whether that many more items of so many bytes may come.
+    pub(crate) fn check_items(&self, count: usize, bytes: u64) -> Result<(), Error> {
+        let limits = &self.limits;
+        if self.items.len() as u64 + count as u64 > limits.items_max {
+            return Err(Error::limit("items_max", limits.items_max));
+        }
+        if self.retained_bytes + bytes > limits.retained_bytes_max {
+            return Err(Error::limit("retained_bytes_max", limits.retained_bytes_max));
+        }
+        Ok(())
+    }
+
     /// Whether a value, list or dict may store that much more.
     pub(crate) fn check_store(&self, entries: u64, bytes: u64) -> Result<(), Error> {
         let limits = &self.limits;

@@ -19,6 +19,7 @@ mod settle;
 mod shutdown;
 mod take;
 mod takers;
+mod transaction;
 
 use std::collections::BTreeMap;
 

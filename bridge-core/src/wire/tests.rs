@@ -287,6 +287,7 @@ fn requests() -> Vec<Request> {
     }
     all.extend(barriers_and_latches());
     all.extend(values());
+    all.push(transaction());
     all
 }
 
@@ -299,6 +300,25 @@ fn every_request_survives_the_wire() {
         let expected = Numbered { op: Op(17), participant: ParticipantId(3), request: Ok(request) };
         assert_eq!(numbered(message), Ok(expected));
     }
+}
+
+fn transaction() -> Request {
+    use crate::command::transaction::Step;
+    let timeout = Timeout::Never;
+    let commands = [
+        queue::Command::Put { item: item(b"k"), timeout },
+        queue::Command::PutMany { items: vec![timed(5), item(b"")], timeout },
+        queue::Command::Ack { tokens: vec![Token(5)] },
+        queue::Command::Nack {
+            tokens: vec![Token(6)],
+            reentry: queue::Reentry::Back,
+            delay: Duration::ZERO,
+            error: "e".into(),
+        },
+        queue::Command::Reject { tokens: vec![Token(7)], reason: "r".into() },
+    ];
+    let steps = commands.map(|command| Step { queue: Target::Existing(name("q")), command });
+    Request::Command(Command::Transaction(steps.into()))
 }
 
 fn value_replies() -> Vec<value::Reply> {
@@ -462,6 +482,13 @@ fn every_outcome_survives_the_wire() {
     outcomes.push(Ok(Reply::Cancelled(true)));
     outcomes.push(Ok(Reply::Discarded));
     outcomes.push(Ok(Reply::Shared));
+    outcomes.push(Ok(Reply::Committed(vec![
+        queue::Reply::Put(ItemId(5)),
+        queue::Reply::PutMany(vec![ItemId(6), ItemId(7)]),
+        queue::Reply::Acked,
+        queue::Reply::Nacked,
+        queue::Reply::Rejected,
+    ])));
     outcomes.push(Err(error));
     for (expected, packs) in
         outcomes.into_iter().flat_map(|outcome| [(outcome.clone(), false), (outcome, true)])

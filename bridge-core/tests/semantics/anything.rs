@@ -6,6 +6,7 @@ use bridge_core::command::queue::{
     self, Attributes, Batch, Dedupe, Discipline, NewItem, Options, Reentry, Scope,
 };
 use bridge_core::command::semaphore::{self, Acquire, Ownership};
+use bridge_core::command::transaction;
 use bridge_core::command::value::{self, Datum, Guard, Lifetime};
 use bridge_core::command::{
     Call, Carrier, Command, EndReason, Input, Mode, barrier, condition, event, latch, list, lock, rwlock,
@@ -279,6 +280,10 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (any_target(), value_command()).prop_map(|(target, command)| Command::Value(target, command)),
         2 => (any_target(), value_command()).prop_map(|(target, command)| Command::Dict(target, command)),
         2 => (any_target(), list_command()).prop_map(|(target, command)| Command::List(target, command)),
+        2 => prop::collection::vec((any_target(), queue_command()), 0..4).prop_map(|steps| {
+            let step = |(queue, command)| transaction::Step { queue, command };
+            Command::Transaction(steps.into_iter().map(step).collect())
+        }),
         1 => (0_u64..40).prop_map(|op| Command::Cancel(Op(op))),
         1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Discard(kind, target)),
         1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Share(kind, target)),

@@ -21,4 +21,5 @@ mod rwlock;
 mod semaphore;
 mod sharing;
 mod support;
+mod transaction;
 mod value;

@@ -89,7 +89,7 @@ impl Queue {
     }
 
     /// Checks an item by itself and says how many bytes it retains.
-    fn check_item(&self, world: &World, item: &NewItem) -> Result<u64, Error> {
+    pub(super) fn check_item(&self, world: &World, item: &NewItem) -> Result<u64, Error> {
         let bytes = item.payload.bytes_retained();
         world.check_payload(&item.payload, bytes)?;
         if let Some(attributes) = &item.attributes {
@@ -113,7 +113,7 @@ impl Queue {
     }
 
     /// Checks whether `count` items of `bytes` may come at all.
-    fn check_put(&self, world: &World, count: usize, bytes: u64) -> Result<(), Error> {
+    pub(super) fn check_put(&self, world: &World, count: usize, bytes: u64) -> Result<(), Error> {
         if self.shut.is_some() {
             return Err(self.is_shut_down());
         }
@@ -122,23 +122,16 @@ impl Queue {
             let message = format!("{count} items at once never fit into a queue of maxsize {maxsize}");
             return Err(Error::invalid("items", message));
         }
-        let limits = &world.limits;
-        if world.items.len() as u64 + count as u64 > limits.items_max {
-            return Err(Error::limit("items_max", limits.items_max));
-        }
-        if world.retained_bytes + bytes > limits.retained_bytes_max {
-            return Err(Error::limit("retained_bytes_max", limits.retained_bytes_max));
-        }
-        Ok(())
+        world.check_items(count, bytes)
     }
 
-    fn has_room(&self, count: usize) -> bool {
+    pub(super) fn has_room(&self, count: usize) -> bool {
         let maxsize = self.maxsize();
         maxsize == 0 || (self.waiting_items() + count) as u64 <= maxsize
     }
 
     /// An item comes in as a new arrival.
-    fn admit(&mut self, me: Handle, world: &mut World, item: usize) -> ItemId {
+    pub(super) fn admit(&mut self, me: Handle, world: &mut World, item: usize) -> ItemId {
         let number = world.number();
         let admitted = &mut world.items[item];
         admitted.id = ItemId(number);
