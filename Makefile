@@ -1,11 +1,11 @@
 # The only front door. Everything is set up inside the checkout; the work is in scripts/.
 # PROFILE=release builds with optimisation (bench does so by itself).
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt bench wheel jar
+.PHONY: help build demo test lint fmt bench sim wheel jar
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
-	@echo "later: make sim (simulation), make mutants (planted defects)"
+	@echo "later: make mutants (planted defects)"
 
 build: ## the server, the Python package in .venv and the jar
 	@scripts/build
@@ -22,8 +22,13 @@ lint: ## formatting, clippy, ruff, mypy, stubtest, buf, javac and Spotless
 fmt: ## formats everything
 	@scripts/fmt
 
+export SEED SEEDS
+
 bench: ## the comparison with Redis, memory and parked waits (ARGS="--json FILE --runs N")
 	@scripts/bench $(ARGS)
+
+sim: ## many clients and a server in virtual time, with faults (SEEDS=2000; SEED=n runs one again, ARGS="--trace")
+	@scripts/sim $(ARGS)
 
 wheel: ## the Python wheel, in target/wheels
 	@scripts/wheel

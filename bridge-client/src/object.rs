@@ -1,5 +1,6 @@
 //! What a typed handle stands for: an object by name, with what its engine calls it at present.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +16,8 @@ use crate::mutex::lock;
 
 /// The options with which an object was declared, so that it can be declared again.
 #[derive(Clone, Debug)]
-pub(crate) enum Declaration {
+#[allow(missing_docs)]
+pub enum Declaration {
     Queue(queue::Options),
     Event(event::Options),
     Semaphore(semaphore::Options),
@@ -86,7 +88,7 @@ impl Declaration {
 
 /// Who makes an object where it is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub enum Origin {
     /// Whoever uses it: it has a name that others use too.
     Named,
     /// The process that made up its name. Its forked children attach.
@@ -116,16 +118,32 @@ pub struct Object {
     holds: Mutex<Holds>,
 }
 
-/// The bare permits of a semaphore that this process holds, so that releasing one that was lost with its session is
-/// told and does not become a signal.
+/// The bare permits of a semaphore that this process holds, by who acquired them, so that releasing one that was lost
+/// with its session is told to its holder and does not become a signal.
 #[derive(Debug, Default)]
 struct Permits {
-    held: i64,
-    lost: i64,
+    held: BTreeMap<ParticipantId, i64>,
+    lost: BTreeMap<ParticipantId, i64>,
+}
+
+/// Takes up to `permits` of `who`, then of the others; says how many there were.
+fn take(from: &mut BTreeMap<ParticipantId, i64>, who: ParticipantId, permits: i64) -> i64 {
+    let others: Vec<_> = from.keys().copied().filter(|other| *other != who).collect();
+    let mut left = permits;
+    for one in std::iter::once(who).chain(others) {
+        let Some(has) = from.get_mut(&one) else { continue };
+        let some = left.min(*has);
+        (*has, left) = (*has - some, left - some);
+        if *has == 0 {
+            from.remove(&one);
+        }
+    }
+    permits - left
 }
 
 impl Object {
-    pub(crate) fn new(name: Name, declaration: Declaration, origin: Origin) -> Self {
+    /// A handle on the object of that name, which [`Session::declare`](crate::session::Session::declare) creates.
+    pub fn new(name: Name, declaration: Declaration, origin: Origin) -> Self {
         Object {
             name,
             declaration,
@@ -149,7 +167,7 @@ impl Object {
 
     /// How to address it now: by handle once that is known. Only [`Object::declare`] creates it, so that it never comes
     /// to be without its options.
-    pub(crate) fn target(&self) -> Target {
+    pub fn target(&self) -> Target {
         match Handle::from_u64(self.handle.load(Ordering::Relaxed)) {
             Some(handle) => Target::Handle(handle),
             None => Target::Existing(self.name.clone()),
@@ -206,14 +224,24 @@ impl Object {
         self.handle.store(0, Ordering::Relaxed);
     }
 
-    pub(crate) fn hold_permits(&self, permits: i64) {
-        lock(&self.permits).held += permits.max(0);
+    pub(crate) fn hold_permits(&self, who: ParticipantId, permits: i64) {
+        if permits > 0 && self.has_permits() {
+            *lock(&self.permits).held.entry(who).or_default() += permits;
+        }
+    }
+
+    /// A semaphore without permits of its own is only signalled: what is acquired is consumed and not lost with a session.
+    fn has_permits(&self) -> bool {
+        let Declaration::Semaphore(options) = &self.declaration else { return false };
+        options.limit.is_none_or(|limit| limit > 0) && options.ownership != Some(semaphore::Ownership::None)
     }
 
     /// The session that held them is gone.
     pub(crate) fn lose_permits(&self) {
         let mut own = lock(&self.permits);
-        own.lost += std::mem::take(&mut own.held);
+        for (who, permits) in std::mem::take(&mut own.held) {
+            *own.lost.entry(who).or_default() += permits;
+        }
         drop(own);
         lock(&self.holds).lose();
     }
@@ -250,16 +278,15 @@ impl Object {
         Error::new(Reason::LockLost, message)
     }
 
-    /// A bare release is about to be sent: whether it gives back what was held. Fails if that was lost.
-    pub(crate) fn release_permits(&self, permits: i64) -> Result<bool, Error> {
+    /// A bare release is about to be sent: how many of the permits that are held it gives back, first of its caller's own.
+    /// Fails if it can only mean some that were lost.
+    pub(crate) fn release_permits(&self, who: ParticipantId, permits: i64) -> Result<i64, Error> {
         let mut own = lock(&self.permits);
-        if own.lost > 0 {
-            own.lost = (own.lost - permits).max(0);
+        let means_lost = !own.held.contains_key(&who) && (own.lost.contains_key(&who) || own.held.is_empty());
+        if means_lost && take(&mut own.lost, who, permits) > 0 {
             return Err(self.stale());
         }
-        let held = own.held > 0;
-        own.held = (own.held - permits).max(0);
-        Ok(held)
+        Ok(take(&mut own.held, who, permits))
     }
 
     /// What a release is told that comes too late.
@@ -288,7 +315,7 @@ impl Object {
     }
 
     /// The command that creates it, or finds it.
-    pub(crate) fn declare(&self) -> Request {
+    pub fn declare(&self) -> Request {
         let name = self.name.clone();
         let target = if self.may_be_made_here() { Target::Name(name) } else { Target::Existing(name) };
         Request::Command(match self.declaration.clone() {

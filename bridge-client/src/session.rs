@@ -30,7 +30,7 @@ use bridge_core::{Error, Outcome, Reason, Request, Time};
 use syncbridge_proto::{PROTOCOL_VERSION, v1 as pb};
 
 pub use crate::link::{Answered, Settle, Slot, Submission};
-pub use crate::object::Object;
+pub use crate::object::{Declaration, Object, Origin};
 use entry::{Entry, State};
 use outbox::Outbox;
 pub use room::OUTBOX_BYTES_MAX;
@@ -91,6 +91,8 @@ pub struct Session {
     hello: pb::SessionSpec,
     ttl: Duration,
     phase: Phase,
+    /// Which session the server last welcomed it in; 0 before.
+    incarnation: u64,
     /// When anything last arrived on the present stream.
     heard: Time,
     /// The session is known to be alive until then.
@@ -129,6 +131,7 @@ impl Session {
             hello: pb::SessionSpec { protocol_version: PROTOCOL_VERSION, reads_packed: true, ..hello },
             ttl,
             phase: Phase::Down,
+            incarnation: 0,
             heard: Time::default(),
             alive_until: None,
             next_op: first.0,
@@ -428,7 +431,8 @@ impl Session {
         self.ttl / 4
     }
 
-    fn is_alive(&self, now: Time) -> bool {
+    /// Whether the session is known to be alive: only then is what it holds its caller's without a doubt.
+    pub fn is_alive(&self, now: Time) -> bool {
         self.alive_until.is_some_and(|until| now < until)
     }
 
@@ -513,17 +517,17 @@ fn fill(slot: Option<Arc<Slot>>, op: Op, outcome: Outcome, completions: &mut Com
 }
 
 /// A release of what was lost with an earlier session would be a signal in this one, or free what is somebody else's: it
-/// is told instead. True: it gives back what this session holds.
-fn returned(submission: &Submission) -> Result<bool, Error> {
+/// is told instead. Answers with how much of what this session holds it gives back.
+fn returned(submission: &Submission) -> Result<i64, Error> {
     match &submission.request {
         Request::Command(Command::Semaphore(_, semaphore::Command::Release { permits, token: None })) => {
-            submission.object.release_permits(i64::from(*permits))
+            submission.object.release_permits(submission.who, i64::from(*permits))
         }
         Request::Command(
             Command::Lock(_, lock::Command::Release { token })
             | Command::RwLock(_, rwlock::Command::Release { token, .. }),
-        ) => submission.object.release_hold(submission.who, *token),
-        _ => Ok(false),
+        ) => submission.object.release_hold(submission.who, *token).map(i64::from),
+        _ => Ok(0),
     }
 }
 

@@ -367,6 +367,8 @@ pub struct Opened {
     pub session: SessionKey,
     /// It was open before.
     pub resumed: bool,
+    /// Its number, which no other session ever has, so that one that was lost is not taken for its successor.
+    pub incarnation: u64,
 }
 
 /// What the outside must do. Nothing else leaves the engine.

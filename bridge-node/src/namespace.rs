@@ -196,12 +196,13 @@ impl Namespace {
     }
 
     /// Executes a frame of the session's stream in one turn; the answers go to its outbox. Renews the session. No
-    /// effect once the session is gone: its outbox has been told.
-    pub fn frame(&self, key: SessionKey, frame: Frame) {
+    /// effect once the session is gone, whose outbox has been told, or lives on another stream: answers with whether it was
+    /// executed.
+    pub fn frame(&self, key: SessionKey, frame: Frame) -> bool {
         let mut turn = Turn::begin(self);
-        if let Some(session) = turn.hear(key)
-            && (frame.stream == 0 || frame.stream == session.stream)
-        {
+        let session = turn.hear(key).filter(|session| frame.stream == 0 || frame.stream == session.stream);
+        let executed = session.is_some();
+        if let Some(session) = session {
             session.received = session.received.max(frame.sequence);
             for (participant, label) in frame.labels {
                 turn.input(Input::Label(key, participant, label));
@@ -215,6 +216,7 @@ impl Namespace {
             }
         }
         turn.finish();
+        executed
     }
 
     /// For callers in this process: executes one request and answers at once where that is how it went. `None`:

@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("bridge-server", &["syncbridge-proto", "bridge-core", "bridge-node"]),
     ("syncbridge-py", &["bridge-core", "bridge-client", "bridge-server"]),
     ("syncbridge-java", &["bridge-core", "bridge-client", "bridge-server"]),
+    ("syncbridge-simulation", &["syncbridge-proto", "bridge-core", "bridge-node", "bridge-client"]),
     (
         "syncbridge-tests",
         &["syncbridge-proto", "bridge-core", "bridge-node", "bridge-client", "bridge-server"],

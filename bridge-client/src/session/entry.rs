@@ -75,8 +75,8 @@ pub(super) struct Entry {
     pub(super) provisional: Option<Outcome>,
     /// Its object was gone, and has been declared anew for it.
     pub(super) renewed: bool,
-    /// It gives back what this session holds: bare permits, a level of a lock.
-    pub(super) returns: bool,
+    /// So much of what this session holds is given back by it: bare permits, or a level of a lock.
+    pub(super) returns: i64,
 }
 
 impl Entry {
@@ -110,7 +110,7 @@ impl Entry {
             cancelling: false,
             provisional: None,
             renewed: false,
-            returns: false,
+            returns: 0,
         };
         // A condition's wait is ended by nothing but its lock.
         Entry { end: entry.end.filter(|_| !entry.ends_with_lock()), ..entry }
@@ -215,7 +215,7 @@ impl Entry {
             return Fate::End(self.unknown());
         }
         match &self.object {
-            Some(object) if self.returns => Fate::End(object.stale()),
+            Some(object) if self.returns > 0 => Fate::End(object.stale()),
             _ => Fate::Move,
         }
     }
@@ -243,12 +243,19 @@ impl Entry {
         self.state = State::Claimed(gain);
     }
 
+    /// It ends without having been sent: what it was to give back is still held.
+    pub(super) fn keep_permits(&self) {
+        if let Some(object) = self.object.as_ref().filter(|_| !self.left && self.returns > 0) {
+            object.hold_permits(self.who, self.returns);
+        }
+    }
+
     /// Its grant has been accepted.
     pub(super) fn count(&self) {
         let (State::Claimed(gain), Some(object)) = (&self.state, &self.object) else { return };
         match *gain {
             Gain::Nothing => {}
-            Gain::Permits(permits) => object.hold_permits(permits),
+            Gain::Permits(permits) => object.hold_permits(self.who, permits),
             Gain::Level(token) => mutex(object.holds()).gain(self.who, token),
             Gain::Levels(token) => mutex(object.holds()).renew(self.who, token),
         }

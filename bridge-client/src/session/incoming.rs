@@ -21,6 +21,7 @@ impl Session {
         completions: &mut Completions,
     ) -> Verdict {
         self.heard = now;
+        let is_over = is_told_lost(&frame);
         if let Some(welcome) = frame.welcome {
             if let Err(error) = self.on_welcome(now, &welcome, frame.received, completions) {
                 return Verdict::Fatal(error);
@@ -31,7 +32,10 @@ impl Session {
                 None => Verdict::Reconnect(internal("the server did not begin with a welcome")),
             };
         }
-        if let Some(sent_at) = self.outbox.received(frame.received) {
+        let sent_at = self.outbox.received(frame.received);
+        if is_over {
+            self.alive_until = None;
+        } else if let Some(sent_at) = sent_at {
             self.known_alive(sent_at);
         }
         if frame.heartbeat != 0 {
@@ -75,8 +79,11 @@ impl Session {
         }
         self.phase = Phase::Attached;
         self.known_alive(sent_at);
-        self.outbox.welcomed(sent_at, received, welcome.resumed);
-        if welcome.resumed {
+        // A stream whose welcome was lost may have opened another one, which this stream resumes.
+        let resumed = welcome.resumed && welcome.incarnation == self.incarnation;
+        self.incarnation = welcome.incarnation;
+        self.outbox.welcomed(sent_at, received, resumed);
+        if resumed {
             self.outbox.send_again(received, &mut self.calls);
         } else {
             self.on_replaced(now, completions);
@@ -160,12 +167,13 @@ impl Session {
             }
             return;
         }
-        if !matches!(entry.request, Request::Query(_)) {
-            self.outbox.done(op);
-        }
         if outcome.is_ok() && entry.cancelling && entry.may_be_taken_back() {
+            // The server keeps it until its withdrawal is answered.
             entry.provisional = Some(outcome);
             return;
+        }
+        if !matches!(entry.request, Request::Query(_)) {
+            self.outbox.done(op);
         }
         if let Request::Command(Command::Cancel(target)) = entry.request {
             self.on_cancelled(target, outcome == Ok(Reply::Cancelled(true)), completions);
@@ -207,6 +215,7 @@ impl Session {
         let Some(entry) = self.calls.get_mut(&op) else { return };
         if let Some(outcome) = entry.provisional.take() {
             let outcome = if cancelled { Err(entry::cancelled()) } else { outcome };
+            self.outbox.done(op);
             self.finish(op, outcome, completions);
         }
     }
@@ -244,6 +253,16 @@ impl Session {
             }
         }
     }
+}
+
+/// Whether the server says that the session is over: whatever it held is another's.
+fn is_told_lost(frame: &pb::AttachResponse) -> bool {
+    let expired = pb::Reason::SessionExpired as i32;
+    let answers = frame.answers.iter().filter_map(|answer| match &answer.body {
+        Some(pb::answer::Body::Error(error)) => Some(error),
+        _ => None,
+    });
+    frame.farewell.iter().chain(answers).any(|error| error.reason == expired)
 }
 
 fn internal(message: &str) -> Error {

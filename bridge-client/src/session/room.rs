@@ -61,6 +61,7 @@ impl Session {
     /// The call is over: there is room for another.
     pub(super) fn forget(&mut self, op: Op) -> Option<Entry> {
         let entry = self.calls.remove(&op)?;
+        entry.keep_permits();
         if matches!(entry.state, State::Outside) {
             self.room.waiting.remove(&op);
         } else {

@@ -2,6 +2,7 @@
 
 mod faults;
 mod handles;
+mod permits;
 mod room;
 mod rules;
 mod world;

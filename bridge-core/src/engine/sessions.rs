@@ -19,12 +19,12 @@ impl Engine {
 
     fn find_or_open(&mut self, spec: SessionSpec) -> Result<Opened, Error> {
         if let Some(session) = self.world.sessions.find(spec.id) {
-            let known = self.world.sessions.get(session).map(|session| session.spec.secret);
-            if known != Some(spec.secret) {
+            let known = self.world.sessions.get(session).filter(|known| known.spec.secret == spec.secret);
+            let Some(known) = known else {
                 let message = format!("the secret is not that of session {}; open one of your own", spec.id);
                 return Err(Error::new(Reason::SessionDenied, message));
-            }
-            return Ok(Opened { session, resumed: true });
+            };
+            return Ok(Opened { session, resumed: true, incarnation: known.serial });
         }
         let limits = &self.world.limits;
         if self.world.sessions.len() >= limits.sessions_max as usize {
@@ -41,7 +41,7 @@ impl Engine {
             }
         }
         let serial = self.world.number();
-        Ok(Opened { session: self.world.sessions.open(spec, serial), resumed: false })
+        Ok(Opened { session: self.world.sessions.open(spec, serial), resumed: false, incarnation: serial })
     }
 
     /// Whatever is not settled is answered again, and who stood aside has its old place.

@@ -138,10 +138,11 @@ pub trait Journal: Send + Sync {
     fn trim(&self, position: Position);
 }
 
-/// The first token of an engine that starts at `now`: above every one that an earlier engine can have given
-/// out, as long as that gave out less than 2^30 in a second, on average.
+/// The first token of an engine that starts at `now`, which is unix seconds × 2^30, fractions of a second included: above
+/// every one that an earlier engine can have given out, as long as that gave out less than 2^30 in a second, on average.
 pub fn first_token(now: Time) -> u64 {
-    (now.micros / 1_000_000) << 30
+    let first = (u128::from(now.micros) << 30) / 1_000_000;
+    u64::try_from(first).unwrap_or(u64::MAX)
 }
 
 /// The engine as it stood after `records`, which start at the first; what it answered goes to `seen`.

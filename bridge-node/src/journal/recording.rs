@@ -54,6 +54,14 @@ impl Recording {
         self.flush();
     }
 
+    /// The writer dies: of what is not durable yet the first `survive` entries are found again, and the rest is lost.
+    pub fn crash(&self, survive: usize) {
+        let mut log = self.log.lock();
+        let kept = log.durable.0.saturating_sub(log.trimmed) as usize + survive;
+        log.records.truncate(kept);
+        *self.waker.lock() = None;
+    }
+
     /// All records that were not trimmed.
     pub fn records(&self) -> Vec<Record> {
         self.log.lock().records.clone()

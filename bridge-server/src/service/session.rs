@@ -36,6 +36,7 @@ struct Open {
     namespace: Arc<Namespace>,
     key: SessionKey,
     resumed: bool,
+    incarnation: u64,
     ttl: Duration,
     /// The client reads batches in columns.
     packs: bool,
@@ -122,6 +123,7 @@ impl SessionService for Service {
             ttl: Some(wire::duration_field(open.ttl)),
             protocol_version: PROTOCOL_VERSION,
             server_version: VERSION.to_owned(),
+            incarnation: open.incarnation,
         };
         outgoing.welcome(welcome, attached.received, open.packs);
 
@@ -195,8 +197,8 @@ impl Attachment {
                 Err(error) => frame.rejected.push((numbered.op, error)),
             }
         }
-        self.namespace.frame(self.key, frame);
-        if message.sequence != 0 {
+        let executed = self.namespace.frame(self.key, frame);
+        if executed && message.sequence != 0 {
             self.outgoing.received(message.sequence);
         }
         if message.heartbeat != 0 {
@@ -259,7 +261,14 @@ fn open(node: &Node, spec: pb::SessionSpec) -> Result<Open, Error> {
     let namespace = node.namespace(&name)?;
     let opened = namespace.open(core, Some(identity))?;
     let ttl = namespace.touch(opened.session)?;
-    Ok(Open { namespace, key: opened.session, resumed: opened.resumed, ttl, packs: spec.reads_packed })
+    Ok(Open {
+        namespace,
+        key: opened.session,
+        resumed: opened.resumed,
+        incarnation: opened.incarnation,
+        ttl,
+        packs: spec.reads_packed,
+    })
 }
 
 fn sixteen(field: &'static str, bytes: &[u8]) -> Result<u128, Error> {

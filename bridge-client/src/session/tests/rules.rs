@@ -512,3 +512,42 @@ fn a_discard_that_cannot_leave_keeps_nobody_busy() {
     assert!(session.next_frame(due).unwrap().commands.is_empty(), "only a heartbeat leaves");
     assert!(session.next_deadline().unwrap() > due + SECOND);
 }
+
+/// The first stream after the loss opens a new session, and its welcome never arrives: the next one resumes that session,
+/// which is not the one that was lost.
+#[test]
+fn a_session_that_was_opened_unnoticed_is_not_taken_for_the_lost_one() {
+    let mut world = World::ready(2);
+    let held = world.acquire(0, false);
+    world.exchange(0);
+    world.accept(0, &held).unwrap().unwrap();
+    world.advance_without(0, TTL + SECOND);
+    world.cut(0);
+    world.connect(0);
+    world.send(0);
+    world.arrive(0);
+    world.cut(0);
+    world.connect(0);
+    let slot = world.semaphore(0, semaphore::Command::Release { permits: 1, token: None });
+    world.exchange(0);
+    assert_eq!(reason(world.accept(0, &slot)), Reason::Stale);
+    assert_eq!(available(&mut world, 1), 1);
+}
+
+/// What a stopped client sends first as it goes on is no sign that its session is alive: the answer says that it is not.
+#[test]
+fn who_is_told_that_the_session_is_over_knows_it_at_once() {
+    let mut world = World::ready(2);
+    world.put(1, 7, Timeout::NOW);
+    let take = world.take(0, GET, Timeout::Never);
+    world.exchange_all();
+    world.advance_without(0, TTL + SECOND);
+    let now = world.now();
+    let mut completions = Completions::default();
+    world.clients[0].session.on_time(now, &mut completions);
+    world.send(0);
+    while world.arrive(0) {}
+    while world.receive(0) {}
+    assert!(!world.clients[0].session.is_alive(now));
+    assert!(world.accept(0, &take).is_none(), "the grant of a lost session is handed out");
+}

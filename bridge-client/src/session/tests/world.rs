@@ -202,6 +202,7 @@ impl World {
                 ttl: Some(wire::duration_field(TTL)),
                 protocol_version: syncbridge_proto::PROTOCOL_VERSION,
                 server_version: String::new(),
+                incarnation: opened.incarnation,
             });
         } else {
             assert_eq!(frame.sequence, client.received.1 + 1, "frames are numbered in a row");

@@ -1,0 +1,122 @@
+//! How often each rule and each kind of race was reached. What no seed reaches is a gap.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// All that there is to reach.
+pub const EXPECTED: &[&str] = &[
+    "cancel: asked for",
+    "cancel: its caller turns away",
+    "cancel: its caller turns away from an answer that is there",
+    "cancel: the call ends as cancelled",
+    "cancel: the call fails otherwise",
+    "cancel: the call has ended well before",
+    "client: a grant can no longer be accepted",
+    "client: a grant is not handed out, as the session is not known to be alive",
+    "client: a grant is refused",
+    "event: a pulse is refused",
+    "event: a pulse is taken",
+    "event: a wait ends with a set",
+    "event: a wait's time is over",
+    "event: set",
+    "journal: answers that were given once more",
+    "journal: first deliveries in the order of their discipline",
+    "journal: replayed to the same state",
+    "journal: what was executed waits until it is durable",
+    "network: a connection breaks",
+    "network: a connection goes silent",
+    "network: a frame arrives after its client has left the connection",
+    "pause: a client is stopped for less than its TTL",
+    "pause: a client is stopped for longer than its TTL",
+    "queue: a delivery is refused",
+    "queue: a later attempt",
+    "queue: a lease was lost, and its holder is told",
+    "queue: a put ends as the queue is full",
+    "queue: a put ends as the queue is shut down",
+    "queue: a put fails otherwise",
+    "queue: a put is withdrawn",
+    "queue: a take ends as the queue is shut down",
+    "queue: a take ends as there is too little",
+    "queue: a take ends otherwise",
+    "queue: acked",
+    "queue: acked again",
+    "queue: an ack by another's token is refused",
+    "queue: an item comes again after it was given back",
+    "queue: an item comes again after its consumer was lost",
+    "queue: an item comes again, as its acceptance was lost",
+    "queue: gotten",
+    "queue: gotten, several at once",
+    "queue: joined",
+    "queue: leased",
+    "queue: leased, several at once",
+    "queue: nacked",
+    "queue: not joined in time",
+    "queue: put",
+    "queue: put, several at once",
+    "queue: rejected",
+    "queue: removed",
+    "queue: the outcome of a put is unknown",
+    "restart: from the journal",
+    "restart: with nothing",
+    "semaphore: a release after the loss is told",
+    "semaphore: a release by another's token is refused",
+    "semaphore: drained",
+    "semaphore: released",
+    "semaphore: released by the same token again",
+    "semaphore: released by token",
+    "semaphore: signalled",
+    "semaphore: somebody enters after a holder was lost",
+    "semaphore: somebody enters alone",
+    "semaphore: somebody enters beside others",
+    "session: closed by its client",
+    "session: its process was killed",
+    "session: new",
+    "session: resumed",
+];
+
+/// Counts by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach(BTreeMap<&'static str, u64>);
+
+impl Reach {
+    /// It happened once more.
+    pub fn note(&mut self, what: &'static str) {
+        *self.0.entry(what).or_default() += 1;
+    }
+
+    /// So many times more.
+    pub fn add(&mut self, what: &'static str, times: u64) {
+        *self.0.entry(what).or_default() += times;
+    }
+
+    /// Adds those of another run.
+    pub fn merge(&mut self, other: &Reach) {
+        for (what, times) in &other.0 {
+            self.add(what, *times);
+        }
+    }
+
+    /// What never happened.
+    pub fn gaps(&self) -> Vec<&'static str> {
+        EXPECTED.iter().copied().filter(|what| self.of(what) == 0).collect()
+    }
+
+    /// What happened without being expected: [`EXPECTED`] does not know it.
+    pub fn unknown(&self) -> Vec<&'static str> {
+        self.0.keys().copied().filter(|what| !EXPECTED.contains(what)).collect()
+    }
+
+    /// How often it happened.
+    pub fn of(&self, what: &str) -> u64 {
+        self.0.get(what).copied().unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (what, times) in &self.0 {
+            writeln!(f, "{times:>12}  {what}")?;
+        }
+        Ok(())
+    }
+}

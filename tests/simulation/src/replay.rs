@@ -1,0 +1,235 @@
+//! What the journal has, executed again: it comes to the same state, and what the engine said on the way keeps its word.
+//!
+//! Judged: no call is answered twice in different ways, tokens only grow, and what leaves a queue for the first time is
+//! what its discipline puts first among all that never left it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bridge_core::command::queue::{self, Discipline};
+use bridge_core::command::{Command, Effect, Input, Reply, semaphore};
+use bridge_core::ids::{Handle, ItemId, Name, Op, SessionKey, Target, Token};
+use bridge_core::{Outcome, Reason};
+
+use crate::workload::queue::number;
+use crate::world::World;
+
+impl World {
+    /// The journal replays to the engine's state.
+    pub(crate) fn check_replay(&mut self) {
+        let (Some(journal), Some(namespace)) = (self.server.journal(), self.server.namespace()) else {
+            return;
+        };
+        // What is due is executed before anything is read, so the state comes first.
+        let hash = namespace.read(|engine, _| engine.state_hash());
+        let mut witness = Witness::default();
+        let records = journal.records();
+        let Some(replayed) =
+            bridge_node::journal::replay(&records, |input, effects| witness.see(input, effects))
+        else {
+            return;
+        };
+        assert_eq!(hash, replayed.state_hash(), "the journal replays to another state");
+        self.reach.note("journal: replayed to the same state");
+        self.reach.add("journal: first deliveries in the order of their discipline", witness.in_order);
+        self.reach.add("journal: answers that were given once more", witness.repeated);
+    }
+}
+
+/// How a call was answered, as far as it must be the same when it is answered again.
+#[derive(Clone, Debug, PartialEq)]
+enum Answered {
+    Granted(Token),
+    Well(Option<ItemId>),
+    Ill(Reason),
+}
+
+impl Answered {
+    fn new(outcome: &Outcome) -> Self {
+        match outcome {
+            Err(error) => Answered::Ill(error.reason),
+            Ok(Reply::Queue(queue::Reply::Taken(taken))) => Answered::Granted(taken.deliveries[0].token),
+            Ok(Reply::Semaphore(semaphore::Reply::Acquired(token))) => Answered::Granted(*token),
+            Ok(Reply::Semaphore(semaphore::Reply::Drained { token: Some(token), .. })) => {
+                Answered::Granted(*token)
+            }
+            Ok(Reply::Queue(queue::Reply::Put(id))) => Answered::Well(Some(*id)),
+            Ok(_) => Answered::Well(None),
+        }
+    }
+}
+
+/// Where an item stands among those that never left their queue.
+type Position = (Vec<u8>, i64);
+
+#[derive(Default)]
+struct Queue {
+    discipline: Discipline,
+    never_left: BTreeSet<(Position, usize)>,
+    positions: BTreeMap<usize, Position>,
+}
+
+impl Queue {
+    fn admit(&mut self, item: usize, key: Vec<u8>, arrival: i64) {
+        let position = match self.discipline {
+            Discipline::Fifo => (Vec::new(), arrival),
+            Discipline::Lifo => (Vec::new(), -arrival),
+            Discipline::Priority => (key, arrival),
+        };
+        self.never_left.insert((position.clone(), item));
+        self.positions.insert(item, position);
+    }
+
+    fn leave(&mut self, item: usize) {
+        if let Some(position) = self.positions.remove(&item) {
+            self.never_left.remove(&(position, item));
+        }
+    }
+}
+
+/// A call to a queue that is not over.
+struct Asked {
+    queue: Handle,
+    /// What a put brings, with its keys.
+    items: Vec<(usize, Vec<u8>)>,
+}
+
+/// Sees everything that goes into an engine and comes out.
+#[derive(Default)]
+struct Witness {
+    declared: BTreeMap<(SessionKey, Op), Name>,
+    names: BTreeMap<Name, Handle>,
+    queues: BTreeMap<Handle, Queue>,
+    asked: BTreeMap<(SessionKey, Op), Asked>,
+    ids: BTreeMap<ItemId, (Handle, usize)>,
+    answers: BTreeMap<(SessionKey, Op), Answered>,
+    arrivals: i64,
+    last_token: Option<Token>,
+    in_order: u64,
+    repeated: u64,
+}
+
+impl Witness {
+    fn see(&mut self, input: &Input, effects: &[Effect]) {
+        if let Input::Call(session, call) = input
+            && let Command::Queue(Target::Name(name), queue::Command::Declare(_)) = &call.command
+        {
+            self.declared.insert((*session, call.op), name.clone());
+        }
+        if let Input::Call(session, call) = input
+            && let Command::Queue(target, command) = &call.command
+            && let Some(queue) = self.find(target)
+        {
+            let keyed = |item: &queue::NewItem| (number(&item.payload), item.key.to_vec());
+            let items = match command {
+                queue::Command::Put { item, .. } => vec![keyed(item)],
+                queue::Command::PutMany { items, .. } => items.iter().map(keyed).collect(),
+                _ => Vec::new(),
+            };
+            self.asked.entry((*session, call.op)).or_insert(Asked { queue, items });
+            let known = self.queues.entry(queue).or_default();
+            if let queue::Command::Purge | queue::Command::Shutdown { immediate: true } = command {
+                known.never_left.clear();
+                known.positions.clear();
+            }
+        }
+        for effect in effects {
+            match effect {
+                Effect::Answer { to, op, outcome, .. } => self.answer(*to, *op, outcome),
+                Effect::Ended { session, .. } => {
+                    let from = (*session, Op(0));
+                    let mut later = self.answers.split_off(&from);
+                    later.retain(|(of, _), _| of != session);
+                    self.answers.append(&mut later);
+                }
+                Effect::Opened(_) => {}
+            }
+        }
+    }
+
+    fn find(&self, target: &Target) -> Option<Handle> {
+        match target {
+            Target::Handle(handle) => Some(*handle),
+            Target::Name(name) | Target::Existing(name) => self.names.get(name).copied(),
+        }
+    }
+
+    fn answer(&mut self, session: SessionKey, op: Op, outcome: &Outcome) {
+        let answered = Answered::new(outcome);
+        match self.answers.insert((session, op), answered.clone()) {
+            Some(before) if before == answered => {
+                self.repeated += 1;
+                return;
+            }
+            Some(Answered::Well(Some(_))) if answered == Answered::Ill(Reason::Cancelled) => {}
+            Some(before) => {
+                let put = self.asked.get(&(session, op)).is_some_and(|asked| !asked.items.is_empty());
+                let withdrawn = put && answered == Answered::Ill(Reason::Cancelled);
+                assert!(withdrawn, "op {} of {session:?} was answered {before:?}, then {answered:?}", op.0);
+            }
+            None => {}
+        }
+        if let Answered::Granted(token) = answered {
+            assert!(Some(token) > self.last_token, "{token:?} was granted after {:?}", self.last_token);
+            self.last_token = Some(token);
+        }
+        match outcome {
+            Ok(Reply::Queue(reply)) => self.queue_answer(session, op, reply),
+            Err(error) if error.reason == Reason::Cancelled => {
+                // A put that was admitted has been withdrawn.
+                if let Some(asked) = self.asked.get(&(session, op))
+                    && let Some(queue) = self.queues.get_mut(&asked.queue)
+                {
+                    asked.items.iter().for_each(|(item, _)| queue.leave(*item));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn queue_answer(&mut self, session: SessionKey, op: Op, reply: &queue::Reply) {
+        let asked = self.asked.get(&(session, op));
+        let queue = asked.map(|asked| asked.queue);
+        match reply {
+            queue::Reply::Declared { handle, options } => {
+                if let Some(name) = self.declared.remove(&(session, op)) {
+                    self.names.insert(name, *handle);
+                }
+                let queue = self.queues.entry(*handle).or_default();
+                queue.discipline = options.discipline.unwrap_or_default();
+            }
+            queue::Reply::Put(_) | queue::Reply::PutMany(_) => {
+                let ids = match reply {
+                    queue::Reply::Put(id) => vec![*id],
+                    queue::Reply::PutMany(ids) => ids.clone(),
+                    _ => Vec::new(),
+                };
+                let (Some(asked), Some(handle)) = (asked, queue) else { return };
+                let Some(queue) = self.queues.get_mut(&handle) else { return };
+                for ((item, key), id) in asked.items.iter().zip(ids) {
+                    self.arrivals += 1;
+                    queue.admit(*item, key.clone(), self.arrivals);
+                    self.ids.insert(id, (handle, *item));
+                }
+            }
+            queue::Reply::Taken(taken) => {
+                let Some(queue) = queue.and_then(|queue| self.queues.get_mut(&queue)) else { return };
+                for delivery in &taken.deliveries {
+                    let item = number(&delivery.payload);
+                    if queue.positions.contains_key(&item) {
+                        let first = queue.never_left.first().map(|(_, first)| *first);
+                        let discipline = queue.discipline;
+                        assert_eq!(first, Some(item), "not what comes first in a {discipline:?} queue");
+                        queue.leave(item);
+                        self.in_order += 1;
+                    }
+                }
+            }
+            queue::Reply::Removed(ids) => {
+                for (handle, item) in ids.iter().filter_map(|id| self.ids.get(id)) {
+                    self.queues.entry(*handle).or_default().leave(*item);
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,510 @@
+//! What a task does with a queue.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bridge_core::command::queue::{
+    Batch, Browsed, Command, Cursor, Mode, NewItem, Query, Reentry, Reply, Shelf,
+};
+use bridge_core::command::{Command as AnyCommand, Query as AnyQuery, Reply as AnyReply};
+use bridge_core::ids::{ItemId, Token};
+use bridge_core::{Error, Reason, Request, Timeout};
+use bytes::Bytes;
+
+use super::ledger::{Fate, Ledger, Put, check_batch};
+use crate::server::Incarnation;
+use crate::workload::{Activity, End, Moment, Next, ask, expect_reason};
+
+/// An item of a lease.
+type Leased = (usize, Token);
+
+#[derive(Clone, Debug)]
+pub(super) enum Doing {
+    Declare {
+        queue: usize,
+    },
+    Put {
+        queue: usize,
+        count: usize,
+        timeout: Timeout,
+    },
+    Putting {
+        queue: usize,
+        items: Vec<usize>,
+    },
+    Take {
+        queue: usize,
+        mode: Mode,
+        batch: Batch,
+        timeout: Timeout,
+    },
+    Hold {
+        queue: usize,
+        leased: Vec<Leased>,
+    },
+    Ack {
+        queue: usize,
+        leased: Vec<Leased>,
+        again: bool,
+    },
+    Nack {
+        queue: usize,
+        leased: Vec<Leased>,
+        reentry: Reentry,
+    },
+    Reject {
+        queue: usize,
+        leased: Vec<Leased>,
+    },
+    /// An ack by somebody else's token.
+    Intrude {
+        queue: usize,
+    },
+    Intruding {
+        token: Token,
+        of: Incarnation,
+    },
+    TaskDone {
+        queue: usize,
+        count: u64,
+    },
+    Join {
+        queue: usize,
+        timeout: Timeout,
+    },
+    Remove {
+        queue: usize,
+    },
+    Removing {
+        number: usize,
+        id: ItemId,
+    },
+    Purge {
+        queue: usize,
+    },
+    Shutdown {
+        queue: usize,
+        immediate: bool,
+    },
+    Browse {
+        queue: usize,
+    },
+    /// At the end: takes all there is.
+    Sweep {
+        queue: usize,
+    },
+    BrowseDead {
+        queue: usize,
+        after: Option<Cursor>,
+    },
+    /// At the end: what nobody will do any more is done.
+    Finish {
+        queue: usize,
+    },
+    Done,
+}
+
+pub(super) struct Task {
+    ledger: Rc<RefCell<Ledger>>,
+    doing: Doing,
+    life: u32,
+}
+
+impl Task {
+    pub(super) fn new(ledger: Rc<RefCell<Ledger>>, doing: Doing) -> Self {
+        Task { ledger, doing, life: 0 }
+    }
+
+    fn put(
+        &mut self,
+        moment: &mut Moment<'_>,
+        queue: usize,
+        count: usize,
+        timeout: Timeout,
+    ) -> (usize, Command) {
+        let ledger = &mut *self.ledger.borrow_mut();
+        let (mut new, mut numbers) = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            let (number, payload) = ledger.item(queue, self.life);
+            let key = vec![moment.random.below(4) as u8];
+            let priority = ledger.queues[queue].options.discipline
+                == Some(bridge_core::command::queue::Discipline::Priority);
+            let key = if priority { Bytes::from(key) } else { Bytes::new() };
+            new.push(NewItem { payload, key, attributes: None });
+            numbers.push(number);
+        }
+        ledger.queues[queue].putters += 1;
+        self.doing = Doing::Putting { queue, items: numbers };
+        let command = match (count, new.pop()) {
+            (1, Some(item)) => Command::Put { item, timeout },
+            (_, last) => {
+                new.extend(last);
+                Command::PutMany { items: new, timeout }
+            }
+        };
+        (queue, command)
+    }
+
+    /// What a holder does with what he leased.
+    fn settle(moment: &mut Moment<'_>, ledger: &mut Ledger, queue: usize, mut leased: Vec<Leased>) -> Doing {
+        let some = moment.random.between(1, leased.len() as u64) as usize;
+        let rest = leased.split_off(some);
+        // Whoever leased several may settle some and keep the rest until his session ends.
+        let closing = ledger.queues[queue].closing || moment.closing;
+        let kept = rest.is_empty() || moment.random.chance(300) && !closing;
+        let leased = if kept { leased } else { [leased, rest].concat() };
+        let doing = match moment.random.below(10) {
+            0..=5 => Doing::Ack { queue, leased: leased.clone(), again: moment.random.chance(60) },
+            6..=8 => {
+                let reentry = moment.random.pick(&[Reentry::Place, Reentry::Front, Reentry::Back]);
+                Doing::Nack { queue, leased: leased.clone(), reentry }
+            }
+            _ => Doing::Reject { queue, leased: leased.clone() },
+        };
+        let fate = if let Doing::Ack { .. } = doing { Fate::AckAsked } else { Fate::GivenBack };
+        leased.iter().for_each(|(number, token)| ledger.fate(*number, *token, fate));
+        doing
+    }
+
+    fn command(&mut self, moment: &mut Moment<'_>) -> Option<(usize, Command)> {
+        if let Doing::Put { queue, count, timeout } = self.doing {
+            return Some(self.put(moment, queue, count, timeout));
+        }
+        let ledger = &mut *self.ledger.borrow_mut();
+        let tokens = |leased: &[Leased]| leased.iter().map(|(_, token)| *token).collect();
+        let command = match &self.doing {
+            Doing::Take { queue, mode, batch, timeout } => {
+                ledger.queues[*queue].takers += 1;
+                (*queue, Command::Take { mode: *mode, batch: *batch, timeout: *timeout, max_hold: None })
+            }
+            Doing::Ack { queue, leased, .. } => (*queue, Command::Ack { tokens: tokens(leased) }),
+            Doing::Nack { queue, leased, reentry } => {
+                let (tokens, reentry) = (tokens(leased), *reentry);
+                (*queue, Command::Nack { tokens, reentry, delay: Duration::ZERO, error: "not now".into() })
+            }
+            Doing::Reject { queue, leased } => {
+                (*queue, Command::Reject { tokens: tokens(leased), reason: "no good".into() })
+            }
+            Doing::Intrude { queue } => {
+                let queue = *queue;
+                let (token, of) = ledger.lease_of_another(queue, moment.client)?;
+                self.doing = Doing::Intruding { token, of };
+                (queue, Command::Ack { tokens: vec![token] })
+            }
+            Doing::TaskDone { queue, count } => (*queue, Command::TaskDone { count: *count }),
+            Doing::Join { queue, timeout } => {
+                ledger.queues[*queue].joiners += 1;
+                (*queue, Command::Join { timeout: *timeout })
+            }
+            Doing::Remove { queue } => {
+                let queue = *queue;
+                let (number, id) = ledger.some_admitted(queue, moment)?;
+                ledger.queues[queue].doubtful = true;
+                self.doing = Doing::Removing { number, id };
+                (queue, Command::Remove { ids: vec![id] })
+            }
+            Doing::Purge { queue } => {
+                ledger.queues[*queue].drops = true;
+                (*queue, Command::Purge)
+            }
+            Doing::Shutdown { queue, immediate } => {
+                ledger.queues[*queue].shut = true;
+                ledger.queues[*queue].drops |= *immediate;
+                (*queue, Command::Shutdown { immediate: *immediate })
+            }
+            Doing::Sweep { queue } => {
+                ledger.queues[*queue].takers += 1;
+                let batch = Batch { max: 100, min: 1, ..Batch::ONE };
+                (*queue, Command::Take { mode: Mode::Get, batch, timeout: Timeout::NOW, max_hold: None })
+            }
+            _ => return None,
+        };
+        Some(command)
+    }
+
+    fn query(&self, moment: &Moment<'_>) -> Option<Next> {
+        let ledger = self.ledger.borrow();
+        let (queue, query) = match &self.doing {
+            Doing::Declare { queue } => {
+                let object = ledger.handle(*queue, moment.client);
+                return Some(Next::Call(object.clone(), object.declare()));
+            }
+            Doing::Browse { queue } => {
+                (*queue, Query::Browse { shelf: Shelf::Ready, page_size: 10, after: None })
+            }
+            Doing::BrowseDead { queue, after } => {
+                (*queue, Query::Browse { shelf: Shelf::Dead, page_size: 100, after: after.clone() })
+            }
+            Doing::Finish { queue } => (*queue, Query::Describe),
+            _ => return None,
+        };
+        Some(ask(&ledger.handle(queue, moment.client), |target| AnyQuery::Queue(target, query)))
+    }
+
+    fn taken(&mut self, moment: &mut Moment<'_>, queue: usize, mode: Mode, reply: Reply) {
+        let Reply::Taken(taken) = reply else { panic!("a take was answered with {reply:?}") };
+        let ledger = &mut *self.ledger.borrow_mut();
+        assert_eq!(taken.mode, mode, "what was gotten was not leased");
+        moment.reach.note(match (mode, taken.deliveries.len()) {
+            (Mode::Get, 1) => "queue: gotten",
+            (Mode::Get, _) => "queue: gotten, several at once",
+            (Mode::Lease, 1) => "queue: leased",
+            (Mode::Lease, _) => "queue: leased, several at once",
+        });
+        check_batch(ledger.queues[queue].options.discipline.unwrap_or_default(), &taken.deliveries);
+        let leased: Vec<Leased> = taken
+            .deliveries
+            .iter()
+            .map(|delivery| {
+                if delivery.attempt > 1 {
+                    moment.reach.note("queue: a later attempt");
+                }
+                (ledger.accept(moment, queue, mode, delivery), delivery.token)
+            })
+            .collect();
+        self.doing = match mode {
+            Mode::Lease => Doing::Hold { queue, leased },
+            Mode::Get if ledger.queues[queue].joined => Doing::TaskDone { queue, count: leased.len() as u64 },
+            Mode::Get => Doing::Done,
+        };
+    }
+
+    fn settled(
+        &mut self,
+        moment: &mut Moment<'_>,
+        asked: Doing,
+        leased: &[Leased],
+        outcome: Result<AnyReply, Error>,
+    ) {
+        let ledger = &mut *self.ledger.borrow_mut();
+        let Err(error) = outcome else { return };
+        if matches!(error.reason, Reason::Unavailable | Reason::OutcomeUnknown) {
+            // Repeating the right one is fine; but if it is told that it comes too late, the first may have come in time.
+            leased.iter().for_each(|(number, _)| ledger.items[*number].perhaps_gone = true);
+            self.doing = asked;
+            return;
+        }
+        if error.reason != Reason::Stale {
+            return expect_reason("ack, nack or reject", &error, &[]);
+        }
+        moment.reach.note("queue: a lease was lost, and its holder is told");
+        for (number, token) in leased {
+            let session = ledger.session(*number, *token);
+            assert!(
+                !moment.server.lives(session),
+                "item {number} under {token:?}: stale, though its session lives"
+            );
+            ledger.fate(*number, *token, Fate::Lost);
+        }
+    }
+
+    fn put_ended(&mut self, moment: &mut Moment<'_>, queue: usize, items: &[usize], end: End) {
+        let ledger = &mut *self.ledger.borrow_mut();
+        ledger.queues[queue].putters -= 1;
+        let same_life = self.life == moment.server.life();
+        let ids = match end {
+            End::Outcome(Ok(AnyReply::Queue(Reply::Put(id)))) => vec![id],
+            End::Outcome(Ok(AnyReply::Queue(Reply::PutMany(ids)))) => ids,
+            End::Outcome(Err(error)) => {
+                let unknown = error.reason == Reason::OutcomeUnknown;
+                expect_reason(
+                    "put",
+                    &error,
+                    &[Reason::OutcomeUnknown, Reason::Full, Reason::ShutDown, Reason::InvalidArgument],
+                );
+                moment.reach.note(match error.reason {
+                    Reason::OutcomeUnknown => "queue: the outcome of a put is unknown",
+                    Reason::Full => "queue: a put ends as the queue is full",
+                    Reason::ShutDown => "queue: a put ends as the queue is shut down",
+                    Reason::Cancelled => "queue: a put is withdrawn",
+                    _ => "queue: a put fails otherwise",
+                });
+                let put = if unknown { Put::Perhaps } else { Put::Never };
+                if unknown {
+                    ledger.queues[queue].doubtful = true;
+                }
+                items.iter().for_each(|number| ledger.items[*number].put = put);
+                return;
+            }
+            _ => {
+                ledger.queues[queue].doubtful = true;
+                items.iter().for_each(|number| ledger.items[*number].put = Put::Perhaps);
+                return;
+            }
+        };
+        moment.reach.note(if items.len() == 1 { "queue: put" } else { "queue: put, several at once" });
+        assert_eq!(ids.len(), items.len(), "as many ids as items");
+        for (number, id) in items.iter().zip(ids) {
+            ledger.items[*number].put = if same_life { Put::Admitted(id) } else { Put::Perhaps };
+        }
+    }
+}
+
+impl Activity for Task {
+    fn next(&mut self, moment: &mut Moment<'_>) -> Next {
+        self.life = moment.server.life();
+        if let Doing::Hold { queue, leased } = &self.doing {
+            if !moment.closing && moment.random.chance(500) {
+                return Next::Think;
+            }
+            let (queue, leased) = (*queue, leased.clone());
+            self.doing = Task::settle(moment, &mut self.ledger.borrow_mut(), queue, leased);
+        }
+        if let Some(next) = self.query(moment) {
+            return next;
+        }
+        let Some((queue, command)) = self.command(moment) else { return Next::Done };
+        let object = self.ledger.borrow().handle(queue, moment.client);
+        let target = object.target();
+        Next::Call(object, Request::Command(AnyCommand::Queue(target, command)))
+    }
+
+    fn ended(&mut self, moment: &mut Moment<'_>, end: End) {
+        let doing = std::mem::replace(&mut self.doing, Doing::Done);
+        match (&doing, &end) {
+            (Doing::Take { queue, .. } | Doing::Sweep { queue }, _) => {
+                self.ledger.borrow_mut().queues[*queue].takers -= 1;
+            }
+            (Doing::Join { queue, .. }, _) => self.ledger.borrow_mut().queues[*queue].joiners -= 1,
+            _ => {}
+        }
+        match (doing, end) {
+            (Doing::Putting { queue, items }, end) => self.put_ended(moment, queue, &items, end),
+            (Doing::Take { queue, mode, .. }, End::Outcome(Ok(AnyReply::Queue(reply)))) => {
+                self.taken(moment, queue, mode, reply);
+            }
+            (Doing::Sweep { queue }, End::Outcome(Ok(AnyReply::Queue(reply)))) => {
+                self.taken(moment, queue, Mode::Get, reply);
+                if let Doing::TaskDone { count, .. } = self.doing {
+                    self.ledger.borrow_mut().queues[queue].left_over += count;
+                }
+                self.doing = Doing::Sweep { queue };
+            }
+            (Doing::Sweep { queue }, End::Outcome(Err(error))) => {
+                expect_reason("the last get", &error, &[Reason::Empty, Reason::ShutDown]);
+                self.ledger.borrow_mut().queues[queue].swept = true;
+            }
+            (Doing::Take { .. }, End::Outcome(Err(error))) => {
+                moment.reach.note(match error.reason {
+                    Reason::Empty => "queue: a take ends as there is too little",
+                    Reason::ShutDown => "queue: a take ends as the queue is shut down",
+                    _ => "queue: a take ends otherwise",
+                });
+                expect_reason("take", &error, &[Reason::Empty, Reason::ShutDown]);
+            }
+            (Doing::Take { .. }, End::Refused(_)) => moment.reach.note("queue: a delivery is refused"),
+            (Doing::Ack { queue, leased, again }, End::Outcome(outcome)) => {
+                if outcome.is_ok() {
+                    moment.reach.note("queue: acked");
+                    let ledger = &mut *self.ledger.borrow_mut();
+                    leased.iter().for_each(|(number, token)| ledger.fate(*number, *token, Fate::Acked));
+                    if again {
+                        moment.reach.note("queue: acked again");
+                        self.doing = Doing::Ack { queue, leased, again: false };
+                    }
+                } else {
+                    // The ack before this one, if there was one, had been answered.
+                    let ledger = self.ledger.borrow();
+                    let acked = |(number, token): &Leased| {
+                        ledger.items[*number].holds.iter().any(|h| h.token == *token && h.fate == Fate::Acked)
+                    };
+                    let fresh: Vec<Leased> = leased.iter().filter(|one| !acked(one)).copied().collect();
+                    drop(ledger);
+                    let asked = Doing::Ack { queue, leased: leased.clone(), again };
+                    self.settled(moment, asked, &fresh, outcome);
+                }
+            }
+            (asked @ Doing::Nack { .. }, End::Outcome(outcome)) => {
+                let Doing::Nack { leased, .. } = asked.clone() else { return };
+                moment.reach.note("queue: nacked");
+                self.settled(moment, asked, &leased, outcome);
+            }
+            (asked @ Doing::Reject { .. }, End::Outcome(outcome)) => {
+                let Doing::Reject { leased, .. } = asked.clone() else { return };
+                moment.reach.note("queue: rejected");
+                self.settled(moment, asked, &leased, outcome);
+            }
+            (Doing::Intruding { token, of }, End::Outcome(outcome)) => {
+                let mine = moment.own().incarnation == Some(of);
+                assert!(outcome.is_err() || mine, "another's lease {token:?} was acked");
+                moment.reach.note("queue: an ack by another's token is refused");
+            }
+            (Doing::TaskDone { .. }, End::Outcome(Ok(_))) => {}
+            (Doing::TaskDone { queue, .. }, End::Outcome(Err(error))) => {
+                self.ledger.borrow_mut().queues[queue].doubtful = true;
+                expect_reason("task_done", &error, &[Reason::OutcomeUnknown, Reason::TooManyTasksDone]);
+            }
+            (Doing::TaskDone { queue, .. }, _) => self.ledger.borrow_mut().queues[queue].doubtful = true,
+            (Doing::Join { .. }, End::Outcome(outcome)) => {
+                moment.reach.note(if outcome.is_ok() {
+                    "queue: joined"
+                } else {
+                    "queue: not joined in time"
+                });
+                if let Err(error) = outcome {
+                    expect_reason("join", &error, &[Reason::TimedOut]);
+                }
+            }
+            (Doing::Removing { number, id, .. }, End::Outcome(Ok(AnyReply::Queue(Reply::Removed(ids))))) => {
+                let item = &mut self.ledger.borrow_mut().items[number];
+                if ids.contains(&id) {
+                    moment.reach.note("queue: removed");
+                    item.gone = true;
+                }
+            }
+            (Doing::Removing { number, .. }, _) => {
+                self.ledger.borrow_mut().items[number].perhaps_gone = true;
+            }
+            (
+                Doing::BrowseDead { queue, .. },
+                End::Outcome(Ok(AnyReply::Queue(Reply::Browsed { items, next }))),
+            ) => {
+                let ledger = &mut *self.ledger.borrow_mut();
+                items.iter().for_each(|Browsed { payload, .. }| ledger.found_dead(queue, payload));
+                match next {
+                    Some(next) => self.doing = Doing::BrowseDead { queue, after: Some(next) },
+                    None => ledger.queues[queue].browsed = true,
+                }
+            }
+            (Doing::Finish { queue }, End::Outcome(Ok(AnyReply::Queue(Reply::Described(figures))))) => {
+                let busy = figures.ready + figures.offered + figures.leased > 0;
+                let shared = &mut self.ledger.borrow_mut().queues[queue];
+                if figures.unfinished > 0 && !busy && shared.doubtful {
+                    self.doing = Doing::TaskDone { queue, count: figures.unfinished };
+                } else if shared.joiners > 0 && busy {
+                    self.doing =
+                        Doing::Take { queue, mode: Mode::Get, batch: Batch::ONE, timeout: Timeout::NOW };
+                }
+                if shared.swept {
+                    shared.figures = Some(*figures);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn may_withdraw(&self) -> bool {
+        !matches!(
+            self.doing,
+            Doing::Ack { .. } | Doing::Nack { .. } | Doing::Reject { .. } | Doing::TaskDone { .. }
+        )
+    }
+
+    fn died(&mut self, _moment: &mut Moment<'_>) {
+        if let Doing::Hold { queue, .. } = self.doing {
+            self.ledger.borrow_mut().queues[queue].doubtful = true;
+        }
+    }
+
+    fn describe(&self) -> String {
+        let text = format!("queue {:?}", self.doing);
+        let ledger = self.ledger.borrow();
+        match &self.doing {
+            Doing::Take { queue, .. } | Doing::Putting { queue, .. } | Doing::Join { queue, .. } => {
+                format!("{text} of {}", ledger.queues[*queue].name)
+            }
+            _ => text,
+        }
+    }
+}
