@@ -140,7 +140,7 @@ impl Queue {
             values.iter().map(|value| self.item(&value, None)).collect::<PyResult<_>>()?
         } else {
             let payloads = self.codec.encode_many(values)?.into_iter();
-            payloads.map(|payload| NewItem::new(payload)).collect()
+            payloads.map(NewItem::new).collect()
         };
         if items.is_empty() {
             return Ok(Vec::new());
