@@ -151,9 +151,15 @@ impl Queue {
         self.command(who, Command::TaskDone { count }, read!(Reply::TaskDone => ()))
     }
 
-    /// Waits until every item put has been taken and done. `TIMED_OUT`.
+    /// Waits until every item put has been taken and done. `TIMED_OUT`; `JOIN_INCOMPLETE`, with detail `lost`, once only
+    /// items are left that were gotten by sessions that are over.
     pub fn join(&self, who: ParticipantId, timeout: Timeout) -> Call<()> {
         self.command(who, Command::Join { timeout }, read!(Reply::Joined => ()))
+    }
+
+    /// What is lost counts as done; says how many items that were.
+    pub fn forgive(&self, who: ParticipantId) -> Call<u64> {
+        self.command(who, Command::Forgive, read!(Reply::Forgiven(count) => count))
     }
 
     /// Its figures now.

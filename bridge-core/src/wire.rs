@@ -139,6 +139,7 @@ fn request(body: Body) -> Result<Request, Error> {
         Body::QueueReject(message) => message.try_into(),
         Body::QueueTaskDone(message) => message.try_into(),
         Body::QueueJoin(message) => message.try_into(),
+        Body::QueueForgive(message) => message.try_into(),
         Body::QueueDescribe(message) => message.try_into(),
         Body::QueueBrowse(message) => message.try_into(),
         Body::QueueRemove(message) => message.try_into(),
@@ -271,6 +272,7 @@ fn reply(body: Answer) -> Outcome {
         | Answer::QueueReject(_)
         | Answer::QueueTaskDone(_)
         | Answer::QueueJoin(_)
+        | Answer::QueueForgive(_)
         | Answer::QueueDescribe(_)
         | Answer::QueueBrowse(_)
         | Answer::QueueRemove(_)
@@ -477,7 +479,7 @@ pub fn duration_field(duration: Duration) -> prost_types::Duration {
     }
 }
 
-const REASONS: [(Reason, pb::Reason); 25] = [
+const REASONS: [(Reason, pb::Reason); 26] = [
     (Reason::InvalidArgument, pb::Reason::InvalidArgument),
     (Reason::LimitExceeded, pb::Reason::LimitExceeded),
     (Reason::ConfigMismatch, pb::Reason::ConfigMismatch),
@@ -499,6 +501,7 @@ const REASONS: [(Reason, pb::Reason); 25] = [
     (Reason::LockLost, pb::Reason::LockLost),
     (Reason::Fenced, pb::Reason::Fenced),
     (Reason::BrokenBarrier, pb::Reason::BrokenBarrier),
+    (Reason::JoinIncomplete, pb::Reason::JoinIncomplete),
     (Reason::Duplicate, pb::Reason::Duplicate),
     (Reason::OutcomeUnknown, pb::Reason::OutcomeUnknown),
     (Reason::Unavailable, pb::Reason::Unavailable),

@@ -23,6 +23,7 @@ fn code(reason: Reason) -> Code {
         | Reason::TooManyTasksDone
         | Reason::Fenced
         | Reason::BrokenBarrier
+        | Reason::JoinIncomplete
         | Reason::Duplicate
         | Reason::NotOwner
         | Reason::LockLost => Code::FailedPrecondition,

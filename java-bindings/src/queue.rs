@@ -142,6 +142,7 @@ extern "system" fn Java_io_syncbridge_Native_queueOpen<'local>(
                 .map(|name| bridge_core::ids::Name::parse("dead_letters", &name))
                 .transpose()?,
             ephemeral: ephemeral.then_some(true),
+            ..Options::default()
         };
         let name = jvm::text(env, &name)?;
         let (queue, declared) = bridge::get(bridge)?.bridge.declare_queue(name.as_deref(), options)?;

@@ -86,8 +86,14 @@ impl Queue {
         };
         let dead_letters = dead_letters.map(|name| Name::parse("dead_letters", name)).transpose();
         let dead_letters = dead_letters.map_err(|error| errors::exception(py, &error))?;
-        let options =
-            Options { discipline: Some(discipline), maxsize, max_deliveries, dead_letters, ephemeral };
+        let options = Options {
+            discipline: Some(discipline),
+            maxsize,
+            max_deliveries,
+            dead_letters,
+            ephemeral,
+            ..Options::default()
+        };
         let client = bridge.open(py, name, move |client, name| match (attached, name) {
             (Some(anonymous), Some(name)) => client.attach_queue(name, anonymous, options),
             _ => client.queue(name, options),

@@ -33,6 +33,9 @@ pub struct Options {
     pub dead_letters: Option<Name>,
     /// Deleted with the last session that uses it.
     pub ephemeral: Option<bool>,
+    /// A join ends with `JOIN_INCOMPLETE` once only lost items are left, as it does unless declared otherwise; if not, it
+    /// waits for them too, as in the standard library.
+    pub robust: Option<bool>,
 }
 
 /// An item on its way in.
@@ -173,6 +176,8 @@ pub enum Command {
     Join {
         timeout: Timeout,
     },
+    /// Items that sessions had gotten and not done when they ended count as done.
+    Forgive,
     /// READY and DELAYED items only; says which went.
     Remove {
         ids: Vec<ItemId>,
@@ -281,6 +286,8 @@ pub struct Figures {
     /// Items that have expired here so far, whatever became of them.
     pub expired: u64,
     pub unfinished: u64,
+    /// Those of them that were gotten by sessions that are over.
+    pub lost: u64,
     pub waiting_to_get: u64,
     pub waiting_to_put: u64,
     pub shut_down: bool,
@@ -306,6 +313,8 @@ pub enum Reply {
     Extended,
     TaskDone,
     Joined,
+    /// How many were written off.
+    Forgiven(u64),
     Removed(Vec<ItemId>),
     Purged(u64),
     ShutDown,

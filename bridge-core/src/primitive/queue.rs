@@ -19,6 +19,7 @@ mod settle;
 mod shutdown;
 mod take;
 mod takers;
+mod tally;
 mod transaction;
 
 use std::collections::BTreeMap;
@@ -26,11 +27,10 @@ use std::collections::BTreeMap;
 use crate::ascending::Ascending;
 use crate::command::Reply as AnyReply;
 use crate::command::queue::{Command, Discipline, Figures, Mode, Options, Reply};
-use crate::error::{Error, Reason};
 use crate::ids::{Handle, ItemId, Token};
 use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
 use crate::session::{Offer, Serial};
-use crate::time::{Time, Timeout};
+use crate::time::Time;
 use crate::wait::{Caller, Line, Place, Ticket, TicketKey, Want};
 use crate::world::World;
 
@@ -120,6 +120,7 @@ impl Queue {
             Command::Reject { tokens, reason } => self.reject(me, world, caller, &tokens, reason),
             Command::TaskDone { count } => self.task_done(caller, count),
             Command::Join { timeout } => self.join(me, world, caller, timeout),
+            Command::Forgive => self.forgive(),
             Command::Remove { ids } => self.remove(world, &ids),
             Command::Purge => {
                 let purged = self.drop_waiting(world);
@@ -137,11 +138,13 @@ impl Queue {
         check_option("max_deliveries", &declared.max_deliveries, &asked.max_deliveries, u32::to_string)?;
         check_option("dead_letters", &declared.dead_letters, &asked.dead_letters, ToString::to_string)?;
         check_option("ephemeral", &declared.ephemeral, &asked.ephemeral, bool::to_string)?;
+        check_option("robust", &declared.robust, &asked.robust, bool::to_string)?;
         declared.discipline = declared.discipline.or(asked.discipline);
         declared.maxsize = declared.maxsize.or(asked.maxsize);
         declared.max_deliveries = declared.max_deliveries.or(asked.max_deliveries);
         declared.dead_letters = declared.dead_letters.take().or(asked.dead_letters);
         declared.ephemeral = declared.ephemeral.or(asked.ephemeral);
+        declared.robust = declared.robust.or(asked.robust);
         self.ready.reorder(declared.discipline.unwrap_or_default(), &world.items);
         done(AnyReply::Queue(Reply::Declared { handle: me, options: self.options() }))
     }
@@ -153,92 +156,13 @@ impl Queue {
             max_deliveries: Some(self.declared.max_deliveries.unwrap_or(0)),
             dead_letters: self.declared.dead_letters.clone(),
             ephemeral: Some(self.is_ephemeral()),
+            robust: Some(self.is_robust()),
         }
     }
 
     /// 0 is unbounded.
     fn maxsize(&self) -> u64 {
         self.declared.maxsize.unwrap_or(0)
-    }
-
-    /// Items put and not done.
-    fn unfinished(&self) -> u64 {
-        self.put_and_not_gone() - self.done_early
-    }
-
-    fn put_and_not_gone(&self) -> u64 {
-        (self.waiting_items() + self.out.len()) as u64 + self.gotten_total + self.lost
-    }
-
-    /// `count` items are gotten by a session, and done with its next calls of task_done.
-    fn note_gotten(&mut self, serial: Serial, count: u64) {
-        let early = count.min(self.done_early);
-        self.done_early -= early;
-        if count > early {
-            *self.gotten.entry(serial).or_default() += count - early;
-            self.gotten_total += count - early;
-        }
-    }
-
-    fn task_done(&mut self, caller: &Caller, count: u64) -> Step {
-        if count == 0 {
-            return Err(Error::invalid("count", "count is 0; give at least 1"));
-        }
-        let unfinished = self.unfinished();
-        if count > unfinished {
-            let message = format!("task_done({count}) was called with {unfinished} items put and not done");
-            return Err(Error::new(Reason::TooManyTasksDone, message));
-        }
-        let mut left = count - self.lower(caller.serial, count);
-        while left > 0 {
-            let Some(oldest) = self.gotten.keys().next().copied() else { break };
-            left -= self.lower(oldest, left);
-        }
-        let lost = left.min(self.lost);
-        self.lost -= lost;
-        self.done_early += left - lost;
-        done(AnyReply::Queue(Reply::TaskDone))
-    }
-
-    /// Lowers a session's count by up to `count` and says by how many.
-    fn lower(&mut self, serial: Serial, count: u64) -> u64 {
-        let Some(gotten) = self.gotten.get_mut(&serial) else { return 0 };
-        let lowered = count.min(*gotten);
-        *gotten -= lowered;
-        if *gotten == 0 {
-            self.gotten.remove(&serial);
-        }
-        self.gotten_total -= lowered;
-        lowered
-    }
-
-    fn join(&mut self, me: Handle, world: &mut World, caller: &Caller, timeout: Timeout) -> Step {
-        if self.unfinished() == 0 {
-            return done(AnyReply::Queue(Reply::Joined));
-        }
-        if timeout == Timeout::NOW {
-            return Err(self.not_joined());
-        }
-        let key = world.park(caller, me, Want::Join, timeout)?;
-        self.joiners.enter(key, &world.tickets[key]);
-        Ok(None)
-    }
-
-    fn not_joined(&self) -> Error {
-        let unfinished = self.unfinished();
-        Error::new(Reason::TimedOut, format!("{unfinished} items are not done within the time given"))
-    }
-
-    /// Says that all items are done to who waits for that.
-    fn serve_joiners(&mut self, world: &mut World) {
-        // What is gone was not done early.
-        self.done_early = self.done_early.min(self.put_and_not_gone());
-        if self.joiners.is_empty() || self.unfinished() > 0 {
-            return;
-        }
-        for key in self.joiners.clear() {
-            conclude(world, key, Ok(AnyReply::Queue(Reply::Joined)));
-        }
     }
 }
 
@@ -336,9 +260,7 @@ impl Primitive for Queue {
     }
 
     fn session_over(&mut self, serial: Serial, _world: &mut World) {
-        let gotten = self.gotten.remove(&serial).unwrap_or(0);
-        self.gotten_total -= gotten;
-        self.lost += gotten;
+        self.lose_gotten(serial);
     }
 
     fn dissolve(&mut self, world: &mut World) -> Vec<TicketKey> {
@@ -373,11 +295,13 @@ impl Primitive for Queue {
     }
 
     fn standing(&self) -> Standing {
-        let Figures { ready, delayed, offered, leased, dead, unfinished, shut_down, .. } = self.figures();
+        let Figures { ready, delayed, offered, leased, dead, unfinished, lost, shut_down, .. } =
+            self.figures();
         let shut_down = if shut_down { " shut down" } else { "" };
+        let lost = if lost > 0 { format!(" lost={lost}") } else { String::new() };
         let words = format!(
             "ready={ready} delayed={delayed} offered={offered} leased={leased} dead={dead} \
-             unfinished={unfinished}{shut_down}"
+             unfinished={unfinished}{lost}{shut_down}"
         );
         let waiting = self.takers.len() + self.putters.len() + self.joiners.len();
         Standing { grants: offered + leased, waiting: waiting as u64, words }

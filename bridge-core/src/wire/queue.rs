@@ -40,6 +40,7 @@ impl TryFrom<pb::QueueOptions> for Options {
             max_deliveries: options.max_deliveries,
             dead_letters,
             ephemeral: options.ephemeral,
+            robust: options.robust,
         })
     }
 }
@@ -58,6 +59,7 @@ impl From<Options> for pb::QueueOptions {
             max_deliveries: options.max_deliveries,
             dead_letters: options.dead_letters.map(|name| name.as_str().to_owned()),
             ephemeral: options.ephemeral,
+            robust: options.robust,
         }
     }
 }
@@ -89,6 +91,7 @@ commands! {
     QueueServiceRejectRequest: |m| Command::Reject { tokens: tokens(m.tokens)?, reason: m.reason };
     QueueServiceTaskDoneRequest: |m| Command::TaskDone { count: m.count.max(1) };
     QueueServiceJoinRequest: |m| Command::Join { timeout: timeout(m.timeout)? };
+    QueueServiceForgiveRequest: |m| Command::Forgive;
     QueueServiceRemoveRequest: |m| Command::Remove { ids: m.ids.into_iter().map(ItemId).collect() };
     QueueServicePurgeRequest: |m| Command::Purge;
     QueueServiceShutdownRequest: |m| Command::Shutdown { immediate: m.immediate };
@@ -232,6 +235,7 @@ responses! {
     QueueExtend => QueueServiceExtendResponse,
     QueueTaskDone => QueueServiceTaskDoneResponse,
     QueueJoin => QueueServiceJoinResponse,
+    QueueForgive => QueueServiceForgiveResponse,
     QueueDescribe => QueueServiceDescribeResponse,
     QueueBrowse => QueueServiceBrowseResponse,
     QueueRemove => QueueServiceRemoveResponse,
@@ -290,6 +294,7 @@ pub(super) fn command_body(target: &Target, command: &Command) -> Body {
             let timeout = timeout_field(*timeout);
             Body::QueueJoin(pb::QueueServiceJoinRequest { queue, handle, timeout })
         }
+        Command::Forgive => Body::QueueForgive(pb::QueueServiceForgiveRequest { queue, handle }),
         Command::Remove { ids } => {
             let ids = ids.iter().map(|id| id.0).collect();
             Body::QueueRemove(pb::QueueServiceRemoveRequest { queue, handle, ids })
@@ -369,6 +374,7 @@ pub(super) fn reply_body(reply: Reply, packs: bool) -> Answer {
         Reply::Rejected => Answer::QueueReject(pb::QueueServiceRejectResponse {}),
         Reply::TaskDone => Answer::QueueTaskDone(pb::QueueServiceTaskDoneResponse {}),
         Reply::Joined => Answer::QueueJoin(pb::QueueServiceJoinResponse {}),
+        Reply::Forgiven(forgiven) => Answer::QueueForgive(pb::QueueServiceForgiveResponse { forgiven }),
         Reply::Removed(ids) => {
             let removed = ids.into_iter().map(|id| id.0).collect();
             Answer::QueueRemove(pb::QueueServiceRemoveResponse { removed })
@@ -442,6 +448,7 @@ fn described(figures: Figures) -> pb::QueueServiceDescribeResponse {
         dead: figures.dead,
         expired: figures.expired,
         unfinished: figures.unfinished,
+        lost: figures.lost,
         waiting_to_get: figures.waiting_to_get,
         waiting_to_put: figures.waiting_to_put,
         shut_down: figures.shut_down,
@@ -458,6 +465,7 @@ fn figures(message: pb::QueueServiceDescribeResponse) -> Result<Figures, Error> 
         dead: message.dead,
         expired: message.expired,
         unfinished: message.unfinished,
+        lost: message.lost,
         waiting_to_get: message.waiting_to_get,
         waiting_to_put: message.waiting_to_put,
         shut_down: message.shut_down,
@@ -499,6 +507,7 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
         Answer::QueueExtend(_) => Reply::Extended,
         Answer::QueueTaskDone(_) => Reply::TaskDone,
         Answer::QueueJoin(_) => Reply::Joined,
+        Answer::QueueForgive(message) => Reply::Forgiven(message.forgiven),
         Answer::QueueRemove(message) => Reply::Removed(message.removed.into_iter().map(ItemId).collect()),
         Answer::QueuePurge(message) => Reply::Purged(message.removed),
         Answer::QueueShutdown(_) => Reply::ShutDown,

@@ -168,6 +168,7 @@ fn requests() -> Vec<Request> {
         max_deliveries: Some(3),
         dead_letters: Some(name("dead")),
         ephemeral: Some(true),
+        robust: Some(false),
     };
     let semaphore_options = semaphore::Options {
         limit: Some(-2),
@@ -210,6 +211,7 @@ fn requests() -> Vec<Request> {
         Q::Reject { tokens: vec![Token(1)], reason: "bad".into() },
         Q::TaskDone { count: 2 },
         Q::Join { timeout },
+        Q::Forgive,
         Q::Remove { ids: vec![ItemId(5)] },
         Q::Purge,
         Q::Shutdown { immediate: true },
@@ -413,12 +415,14 @@ fn every_outcome_survives_the_wire() {
             ready: 1,
             delayed: 5,
             expired: 6,
+            lost: 7,
             offered: 2,
             shut_down: true,
             ..Default::default()
         })),
         queue::Reply::PutMany(vec![ItemId(1), ItemId(2)]),
         queue::Reply::Purged(4),
+        queue::Reply::Forgiven(8),
         queue::Reply::Extended,
         queue::Reply::Duplicate(ItemId(7)),
     ];

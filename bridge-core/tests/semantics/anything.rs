@@ -65,6 +65,7 @@ fn queue_command() -> impl Strategy<Value = queue::Command> {
             max_deliveries: (max_deliveries > 0).then_some(max_deliveries),
             dead_letters: (max_deliveries > 1).then(|| name("b")),
             ephemeral,
+            robust: (maxsize == 0).then_some(false),
         },
     );
     let hold = || prop::option::weighted(0.3, (0_u64..2_000).prop_map(Duration::from_millis));
@@ -97,6 +98,7 @@ fn queue_command() -> impl Strategy<Value = queue::Command> {
         2 => tokens().prop_map(|tokens| Do::Reject { tokens, reason: "r".into() }),
         1 => (0_u64..3).prop_map(|count| Do::TaskDone { count }),
         1 => any_timeout().prop_map(|timeout| Do::Join { timeout }),
+        1 => Just(Do::Forgive),
         1 => prop::collection::vec(990_u64..1150, 0..9)
             .prop_map(|ids| Do::Remove { ids: ids.into_iter().map(ItemId).collect() }),
         1 => Just(Do::Purge),

@@ -15,6 +15,7 @@ mod paused;
 mod queue;
 mod queue_dedupe;
 mod queue_holds;
+mod queue_join;
 mod queue_shutdown;
 mod queue_times;
 mod rwlock;

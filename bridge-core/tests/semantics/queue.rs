@@ -19,7 +19,7 @@ pub(crate) fn maxsize(maxsize: u64) -> command::Command {
     declare("q", Options { maxsize: Some(maxsize), ..Default::default() })
 }
 
-fn deliveries_max(max: u32, dead_letters: Option<&str>) -> command::Command {
+pub(crate) fn deliveries_max(max: u32, dead_letters: Option<&str>) -> command::Command {
     let dead_letters = dead_letters.map(name);
     declare("q", Options { max_deliveries: Some(max), dead_letters, ..Default::default() })
 }
@@ -56,7 +56,7 @@ pub(crate) fn join(timeout: bridge_core::Timeout) -> command::Command {
     on("q", Command::Join { timeout })
 }
 
-fn task_done(count: u64) -> command::Command {
+pub(crate) fn task_done(count: u64) -> command::Command {
     on("q", Command::TaskDone { count })
 }
 
@@ -389,68 +389,6 @@ fn a_detached_batch_lingers_no_more() {
     let single = space.wait(other, get("q", FOREVER));
     assert_eq!(short(&space.answers(Input::Detach(who))), [(single, "a".to_owned())]);
     let _ = batch;
-}
-
-#[test]
-fn join_waits_for_all_that_was_put() {
-    let mut space = Space::default();
-    let [who, other] = [space.open(Mode::Resumable), space.open(Mode::Resumable)];
-    space.ask(who, join(NOW)).unwrap();
-    space.ask(who, put_many("q", &["a", "b", "c", "d"], NOW)).unwrap();
-    assert_eq!(reason(&space.ask(who, join(NOW))), Reason::TimedOut);
-    let joining = space.wait(who, join(FOREVER));
-    space.take_and_accept(who, get("q", NOW)).unwrap();
-    space.take_and_accept(other, get("q", NOW)).unwrap();
-    let leased = token(&space.take_and_accept(who, lease("q", NOW)));
-    space.ask(who, task_done(1)).unwrap();
-    space.ask(who, ack("q", &[leased])).unwrap();
-    space.ask(who, on("q", Command::Purge)).unwrap();
-    assert_eq!(space.queue(who, "q").unfinished, 1);
-    let (_, answers) = space.ask_all(who, task_done(1));
-    assert_eq!(short(&answers), [(joining, "joined".to_owned())], "anybody's will do");
-    assert_eq!(reason(&space.ask(other, task_done(1))), Reason::TooManyTasksDone);
-}
-
-#[test]
-fn what_dies_leaves_the_count() {
-    let mut space = Space::default();
-    let who = space.open(Mode::Resumable);
-    space.ask(who, put_many("q", &["a", "b"], NOW)).unwrap();
-    let joining = space.wait(who, join(FOREVER));
-    let taken = token(&space.take_and_accept(who, lease("q", NOW)));
-    space.ask(who, reject("q", taken, "")).unwrap();
-    let ready = browse(&space, who, "q", Shelf::Ready)[0].id;
-    let (reply, answers) = space.ask_all(who, on("q", Command::Remove { ids: vec![ready, ready] }));
-    assert_eq!(reply, Ok(command::Reply::Queue(Reply::Removed(vec![ready]))));
-    assert_eq!(short(&answers), [(joining, "joined".to_owned())]);
-}
-
-#[test]
-fn task_done_before_get_counts_as_in_the_standard_library() {
-    let mut space = Space::default();
-    let who = space.open(Mode::Resumable);
-    space.ask(who, put_many("q", &["a", "b"], NOW)).unwrap();
-    space.ask(who, task_done(1)).unwrap();
-    assert_eq!(reason(&space.ask(who, task_done(2))), Reason::TooManyTasksDone);
-    space.take_and_accept(who, get("q", NOW)).unwrap();
-    assert_eq!(space.queue(who, "q").unfinished, 1);
-    space.take_and_accept(who, get("q", NOW)).unwrap();
-    space.ask(who, task_done(1)).unwrap();
-    space.ask(who, join(NOW)).unwrap();
-}
-
-#[test]
-fn a_lost_session_leaves_its_items_unfinished() {
-    let mut space = Space::default();
-    let [who, other] = [space.open(Mode::Resumable), space.open(Mode::Resumable)];
-    space.ask(who, put_many("q", &["a", "b"], NOW)).unwrap();
-    space.take_and_accept(other, get("q", NOW)).unwrap();
-    space.expire(other);
-    space.take_and_accept(who, get("q", NOW)).unwrap();
-    space.ask(who, task_done(1)).unwrap();
-    assert_eq!(space.queue(who, "q").unfinished, 1, "join waits like the standard library");
-    space.ask(who, task_done(1)).unwrap();
-    space.ask(who, join(NOW)).unwrap();
 }
 
 #[test]

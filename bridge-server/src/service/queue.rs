@@ -17,6 +17,7 @@ unary_service! {
         extend(QueueServiceExtendRequest) -> QueueServiceExtendResponse;
         task_done(QueueServiceTaskDoneRequest) -> QueueServiceTaskDoneResponse;
         join(QueueServiceJoinRequest) -> QueueServiceJoinResponse;
+        forgive(QueueServiceForgiveRequest) -> QueueServiceForgiveResponse;
         describe(QueueServiceDescribeRequest) -> QueueServiceDescribeResponse;
         browse(QueueServiceBrowseRequest) -> QueueServiceBrowseResponse;
         remove(QueueServiceRemoveRequest) -> QueueServiceRemoveResponse;

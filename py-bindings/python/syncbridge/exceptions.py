@@ -20,6 +20,7 @@ __all__ = [
     "ForkedHandleError",
     "InternalError",
     "InvalidArgument",
+    "JoinIncomplete",
     "LimitExceeded",
     "NotPicklableError",
     "ObjectGone",
@@ -173,6 +174,12 @@ class BrokenBarrier(SyncBridgeError, threading.BrokenBarrierError):
     """A party of the barrier failed, or somebody aborted or reset it."""
 
     reason = "BROKEN_BARRIER"
+
+
+class JoinIncomplete(SyncBridgeError):
+    """``join`` has nothing left to wait for but items that were lost with their consumers."""
+
+    reason = "JOIN_INCOMPLETE"
 
 
 class Fenced(SyncBridgeError, RuntimeError):

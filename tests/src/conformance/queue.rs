@@ -98,6 +98,23 @@ pub fn join(url: &str) {
     assert_eq!(reason(queue.task_done(ME, 1)), Reason::TooManyTasksDone);
 }
 
+/// What a session had gotten and not done when it ended is lost, until it is written off.
+pub fn join_incomplete(url: &str) {
+    let (bridge, other) = (connect(url), connect(url));
+    let queue = bridge.queue(Some("q"), Options::default()).unwrap();
+    put(&queue, "a");
+    put(&queue, "b");
+    get(&other.queue(Some("q"), Options::default()).unwrap());
+    get(&queue);
+    let join = queue.join(ME, Timeout::After(LONG));
+    other.close(LONG).unwrap();
+    good(queue.task_done(ME, 1));
+    let error = end(join).unwrap_err();
+    assert_eq!((error.reason, error.detail("lost")), (Reason::JoinIncomplete, Some("1")));
+    assert_eq!(good(queue.forgive(ME)), 1);
+    good(queue.join(ME, Timeout::NOW));
+}
+
 /// A leased item is held until ack, and comes back to its place on nack.
 pub fn lease(url: &str) {
     let queue = connect(url).queue(Some("q"), Options::default()).unwrap();

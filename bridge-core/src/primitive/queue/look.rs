@@ -36,6 +36,7 @@ impl Queue {
             dead: self.dead.len() as u64,
             expired: self.expired,
             unfinished: self.unfinished(),
+            lost: self.lost,
             waiting_to_get: self.takers.len() as u64,
             waiting_to_put: self.putters.len() as u64,
             shut_down: self.shut.is_some(),
@@ -87,7 +88,7 @@ impl Queue {
         assert_eq!(self.leased, self.out.iter().filter(|(_, out)| out.accepted).count(), "leased");
         assert_eq!(self.gotten_total, self.gotten.values().sum::<u64>(), "gotten_total");
         assert!(self.done_early <= self.put_and_not_gone(), "more is done than was put");
-        assert!(self.joiners.is_empty() || self.unfinished() > 0, "a joiner waits for nothing");
+        assert!(self.joiners.is_empty() || self.joined().is_none(), "a joiner waits for nothing");
         let want = |key: TicketKey| world.tickets[key].want.clone();
         if let Some((_, first)) = self.putters.first() {
             let Want::Put { items, .. } = want(first) else { panic!("a putter puts") };

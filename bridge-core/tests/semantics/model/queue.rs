@@ -62,6 +62,7 @@ struct Queue {
     discipline: Discipline,
     maxsize: usize,
     max_deliveries: u32,
+    robust: bool,
     items: Vec<Item>,
     labels: usize,
     arrivals: i64,
@@ -101,6 +102,7 @@ enum Step {
     TaskDone(u64),
     Join(Timeout),
     Purge,
+    Forgive,
 }
 
 fn label_text(label: usize) -> String {
@@ -145,6 +147,11 @@ impl Queue {
 
     fn unfinished(&self) -> u64 {
         self.present() - self.early
+    }
+
+    /// Nobody has gotten an item who is still there, and no item is.
+    fn only_lost(&self) -> bool {
+        self.gotten == [0; 3] && self.items.iter().all(|item| item.state == State::Dead)
     }
 
     fn next(&self) -> usize {
@@ -271,6 +278,7 @@ impl Naive for Queue {
             Step::TaskDone(count) => Do::TaskDone { count: *count },
             Step::Join(timeout) => Do::Join { timeout: *timeout },
             Step::Purge => Do::Purge,
+            Step::Forgive => Do::Forgive,
         };
         Some(on("q", command))
     }
@@ -354,6 +362,7 @@ impl Naive for Queue {
                 self.clamp();
                 format!("Queue(Purged({purged}))")
             }
+            Step::Forgive => format!("Queue(Forgiven({}))", std::mem::take(&mut self.lost)),
             _ => unreachable!("it is a want"),
         };
         (text, None)
@@ -363,7 +372,9 @@ impl Naive for Queue {
         let ready = self.ready();
         let at_bound = self.maxsize > 0 && self.delayed() == 0 && ready >= self.maxsize;
         match want {
-            Want::Join => (self.unfinished() == 0).then(|| ("joined".into(), None)),
+            Want::Join if self.unfinished() == 0 => Some(("joined".into(), None)),
+            Want::Join if self.robust && self.only_lost() => Some(("JOIN_INCOMPLETE".into(), None)),
+            Want::Join => None,
             Want::Put(new) => {
                 let is_new = new[0].0 >= self.asked;
                 self.asked = self.asked.max(new[0].0 + new.len());
@@ -530,7 +541,10 @@ impl Naive for Queue {
         let dead = self.items.iter().filter(|item| item.state == State::Dead).count() as u64;
         let engine = (figures.ready, figures.offered, figures.leased, figures.dead, figures.unfinished);
         assert_eq!(engine, (self.ready() as u64, count(false), count(true), dead, self.unfinished()));
-        assert_eq!((figures.delayed, figures.expired), (self.delayed() as u64, self.expired));
+        assert_eq!(
+            (figures.delayed, figures.expired, figures.lost),
+            (self.delayed() as u64, self.expired, self.lost)
+        );
     }
 }
 
@@ -567,6 +581,7 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => (1_u64..3).prop_map(Step::TaskDone),
         1 => timeouts().prop_map(Step::Join),
         1 => Just(Step::Purge),
+        1 => Just(Step::Forgive),
     ]
 }
 
@@ -577,15 +592,17 @@ proptest! {
         discipline in prop_oneof![Just(Discipline::Fifo), Just(Discipline::Lifo), Just(Discipline::Priority)],
         maxsize in 0_usize..4,
         max_deliveries in 0_u32..3,
+        robust in any::<bool>(),
         events in events(steps()),
     ) {
         let options = Options {
             discipline: Some(discipline),
             maxsize: Some(maxsize as u64),
             max_deliveries: Some(max_deliveries),
+            robust: (!robust).then_some(false),
             ..Default::default()
         };
-        let naive = Queue { discipline, maxsize, max_deliveries, age: vec![0, 1, 2], ..Default::default() };
+        let naive = Queue { discipline, maxsize, max_deliveries, robust, age: vec![0, 1, 2], ..Default::default() };
         run(mode, naive, declare("q", options), events);
     }
 }

@@ -437,13 +437,15 @@ impl Activity for Task {
             }
             (Doing::TaskDone { queue, .. }, _) => self.ledger.borrow_mut().queues[queue].doubtful = true,
             (Doing::Join { .. }, End::Outcome(outcome)) => {
-                moment.reach.note(if outcome.is_ok() {
-                    "queue: joined"
-                } else {
-                    "queue: not joined in time"
+                moment.reach.note(match &outcome {
+                    Ok(_) => "queue: joined",
+                    Err(error) if error.reason == Reason::JoinIncomplete => {
+                        "queue: joined but for what is lost"
+                    }
+                    Err(_) => "queue: not joined in time",
                 });
                 if let Err(error) = outcome {
-                    expect_reason("join", &error, &[Reason::TimedOut]);
+                    expect_reason("join", &error, &[Reason::TimedOut, Reason::JoinIncomplete]);
                 }
             }
             (Doing::Removing { number, id, .. }, End::Outcome(Ok(AnyReply::Queue(Reply::Removed(ids))))) => {

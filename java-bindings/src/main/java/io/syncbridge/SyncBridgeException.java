@@ -47,6 +47,8 @@ public class SyncBridgeException extends RuntimeException {
     FENCED,
     /** A party of the barrier failed, or somebody aborted or reset it. */
     BROKEN_BARRIER,
+    /** Nothing is left to wait for but items that were lost with their consumers. */
+    JOIN_INCOMPLETE,
     /** An item of that key is there already, and its put refuses duplicates. */
     DUPLICATE,
     /** The call left, and no answer can be had any more. */
