@@ -1,5 +1,6 @@
 //! What can be asked of a queue, and what it answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -54,6 +55,11 @@ impl NewItem {
     pub fn new(payload: Payload) -> Self {
         NewItem { payload, key: Bytes::new(), attributes: None }
     }
+
+    /// The same with other attributes.
+    pub fn with(self, attributes: Attributes) -> Self {
+        NewItem { attributes: Some(Box::new(attributes)), ..self }
+    }
 }
 
 /// What few items have.
@@ -65,6 +71,8 @@ pub struct Attributes {
     pub ttl: Option<Duration>,
     /// At most one item of its key is to be there; in a put of one item only.
     pub dedupe: Option<Dedupe>,
+    /// At most one item of its group is OFFERED or LEASED at a time, in the order of the queue; at least one byte.
+    pub group: Option<Arc<str>>,
 }
 
 /// What makes an item a duplicate of an earlier one of its queue.
@@ -268,6 +276,8 @@ pub struct Browsed {
     pub last_error: Option<String>,
     /// How far the work on it was when a consumer last told.
     pub progress: Option<String>,
+    /// Its group.
+    pub group: Option<Arc<str>>,
     /// The sessions that had it without an ack or died while it was offered to them: "label@host:pid", the first
     /// ones first.
     pub consumers: Vec<String>,
@@ -279,6 +289,8 @@ pub struct Browsed {
 pub struct Figures {
     pub options: Options,
     pub ready: u64,
+    /// Of those that are READY: how many wait for another one of their group.
+    pub held_back: u64,
     pub delayed: u64,
     pub offered: u64,
     pub leased: u64,

@@ -10,6 +10,7 @@
 
 mod arrivals;
 mod dedupe;
+mod group;
 mod hold;
 mod item;
 mod look;
@@ -35,6 +36,7 @@ use crate::wait::{Caller, Line, Place, Ticket, TicketKey, Want};
 use crate::world::World;
 
 use dedupe::Known;
+use group::Groups;
 use hold::Hold;
 pub(crate) use item::Item;
 use item::{Arrival, Ready};
@@ -65,6 +67,8 @@ enum Shut {
 pub(crate) struct Queue {
     declared: Options,
     ready: Ready,
+    /// What of that is READY and must wait.
+    groups: Groups,
     /// What is not READY yet.
     delayed: BTreeMap<ItemId, usize>,
     schedule: Schedule,
@@ -145,7 +149,8 @@ impl Queue {
         declared.dead_letters = declared.dead_letters.take().or(asked.dead_letters);
         declared.ephemeral = declared.ephemeral.or(asked.ephemeral);
         declared.robust = declared.robust.or(asked.robust);
-        self.ready.reorder(declared.discipline.unwrap_or_default(), &world.items);
+        let discipline = declared.discipline.unwrap_or_default();
+        self.reorder(discipline, &world.items);
         done(AnyReply::Queue(Reply::Declared { handle: me, options: self.options() }))
     }
 
@@ -269,6 +274,7 @@ impl Primitive for Queue {
         let rest = self.out.iter().map(|(_, out)| out.item).chain(self.dead.values().copied());
         rest.for_each(|item| drop(world.drop_item(item)));
         self.out.clear();
+        self.groups = Groups::default();
         self.dead.clear();
         let mut waiting = self.takers.clear();
         waiting.extend(self.putters.clear());
@@ -295,12 +301,13 @@ impl Primitive for Queue {
     }
 
     fn standing(&self) -> Standing {
-        let Figures { ready, delayed, offered, leased, dead, unfinished, lost, shut_down, .. } =
+        let Figures { ready, held_back, delayed, offered, leased, dead, unfinished, lost, shut_down, .. } =
             self.figures();
         let shut_down = if shut_down { " shut down" } else { "" };
         let lost = if lost > 0 { format!(" lost={lost}") } else { String::new() };
+        let held_back = if held_back > 0 { format!(" held_back={held_back}") } else { String::new() };
         let words = format!(
-            "ready={ready} delayed={delayed} offered={offered} leased={leased} dead={dead} \
+            "ready={ready}{held_back} delayed={delayed} offered={offered} leased={leased} dead={dead} \
              unfinished={unfinished}{lost}{shut_down}"
         );
         let waiting = self.takers.len() + self.putters.len() + self.joiners.len();

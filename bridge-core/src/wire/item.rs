@@ -57,19 +57,19 @@ impl From<&Payload> for pb::Payload {
 }
 
 pub(super) fn new_item(field: &'static str, item: Option<pb::NewItem>) -> Result<NewItem, Error> {
-    let Some(pb::NewItem { payload: Some(payload), key, delay, ttl, dedupe }) = item else {
+    let Some(pb::NewItem { payload: Some(payload), key, delay, ttl, dedupe, group }) = item else {
         return Err(Error::invalid(
             field,
             format!("{field} has no payload; an empty payload must be given as such"),
         ));
     };
     let payload = pb::Payload { data: detached(payload.data), ..payload };
-    let is_plain = delay.is_none() && ttl.is_none() && dedupe.is_none();
+    let is_plain = delay.is_none() && ttl.is_none() && dedupe.is_none() && group.is_none();
     let attributes = || {
         let delay = delay.map_or(Ok(Duration::ZERO), |delay| duration("delay", delay))?;
         let ttl = ttl.map(|ttl| duration("ttl", ttl)).transpose()?;
         let dedupe = dedupe.map(Dedupe::try_from).transpose()?;
-        Ok::<_, Error>(Box::new(Attributes { delay, ttl, dedupe }))
+        Ok::<_, Error>(Box::new(Attributes { delay, ttl, dedupe, group: group.map(Arc::from) }))
     };
     let attributes = if is_plain { None } else { Some(attributes()?) };
     Ok(NewItem { payload: payload.into(), key: detached(key), attributes })
@@ -77,13 +77,15 @@ pub(super) fn new_item(field: &'static str, item: Option<pb::NewItem>) -> Result
 
 impl From<&NewItem> for pb::NewItem {
     fn from(item: &NewItem) -> Self {
-        let Attributes { delay, ttl, dedupe } = item.attributes.as_deref().cloned().unwrap_or_default();
+        let attributes = item.attributes.as_deref().cloned().unwrap_or_default();
+        let Attributes { delay, ttl, dedupe, group } = attributes;
         pb::NewItem {
             payload: Some((&item.payload).into()),
             key: item.key.clone(),
             delay: (!delay.is_zero()).then(|| duration_field(delay)),
             ttl: ttl.map(duration_field),
             dedupe: dedupe.map(pb::Dedupe::from),
+            group: group.map(|group| group.to_string()),
         }
     }
 }
@@ -159,6 +161,7 @@ impl From<Browsed> for pb::BrowsedItem {
             ready_in: item.ready_in.map(duration_field),
             expires_in: item.expires_in.map(duration_field),
             progress: item.progress.unwrap_or_default(),
+            group: item.group.map(|group| group.to_string()).unwrap_or_default(),
         }
     }
 }
@@ -195,6 +198,7 @@ pub(super) fn browsed(message: pb::BrowsedItem) -> Result<Browsed, Error> {
         dead_reason: given(message.dead_reason),
         last_error: given(message.last_error),
         progress: given(message.progress),
+        group: given(message.group).map(Arc::from),
         consumers: message.consumers,
         ready_in: message.ready_in.map(|left| duration("ready_in", left)).transpose()?,
         expires_in: message.expires_in.map(|left| duration("expires_in", left)).transpose()?,

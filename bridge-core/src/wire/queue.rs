@@ -442,6 +442,7 @@ fn described(figures: Figures) -> pb::QueueServiceDescribeResponse {
     pb::QueueServiceDescribeResponse {
         options: Some(figures.options.into()),
         ready: figures.ready,
+        held_back: figures.held_back,
         delayed: figures.delayed,
         offered: figures.offered,
         leased: figures.leased,
@@ -459,6 +460,7 @@ fn figures(message: pb::QueueServiceDescribeResponse) -> Result<Figures, Error> 
     Ok(Figures {
         options: message.options.unwrap_or_default().try_into()?,
         ready: message.ready,
+        held_back: message.held_back,
         delayed: message.delayed,
         offered: message.offered,
         leased: message.leased,

@@ -24,7 +24,8 @@ fn timed(delay_ms: u64) -> queue::NewItem {
     let attributes = queue::Attributes {
         delay: Duration::from_millis(delay_ms),
         ttl: Some(Duration::from_secs(60)),
-        dedupe: None,
+        group: Some("group".into()),
+        ..Default::default()
     };
     queue::NewItem { attributes: Some(Box::new(attributes)), ..plain(b"timed") }
 }
@@ -402,6 +403,7 @@ fn every_outcome_survives_the_wire() {
         dead_reason: Some("max_deliveries".into()),
         last_error: None,
         progress: Some("half".into()),
+        group: Some("group".into()),
         consumers: vec!["resizer@host:4711".into()],
     };
     let cursor = queue::Cursor { key: Bytes::from_static(b"\x01z"), arrival: i64::MIN };
@@ -412,7 +414,8 @@ fn every_outcome_survives_the_wire() {
         taken(queue::Mode::Lease, 2),
         queue::Reply::Browsed { items: vec![browsed], next: Some(cursor) },
         queue::Reply::Described(Box::new(queue::Figures {
-            ready: 1,
+            ready: 3,
+            held_back: 2,
             delayed: 5,
             expired: 6,
             lost: 7,

@@ -1,5 +1,6 @@
 //! Whatever comes, in whatever order: the invariants hold, nothing panics, and a replay ends in the same state.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bridge_core::command::queue::{
@@ -45,10 +46,12 @@ fn new_item() -> impl Strategy<Value = NewItem> {
         scope,
         refuse,
     });
-    let attributes = (0_u64..2_000, prop::option::of(0_u64..3_000), prop::option::of(dedupe));
-    let attributes = attributes.prop_map(|(delay, ttl, dedupe)| {
+    let group = prop::option::of(prop::sample::select(vec!["", "g", "h"]));
+    let attributes = (0_u64..2_000, prop::option::of(0_u64..3_000), prop::option::of(dedupe), group);
+    let attributes = attributes.prop_map(|(delay, ttl, dedupe, group)| {
         let (delay, ttl) = (Duration::from_millis(delay), ttl.map(Duration::from_millis));
-        Box::new(Attributes { delay, ttl, dedupe })
+        let group = group.map(Arc::from);
+        Box::new(Attributes { delay, ttl, dedupe, group })
     });
     (0_u8..3, prop::option::weighted(0.3, attributes)).prop_map(|(key, attributes)| {
         let key = if key == 0 { Vec::new() } else { vec![key] };

@@ -286,10 +286,18 @@ pub(crate) fn put_key(queue: &str, text: &str, key: &[u8]) -> Command {
 }
 
 pub(crate) fn put_timed(queue: &str, text: &str, delay: u64, ttl: Option<u64>) -> Command {
-    let attributes =
-        Attributes { delay: Duration::from_secs(delay), ttl: ttl.map(Duration::from_secs), dedupe: None };
+    let attributes = Attributes {
+        delay: Duration::from_secs(delay),
+        ttl: ttl.map(Duration::from_secs),
+        ..Default::default()
+    };
     let item = NewItem { attributes: Some(Box::new(attributes)), ..item(text) };
     on(queue, queue::Command::Put { item, timeout: NOW })
+}
+
+pub(crate) fn grouped(text: &str, group: &str) -> NewItem {
+    let attributes = Attributes { group: Some(group.into()), ..Default::default() };
+    NewItem { attributes: Some(Box::new(attributes)), ..item(text) }
 }
 
 pub(crate) fn put_many(queue: &str, texts: &[&str], timeout: Timeout) -> Command {

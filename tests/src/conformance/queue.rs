@@ -139,7 +139,7 @@ pub fn lease(url: &str) {
 pub fn times(url: &str) {
     let queue = connect(url).queue(Some("q"), bounded(2)).unwrap();
     let timed = |text, delay, ttl| {
-        let attributes = Some(Box::new(Attributes { delay, ttl, dedupe: None }));
+        let attributes = Some(Box::new(Attributes { delay, ttl, ..Attributes::default() }));
         good(queue.put(ME, NewItem { attributes, ..item(text) }, Timeout::NOW));
     };
     timed("late", SHORT, None);
@@ -186,6 +186,24 @@ pub fn dedupe(url: &str) {
     assert_eq!(get(&queue), "a");
     assert!(!good(queue.put_deduped(ME, keyed("d", true), Timeout::NOW)).1);
     assert_eq!(get(&queue), "d");
+}
+
+/// At most one item of a group is taken at a time, in order.
+pub fn groups(url: &str) {
+    let queue = connect(url).queue(Some("q"), Options::default()).unwrap();
+    let grouped =
+        |text| item(text).with(Attributes { group: Some("customer".into()), ..Attributes::default() });
+    good(queue.put_many(ME, vec![grouped("a"), grouped("b"), item("c")], Timeout::NOW));
+    let lease = || good(queue.take(ME, Mode::Lease, Batch::ONE, Timeout::NOW)).remove(0);
+    let a = lease();
+    assert_eq!([text(&a), text(&lease())], ["a", "c"]);
+    let figures = good(queue.describe(ME));
+    assert_eq!((figures.ready, figures.held_back), (1, 1));
+    let browsed = good(queue.browse(ME, Shelf::Ready, 10, None)).items;
+    assert_eq!(browsed[0].group.as_deref(), Some("customer"));
+    let b = queue.take(ME, Mode::Get, Batch::ONE, Timeout::Never);
+    good(queue.ack(ME, vec![a.token]));
+    assert_eq!(text(&good(b)[0]), "b");
 }
 
 /// What is rejected, or was delivered too often, goes to the dead letters.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use slab::Slab;
@@ -91,6 +92,10 @@ impl Item {
         &mut self.extra_mut().history
     }
 
+    pub(crate) fn group(&self) -> Option<&Arc<str>> {
+        self.extra.as_ref()?.asked.group.as_ref()
+    }
+
     pub(crate) fn expires_at(&self) -> Option<Time> {
         self.extra.as_ref().and_then(|extra| extra.expires_at)
     }
@@ -110,6 +115,7 @@ impl Item {
             expires_in: left(extra.and_then(|extra| extra.expires)),
             dead_reason: history.and_then(|history| history.dead_reason.clone()),
             progress: history.and_then(|history| history.progress.clone()),
+            group: self.group().cloned(),
             last_error: history.and_then(|history| history.last_error.clone()),
             consumers: history.map_or_else(Vec::new, |history| history.consumers.clone()),
         }

@@ -29,7 +29,8 @@ impl Queue {
     pub(crate) fn figures(&self) -> Figures {
         Figures {
             options: self.options(),
-            ready: self.ready.len() as u64,
+            ready: (self.ready.len() + self.groups.len()) as u64,
+            held_back: self.groups.len() as u64,
             delayed: self.delayed.len() as u64,
             offered: (self.out.len() - self.leased) as u64,
             leased: self.leased as u64,
@@ -54,7 +55,7 @@ impl Queue {
         use std::ops::Bound::{Excluded, Unbounded};
         let dead_after = after.map_or(Unbounded, |cursor| Excluded(cursor.arrival));
         let mut items: Box<dyn Iterator<Item = usize>> = match shelf {
-            Shelf::Ready => self.ready.after(after),
+            Shelf::Ready => self.ready_after(&world.items, after),
             Shelf::Delayed => {
                 let after = after.map_or(Unbounded, |cursor| Excluded(ItemId(cursor.arrival as u64)));
                 Box::new(self.delayed.range((after, Unbounded)).map(|(_, item)| *item))
@@ -77,7 +78,12 @@ impl Queue {
     pub(crate) fn item_keys(&self) -> impl Iterator<Item = usize> {
         let out = self.out.iter().map(|(_, out)| out.item);
         let delayed = self.delayed.values().copied();
-        self.ready.iter().chain(delayed).chain(out).chain(self.dead.values().copied())
+        self.ready
+            .iter()
+            .chain(self.groups.held_back())
+            .chain(delayed)
+            .chain(out)
+            .chain(self.dead.values().copied())
     }
 
     /// See the module's invariants.
@@ -85,6 +91,7 @@ impl Queue {
         self.ready.check();
         self.out.check();
         self.check_schedule(world);
+        self.check_groups(world);
         assert_eq!(self.leased, self.out.iter().filter(|(_, out)| out.accepted).count(), "leased");
         assert_eq!(self.gotten_total, self.gotten.values().sum::<u64>(), "gotten_total");
         assert!(self.done_early <= self.put_and_not_gone(), "more is done than was put");

@@ -6,6 +6,7 @@ use crate::error::{Error, Reason};
 use crate::ids::{Handle, ItemId};
 use crate::primitive::queue::Queue;
 use crate::primitive::queue::dedupe::{check_dedupe, duplicate};
+use crate::primitive::queue::group::check_group;
 use crate::primitive::queue::item::Arrival;
 use crate::primitive::{Step, done};
 use crate::time::Timeout;
@@ -194,11 +195,13 @@ impl Queue {
 
     /// The READY or DELAYED item of that id.
     pub(super) fn find_waiting(&self, id: ItemId) -> Option<usize> {
-        self.ready.find(id).or_else(|| self.delayed.get(&id).copied())
+        let delayed = || self.delayed.get(&id).copied();
+        self.ready.find(id).or_else(delayed).or_else(|| self.groups.find(id))
     }
 
     pub(super) fn full(&self) -> Error {
-        let (ready, delayed, maxsize) = (self.ready.len(), self.delayed.len(), self.maxsize());
+        let (ready, delayed) = (self.ready.len() + self.groups.len(), self.delayed.len());
+        let maxsize = self.maxsize();
         let delayed = if delayed > 0 { format!(", {delayed} are DELAYED") } else { String::new() };
         let message = format!(
             "no room within the time given: {ready} items are READY{delayed} and maxsize is {maxsize}"
@@ -214,6 +217,9 @@ impl Queue {
 fn check_attributes(world: &World, attributes: &Attributes) -> Result<(), Error> {
     if attributes.ttl.is_some_and(|ttl| ttl.is_zero()) {
         return Err(Error::invalid("ttl", "ttl is 0; give more, or none for an item that does not expire"));
+    }
+    if let Some(group) = &attributes.group {
+        check_group(world, group)?;
     }
     attributes.dedupe.as_ref().map_or(Ok(()), |dedupe| check_dedupe(world, dedupe))
 }

@@ -66,7 +66,7 @@ impl Schedule {
 impl Queue {
     /// How many items are READY or DELAYED: what `maxsize` bounds.
     pub(super) fn waiting_items(&self) -> usize {
-        self.ready.len() + self.delayed.len()
+        self.ready.len() + self.delayed.len() + self.groups.len()
     }
 
     /// An item waits, READY or DELAYED for so long.
@@ -76,7 +76,7 @@ impl Queue {
             world.items[item].extra_mut().ready = Some(alarm);
             self.delayed.insert(world.items[item].id, item);
         } else {
-            self.ready.insert(item, &world.items[item]);
+            self.make_ready(&world.items, item);
         }
         if let Some(at) = world.items[item].expires_at() {
             let alarm = self.schedule.set(me, world, at, Moment::Expired(item));
@@ -86,8 +86,9 @@ impl Queue {
 
     /// An item that is READY or DELAYED leaves.
     pub(super) fn unshelve(&mut self, world: &mut World, item: usize) {
-        if self.delayed.remove(&world.items[item].id).is_none() {
-            self.ready.remove(&world.items[item]);
+        let delayed = self.delayed.remove(&world.items[item].id).is_some();
+        if !delayed || world.items[item].group().is_some() {
+            self.leave_ready(&world.items, item);
         }
         self.forget_times(world, item);
     }
@@ -106,7 +107,7 @@ impl Queue {
             Some(Moment::Ready(item)) => {
                 self.delayed.remove(&world.items[item].id);
                 world.items[item].extra_mut().ready = None;
-                self.ready.insert(item, &world.items[item]);
+                self.make_ready(&world.items, item);
             }
             Some(Moment::Expired(item)) => {
                 world.items[item].extra_mut().expires = None;
@@ -133,7 +134,7 @@ impl Queue {
         for (key, item) in self.item_keys().map(|key| (key, &world.items[key])) {
             let Some(extra) = &item.extra else { continue };
             let delayed = self.delayed.get(&item.id) == Some(&key);
-            let ready = self.ready.find(item.id) == Some(key);
+            let ready = !delayed && self.find_waiting(item.id) == Some(key);
             let expires = extra.expires.and_then(|alarm| self.schedule.moment(alarm));
             let moment = extra.ready.and_then(|alarm| self.schedule.moment(alarm));
             let mortal = extra.expires_at.is_some() && (delayed || ready);

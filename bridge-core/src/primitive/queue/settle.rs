@@ -215,7 +215,7 @@ impl Queue {
         letter.extra_mut().expires_at = None;
         match self.shut {
             Some(_) => self.keep_dead(world, item),
-            None => self.ready.insert(item, &world.items[item]),
+            None => self.make_ready(&world.items, item),
         }
     }
 }

@@ -105,6 +105,7 @@ impl Queue {
     /// Drops what is READY or DELAYED and says how many.
     pub(super) fn drop_waiting(&mut self, world: &mut World) -> u64 {
         let mut all = self.ready.clear();
+        all.extend(self.groups.clear_waiting());
         all.extend(std::mem::take(&mut self.delayed).into_values());
         for item in &all {
             self.forget_times(world, *item);

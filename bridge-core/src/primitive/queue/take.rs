@@ -58,8 +58,13 @@ impl Queue {
     }
 
     pub(super) fn empty(&self) -> Error {
-        let ready = self.ready.len();
-        Error::new(Reason::Empty, format!("not enough items within the time given: {ready} are READY"))
+        let (ready, held_back) = (self.ready.len(), self.groups.len());
+        let held_back = match held_back {
+            0 => String::new(),
+            count => format!(", and {count} more wait for others of their groups"),
+        };
+        let message = format!("not enough items within the time given: {ready} are READY{held_back}");
+        Error::new(Reason::Empty, message)
     }
 
     /// Minima up to this are met.
@@ -73,7 +78,7 @@ impl Queue {
     /// No more can come before something is taken.
     fn is_at_bound(&self) -> bool {
         let maxsize = self.maxsize();
-        maxsize > 0 && self.delayed.is_empty() && self.ready.len() as u64 >= maxsize
+        maxsize > 0 && self.delayed.is_empty() && (self.ready.len() + self.groups.len()) as u64 >= maxsize
     }
 
     /// How many items a batch that has not waited gets.
@@ -159,13 +164,16 @@ impl Queue {
         let is_final = caller.grant_is_final(parked);
         let since = world.now;
         let mut deliveries = Vec::with_capacity(count);
+        let mut freed = Vec::new();
         for token in (first..).map(Token).take(count) {
             let Some(item) = self.ready.pop(&world.items) else { break };
             if world.items[item].extra.is_some() {
                 self.forget_times(world, item);
+                self.close_group(&world.items[item]);
             }
             if is_final && mode == Mode::Get {
                 let Some(item) = world.drop_item(item) else { continue };
+                freed.extend(item.group().cloned());
                 deliveries.push(delivery_of(item, token, since));
                 continue;
             }
@@ -177,6 +185,8 @@ impl Queue {
                 self.holds.insert(token, Hold::new(max_hold));
             }
         }
+        // No batch has two of a group, not even one that is accepted at once.
+        freed.iter().for_each(|group| self.free_group(&world.items, Some(group)));
         let reply = AnyReply::Queue(Reply::Taken(Taken { mode, deliveries }));
         if !is_final {
             return world.offer(caller, me, Token(first), count as u32, reply);
@@ -208,7 +218,11 @@ impl Queue {
                 Mode::Get => {
                     let item = out.item;
                     self.out.remove(token);
-                    world.drop_item(item);
+                    if let Some(item) = world.drop_item(item)
+                        && item.extra.is_some()
+                    {
+                        self.free_group(&world.items, item.group());
+                    }
                     gotten.get_or_insert((serial, 0)).1 += 1;
                 }
             }
@@ -243,6 +257,9 @@ impl Queue {
             self.schedule.clear(world, hold.over);
         }
         self.leased -= usize::from(out.accepted);
+        if world.items[out.item].extra.is_some() {
+            self.free_group(&world.items, world.items[out.item].group());
+        }
         Some(out)
     }
 
@@ -253,7 +270,12 @@ impl Queue {
             _ if world.items[item].expires_at().is_some_and(|at| at <= world.now) => {
                 self.expire_item(me, world, item);
             }
-            _ => self.shelve(me, world, item, delay),
+            _ => {
+                self.shelve(me, world, item, delay);
+                if !delay.is_zero() {
+                    self.keep_place(&world.items, item);
+                }
+            }
         }
     }
 

@@ -29,8 +29,11 @@ enum State {
 struct Item {
     label: usize,
     key: u8,
+    group: Option<u8>,
     arrival: i64,
     state: State,
+    /// It was given back, so those of its group that are behind it wait while it is DELAYED.
+    given_back: bool,
     attempts: u32,
     seen: bool,
     expires_at: Option<Time>,
@@ -42,12 +45,13 @@ struct Item {
     expires: Option<(Time, u64)>,
 }
 
-/// Delay, time to live, and what it may be a duplicate of. They end between whole seconds: no wait does at the same time.
+/// Delay, time to live, what it may be a duplicate of, and its group. They end between whole seconds: no wait does at the same time.
 #[derive(Clone, Copy, Debug, Default)]
 struct Times {
     delay: Option<Duration>,
     ttl: Option<Duration>,
     dedupe: Option<(u8, Scope, bool)>,
+    group: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,7 +97,7 @@ enum Want {
 #[derive(Clone, Debug)]
 enum Step {
     Put(u8, Times, Timeout),
-    PutMany(Vec<u8>, Timeout),
+    PutMany(Vec<(u8, Option<u8>)>, Timeout),
     Take { mode: Take, max: u32, min: u32, max_hold: Option<Duration>, timeout: Timeout },
     Ack(Index),
     Nack(Index, Reentry, Option<Duration>),
@@ -154,14 +158,30 @@ impl Queue {
         self.gotten == [0; 3] && self.items.iter().all(|item| item.state == State::Dead)
     }
 
-    fn next(&self) -> usize {
-        let ready = self.items.iter().enumerate().filter(|(_, item)| item.state == State::Ready);
-        let best = ready.min_by_key(|(_, item)| match self.discipline {
+    fn place(&self, item: &Item) -> (u8, i64) {
+        match self.discipline {
             Discipline::Fifo => (0, item.arrival),
             Discipline::Lifo => (0, -item.arrival),
             Discipline::Priority => (item.key, item.arrival),
-        });
-        best.expect("one is ready").0
+        }
+    }
+
+    /// What can be taken, in order.
+    fn takeable(&self) -> Vec<usize> {
+        let stands_before = |other: &Item, item: &Item| match other.state {
+            State::Out { .. } => true,
+            State::Dead => false,
+            State::Delayed if !other.given_back => false,
+            _ => self.place(other) < self.place(item),
+        };
+        let is_next = |item: &&Item| {
+            let mut others = self.items.iter().filter(|other| other.group == item.group);
+            item.state == State::Ready
+                && (item.group.is_none() || !others.any(|other| stands_before(other, item)))
+        };
+        let mut takeable: Vec<_> = self.items.iter().filter(is_next).collect();
+        takeable.sort_by_key(|item| self.place(item));
+        takeable.into_iter().map(|item| item.label).collect()
     }
 
     /// How a put ends that brings a duplicate.
@@ -221,7 +241,10 @@ impl Queue {
         item.attempts += 1;
         match max > 0 && item.attempts >= max {
             true => item.state = State::Dead,
-            false => self.shelve(label, delay),
+            false => {
+                item.given_back = true;
+                self.shelve(label, delay);
+            }
         }
         self.clamp();
     }
@@ -244,10 +267,11 @@ impl Naive for Queue {
     fn command(&self, who: Who, step: &Step) -> Option<command::Command> {
         let new = |label: usize, key: u8, times: Times| {
             let key = if self.discipline == Discipline::Priority { vec![key] } else { Vec::new() };
-            let Times { delay, ttl, dedupe } = times;
-            let is_plain = delay.is_none() && ttl.is_none() && dedupe.is_none();
+            let Times { delay, ttl, dedupe, group } = times;
+            let is_plain = delay.is_none() && ttl.is_none() && dedupe.is_none() && group.is_none();
             let dedupe = dedupe.map(|(key, scope, refuse)| Dedupe { key: vec![key].into(), scope, refuse });
-            let attributes = Attributes { delay: delay.unwrap_or_default(), ttl, dedupe };
+            let group = group.map(|group| group.to_string().into());
+            let attributes = Attributes { delay: delay.unwrap_or_default(), ttl, dedupe, group };
             let attributes = (!is_plain).then(|| Box::new(attributes));
             NewItem { attributes, key: key.into(), ..NewItem::new(payload(&label_text(label))) }
         };
@@ -258,8 +282,9 @@ impl Naive for Queue {
             }
             Step::PutMany(keys, _) if self.maxsize > 0 && keys.len() > self.maxsize => return None,
             Step::PutMany(keys, timeout) => {
-                let items =
-                    keys.iter().enumerate().map(|(n, key)| new(self.labels + n, *key, Times::default()));
+                let items = keys.iter().enumerate().map(|(n, (key, group))| {
+                    new(self.labels + n, *key, Times { group: *group, ..Times::default() })
+                });
                 Do::PutMany { items: items.collect(), timeout: *timeout }
             }
             Step::Take { mode, max, min, max_hold, timeout } => {
@@ -292,7 +317,8 @@ impl Naive for Queue {
         match step {
             Step::Put(key, times, timeout) => Some((Want::Put(vec![new(key, *times)]), *timeout, false)),
             Step::PutMany(keys, timeout) => {
-                let new = keys.iter().map(|key| new(key, Times::default()));
+                let new =
+                    keys.iter().map(|(key, group)| new(key, Times { group: *group, ..Times::default() }));
                 Some((Want::Put(new.collect()), *timeout, false))
             }
             Step::Take { mode, max, min, max_hold, timeout } => {
@@ -397,8 +423,10 @@ impl Naive for Queue {
                     let item = Item {
                         label: *label,
                         key: *key,
+                        group: times.group,
                         arrival,
                         state: State::Ready,
+                        given_back: false,
                         attempts: 0,
                         seen: false,
                         expires_at: times.ttl.map(|ttl| self.now + ttl),
@@ -417,16 +445,16 @@ impl Naive for Queue {
                 Some((text, None))
             }
             Want::Take { mode, max, min, max_hold } => {
-                if ready == 0 || ready < *min && !at_bound {
+                let mut taken = self.takeable();
+                if taken.is_empty() || taken.len() < *min && !at_bound {
                     return None;
                 }
-                let mut taken = Vec::new();
-                for _ in 0..ready.min(*max) {
-                    let next = self.next();
-                    self.items[next].state = State::Out { who, mode: *mode, accepted: false };
-                    self.items[next].seen = true;
-                    self.items[next].max_hold = *max_hold;
-                    taken.push(self.items[next].label);
+                taken.truncate(*max);
+                for label in &taken {
+                    let Some(item) = self.item(*label) else { continue };
+                    item.state = State::Out { who, mode: *mode, accepted: false };
+                    item.seen = true;
+                    item.max_hold = *max_hold;
                 }
                 let texts: Vec<_> = taken.iter().map(|label| label_text(*label)).collect();
                 Some((texts.join(" "), Some(taken)))
@@ -545,6 +573,7 @@ impl Naive for Queue {
             (figures.delayed, figures.expired, figures.lost),
             (self.delayed() as u64, self.expired, self.lost)
         );
+        assert_eq!(figures.held_back as usize, self.ready() - self.takeable().len());
     }
 }
 
@@ -559,7 +588,16 @@ fn times() -> impl Strategy<Value = Times> {
         (1_u64..6).prop_map(|seconds| Scope::Window(Duration::from_secs(seconds))),
     ];
     let dedupe = prop::option::weighted(0.3, (0_u8..2, scope, any::<bool>()));
-    (hold(), hold(), dedupe).prop_map(|(delay, ttl, dedupe)| Times { delay, ttl, dedupe })
+    (hold(), hold(), dedupe, group()).prop_map(|(delay, ttl, dedupe, group)| Times {
+        delay,
+        ttl,
+        dedupe,
+        group,
+    })
+}
+
+fn group() -> impl Strategy<Value = Option<u8>> {
+    prop::option::weighted(0.4, 0_u8..2)
 }
 
 fn steps() -> impl Strategy<Value = Step> {
@@ -567,7 +605,7 @@ fn steps() -> impl Strategy<Value = Step> {
     let reentry = prop_oneof![Just(Reentry::Place), Just(Reentry::Front), Just(Reentry::Back)];
     prop_oneof![
         6 => (0_u8..3, times(), timeouts()).prop_map(|(key, times, timeout)| Step::Put(key, times, timeout)),
-        2 => (prop::collection::vec(0_u8..3, 2..4), timeouts()).prop_map(|(keys, t)| Step::PutMany(keys, t)),
+        2 => (prop::collection::vec((0_u8..3, group()), 2..4), timeouts()).prop_map(|(keys, t)| Step::PutMany(keys, t)),
         6 => (mode(), timeouts())
             .prop_map(|(mode, timeout)| Step::Take { mode, max: 1, min: 1, max_hold: None, timeout }),
         3 => (mode(), 1_u32..5, 1_u32..4, hold(), timeouts()).prop_map(|(mode, max, min, max_hold, timeout)| {
