@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_core::command::queue::{Command, Query, Reply};
+use bridge_core::command::queue::{Command, Move, Query, Redrive, Reply};
 use bridge_core::command::{self, Request};
 use bridge_core::ids::{ItemId, ParticipantId, Token};
 use bridge_core::{Reply as AnyReply, Timeout};
 
 pub use bridge_core::command::queue::{
     Attributes, Batch, Browsed, Cursor, Dedupe, Delivery, Discipline, Figures, Mode, NewItem, Options,
-    Reentry, Scope, Shelf,
+    Reentry, Scope, Shelf, Which,
 };
 
 use crate::bridge::Bridge;
@@ -30,6 +30,15 @@ pub struct Page {
     pub items: Vec<Browsed>,
     /// Where the next page starts; `None` on the last.
     pub next: Option<Cursor>,
+}
+
+/// What became of dead letters that were to be put anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redriven {
+    /// How many wait again.
+    pub count: u64,
+    /// How many stay, because the queue where they died is gone or was shut down.
+    pub stayed: u64,
 }
 
 fn reply<T>(reply: AnyReply, read: impl FnOnce(Reply) -> Option<T>) -> Option<T> {
@@ -187,6 +196,27 @@ impl Queue {
     /// Removes all waiting items and says how many there were.
     pub fn purge(&self, who: ParticipantId) -> Call<u64> {
         self.command(who, Command::Purge, read!(Reply::Purged(count) => count))
+    }
+
+    /// Puts dead letters anew, in one step: back to where they died, or to another queue of this namespace. `SHUT_DOWN`,
+    /// `CROSS_NAMESPACE`.
+    pub fn redrive(&self, who: ParticipantId, which: Which, to: Option<&Queue>) -> Call<Redriven> {
+        let read: fn(AnyReply) -> Option<Redriven> =
+            read!(Reply::Redriven { count, stayed } => Redriven { count, stayed });
+        match to.map(|to| self.usage.name_beside(&to.usage)).transpose() {
+            Ok(to) => self.command(who, Command::Redrive(Box::new(Redrive { which, to })), read),
+            Err(error) => Call::failed(self.usage.clone(), error, read),
+        }
+    }
+
+    /// Moves waiting items to another queue of this namespace, all in one step or none, and says which went. It never
+    /// waits. `FULL`, `SHUT_DOWN`, `CROSS_NAMESPACE`.
+    pub fn move_to(&self, who: ParticipantId, which: Which, to: &Queue) -> Call<Vec<ItemId>> {
+        let read: fn(AnyReply) -> Option<Vec<ItemId>> = read!(Reply::Moved(ids) => ids);
+        match self.usage.name_beside(&to.usage) {
+            Ok(to) => self.command(who, Command::Move(Box::new(Move { which, to })), read),
+            Err(error) => Call::failed(self.usage.clone(), error, read),
+        }
     }
 
     /// Shuts it down, as Python 3.13's `queue.Queue.shutdown` does.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use bridge_core::ids::{Kind, Name, ParticipantId};
-use bridge_core::{Reply, Request};
+use bridge_core::ids::{Kind, Name, ParticipantId, Target};
+use bridge_core::{Error, Reason, Reply, Request};
 
 use crate::bridge::Bridge;
 use crate::call::{self, Call};
@@ -90,6 +90,22 @@ impl Usage {
             self.bridge.usages().find_or_list(object.kind(), object.name(), || self.clone());
         }
         self.call(who, self.object.share(), |reply| matches!(reply, Reply::Shared).then_some(()))
+    }
+
+    /// How a call on this object names another one, which must exist. `CROSS_NAMESPACE`.
+    pub(crate) fn name_beside(&self, other: &Usage) -> Result<Target, Error> {
+        let (mine, others) = (self.bridge.place(), other.bridge.place());
+        if mine != others {
+            let message = format!(
+                "{} is in {mine} and {} is in {others}: everything in one call lives in one namespace; use objects of one",
+                self.object.name(),
+                other.object.name()
+            );
+            return Err(
+                Error::new(Reason::CrossNamespace, message).with("namespaces", format!("{mine} {others}"))
+            );
+        }
+        Ok(Target::Existing(other.object.name().clone()))
     }
 
     fn discard(&self) {

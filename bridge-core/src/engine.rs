@@ -5,6 +5,7 @@ mod conditions;
 mod lifetime;
 mod sessions;
 mod transaction;
+mod transfer;
 
 use std::hash::{Hash, Hasher};
 
@@ -204,6 +205,12 @@ impl Engine {
             {
                 Err(own_dead_letters())
             }
+            Command::Queue(_, queue::Command::Redrive(redrive)) => {
+                return self.redrive(caller, handle, created, &redrive);
+            }
+            Command::Queue(_, queue::Command::Move(moving)) => {
+                return self.move_items(caller, handle, created, &moving);
+            }
             Command::Queue(_, command) => match state {
                 State::Queue(queue) => queue.command(handle, world, caller, command),
                 _ => Err(object_gone()),
@@ -388,11 +395,12 @@ impl Engine {
     fn deliver_dead_letters(&mut self) {
         while !self.world.fallen.is_empty() {
             for Fallen { from, to, item } in std::mem::take(&mut self.world.fallen) {
+                let name = self.objects.get(from).map(|named| named.name.clone());
                 let found = self.target(Kind::Queue, &Target::Name(to)).ok().map(|(handle, _)| handle);
                 if let Some((handle, queue)) =
                     found.and_then(|handle| self.objects.queue_mut(handle).map(|queue| (handle, queue)))
                 {
-                    queue.receive(&mut self.world, item);
+                    queue.receive(&mut self.world, item, name);
                     queue.serve(handle, &mut self.world);
                 } else if let Some(queue) = self.objects.queue_mut(from) {
                     queue.keep_dead(&mut self.world, item);

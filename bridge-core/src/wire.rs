@@ -140,6 +140,8 @@ fn request(body: Body) -> Result<Request, Error> {
         Body::QueueTaskDone(message) => message.try_into(),
         Body::QueueJoin(message) => message.try_into(),
         Body::QueueForgive(message) => message.try_into(),
+        Body::QueueRedrive(message) => message.try_into(),
+        Body::QueueMove(message) => message.try_into(),
         Body::QueueDescribe(message) => message.try_into(),
         Body::QueueBrowse(message) => message.try_into(),
         Body::QueueRemove(message) => message.try_into(),
@@ -273,6 +275,8 @@ fn reply(body: Answer) -> Outcome {
         | Answer::QueueTaskDone(_)
         | Answer::QueueJoin(_)
         | Answer::QueueForgive(_)
+        | Answer::QueueRedrive(_)
+        | Answer::QueueMove(_)
         | Answer::QueueDescribe(_)
         | Answer::QueueBrowse(_)
         | Answer::QueueRemove(_)
@@ -479,11 +483,12 @@ pub fn duration_field(duration: Duration) -> prost_types::Duration {
     }
 }
 
-const REASONS: [(Reason, pb::Reason); 26] = [
+const REASONS: [(Reason, pb::Reason); 27] = [
     (Reason::InvalidArgument, pb::Reason::InvalidArgument),
     (Reason::LimitExceeded, pb::Reason::LimitExceeded),
     (Reason::ConfigMismatch, pb::Reason::ConfigMismatch),
     (Reason::ObjectGone, pb::Reason::ObjectGone),
+    (Reason::CrossNamespace, pb::Reason::CrossNamespace),
     (Reason::SessionRequired, pb::Reason::SessionRequired),
     (Reason::SessionExpired, pb::Reason::SessionExpired),
     (Reason::SessionDenied, pb::Reason::SessionDenied),

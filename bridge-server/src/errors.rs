@@ -12,7 +12,7 @@ pub(crate) const DOMAIN: &str = "syncbridge.v1";
 /// The gRPC code that says most about a reason; clients decide by the reason.
 fn code(reason: Reason) -> Code {
     match reason {
-        Reason::InvalidArgument => Code::InvalidArgument,
+        Reason::InvalidArgument | Reason::CrossNamespace => Code::InvalidArgument,
         Reason::LimitExceeded => Code::ResourceExhausted,
         Reason::ConfigMismatch
         | Reason::SessionRequired

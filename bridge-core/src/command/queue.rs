@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::ids::{Handle, ItemId, Name, Token};
+use crate::ids::{Handle, ItemId, Name, Target, Token};
 use crate::payload::Payload;
 use crate::time::Timeout;
 
@@ -134,6 +134,36 @@ pub enum Reentry {
     Back,
 }
 
+/// Some items of a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// All that there are.
+    All,
+    /// The first ones, at most so many; at least 1.
+    First(u64),
+    /// Those that are there of these.
+    Ids(Vec<ItemId>),
+}
+
+/// Dead letters that are to be processed again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redrive {
+    /// Of the DEAD items, oldest first, and then of what came here as a dead letter and waits, in order.
+    pub which: Which,
+    /// The queue that they go to; back to where they died if none is named.
+    pub to: Option<Target>,
+}
+
+/// Waiting items that are to go to another queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// Of what is READY, in the order in which it would leave, and then of what is DELAYED, in the order of its puts;
+    /// `All` are as many as go in one batch.
+    pub which: Which,
+    /// The queue that they go to; another one.
+    pub to: Target,
+}
+
 /// What changes a queue.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)]
@@ -191,6 +221,10 @@ pub enum Command {
         ids: Vec<ItemId>,
     },
     Purge,
+    /// Several dead letters in one step; says how many.
+    Redrive(Box<Redrive>),
+    /// All of them in one step, or none; says which. It never waits.
+    Move(Box<Move>),
     Shutdown {
         immediate: bool,
     },
@@ -272,6 +306,10 @@ pub struct Browsed {
     pub expires_in: Option<Duration>,
     /// Dead letters: why.
     pub dead_reason: Option<String>,
+    /// Dead letters of another queue: which.
+    pub dead_from: Option<Name>,
+    /// Dead letters: since when.
+    pub dead_for: Option<Duration>,
     /// The last error that a consumer gave.
     pub last_error: Option<String>,
     /// How far the work on it was when a consumer last told.
@@ -329,6 +367,13 @@ pub enum Reply {
     Forgiven(u64),
     Removed(Vec<ItemId>),
     Purged(u64),
+    Redriven {
+        /// How many wait again.
+        count: u64,
+        /// How many stay, as their queue is gone or was shut down.
+        stayed: u64,
+    },
+    Moved(Vec<ItemId>),
     ShutDown,
     /// Boxed: it is rare, and the largest by far.
     Described(Box<Figures>),

@@ -22,6 +22,7 @@ mod take;
 mod takers;
 mod tally;
 mod transaction;
+mod transfer;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,7 @@ use crate::ascending::Ascending;
 use crate::command::Reply as AnyReply;
 use crate::command::queue::{Command, Discipline, Figures, Mode, Options, Reply};
 use crate::ids::{Handle, ItemId, Token};
+use crate::objects::object_gone;
 use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
 use crate::session::{Offer, Serial};
 use crate::time::Time;
@@ -131,6 +133,8 @@ impl Queue {
                 done(AnyReply::Queue(Reply::Purged(purged)))
             }
             Command::Shutdown { immediate } => self.shut_down(world, immediate),
+            // The engine runs them: they are about two queues.
+            Command::Redrive(_) | Command::Move(_) => Err(object_gone()),
         }
     }
 

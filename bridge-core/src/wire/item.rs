@@ -9,7 +9,7 @@ use syncbridge_proto::v1 as pb;
 use super::{duration, duration_field};
 use crate::command::queue::{Attributes, Browsed, Dedupe, Delivery, NewItem, Scope, Shelf};
 use crate::error::Error;
-use crate::ids::{ItemId, Token};
+use crate::ids::{ItemId, Name, Token};
 use crate::payload::{Body, ContentType, Payload};
 
 /// Up to here a value is copied out of its frame when it is put, so that a small one that stays does not keep a whole
@@ -156,6 +156,8 @@ impl From<Browsed> for pb::BrowsedItem {
             attempts: item.attempts,
             age: Some(duration_field(item.age)),
             dead_reason: item.dead_reason.unwrap_or_default(),
+            dead_from: item.dead_from.map(|name| name.as_str().to_owned()).unwrap_or_default(),
+            dead_for: item.dead_for.map(duration_field),
             last_error: item.last_error.unwrap_or_default(),
             consumers: item.consumers,
             ready_in: item.ready_in.map(duration_field),
@@ -196,6 +198,8 @@ pub(super) fn browsed(message: pb::BrowsedItem) -> Result<Browsed, Error> {
         attempts: message.attempts,
         age: duration("age", message.age.unwrap_or_default())?,
         dead_reason: given(message.dead_reason),
+        dead_from: given(message.dead_from).map(|name| Name::parse("dead_from", &name)).transpose()?,
+        dead_for: message.dead_for.map(|since| duration("dead_for", since)).transpose()?,
         last_error: given(message.last_error),
         progress: given(message.progress),
         group: given(message.group).map(Arc::from),

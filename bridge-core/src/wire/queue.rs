@@ -13,7 +13,8 @@ use super::{
     unexpected,
 };
 use crate::command::queue::{
-    Batch, Command, Cursor, Discipline, Figures, Mode, NewItem, Options, Query, Reentry, Reply, Taken,
+    Batch, Command, Cursor, Discipline, Figures, Mode, Move, NewItem, Options, Query, Redrive, Reentry,
+    Reply, Taken, Which,
 };
 use crate::command::{self, Request};
 use crate::error::Error;
@@ -92,6 +93,8 @@ commands! {
     QueueServiceTaskDoneRequest: |m| Command::TaskDone { count: m.count.max(1) };
     QueueServiceJoinRequest: |m| Command::Join { timeout: timeout(m.timeout)? };
     QueueServiceForgiveRequest: |m| Command::Forgive;
+    QueueServiceRedriveRequest: |m| Command::Redrive(Box::new(Redrive { which: which(m.ids, m.max)?, to: redrive_to(m.to, m.to_must_exist)? }));
+    QueueServiceMoveRequest: |m| Command::Move(Box::new(Move { which: which(m.ids, m.max)?, to: to(&m.to, m.to_must_exist)? }));
     QueueServiceRemoveRequest: |m| Command::Remove { ids: m.ids.into_iter().map(ItemId).collect() };
     QueueServicePurgeRequest: |m| Command::Purge;
     QueueServiceShutdownRequest: |m| Command::Shutdown { immediate: m.immediate };
@@ -204,6 +207,37 @@ fn nack(
     Ok(Command::Nack { tokens: tokens(raw)?, reentry, delay, error })
 }
 
+fn which(ids: Vec<u64>, max: u64) -> Result<Which, Error> {
+    match (ids.is_empty(), max) {
+        (true, 0) => Ok(Which::All),
+        (true, max) => Ok(Which::First(max)),
+        (false, 0) => Ok(Which::Ids(ids.into_iter().map(ItemId).collect())),
+        (false, _) => Err(Error::invalid("max", "both ids and max are given; give one of them")),
+    }
+}
+
+fn which_fields(which: &Which) -> (Vec<u64>, u64) {
+    match which {
+        Which::All => (Vec::new(), 0),
+        Which::First(max) => (Vec::new(), *max),
+        Which::Ids(ids) => (ids.iter().map(|id| id.0).collect(), 0),
+    }
+}
+
+fn to(name: &str, must_exist: bool) -> Result<Target, Error> {
+    let name = Name::parse("to", name)?;
+    Ok(if must_exist { Target::Existing(name) } else { Target::Name(name) })
+}
+
+fn redrive_to(name: String, must_exist: bool) -> Result<Option<Target>, Error> {
+    (!name.is_empty()).then(|| to(&name, must_exist)).transpose()
+}
+
+/// A second queue goes by its name.
+fn to_fields(to: &Target) -> (String, bool) {
+    (target_fields(to).0, matches!(to, Target::Existing(_)))
+}
+
 /// A page token is `ARRIVAL.KEY`: the arrival in decimal, the key in hexadecimal.
 fn page_token(cursor: Cursor) -> String {
     let mut token = format!("{}.", cursor.arrival);
@@ -236,6 +270,8 @@ responses! {
     QueueTaskDone => QueueServiceTaskDoneResponse,
     QueueJoin => QueueServiceJoinResponse,
     QueueForgive => QueueServiceForgiveResponse,
+    QueueRedrive => QueueServiceRedriveResponse,
+    QueueMove => QueueServiceMoveResponse,
     QueueDescribe => QueueServiceDescribeResponse,
     QueueBrowse => QueueServiceBrowseResponse,
     QueueRemove => QueueServiceRemoveResponse,
@@ -295,6 +331,16 @@ pub(super) fn command_body(target: &Target, command: &Command) -> Body {
             Body::QueueJoin(pb::QueueServiceJoinRequest { queue, handle, timeout })
         }
         Command::Forgive => Body::QueueForgive(pb::QueueServiceForgiveRequest { queue, handle }),
+        Command::Redrive(redrive) => {
+            let (ids, max) = which_fields(&redrive.which);
+            let (to, to_must_exist) = redrive.to.as_ref().map(to_fields).unwrap_or_default();
+            let message = pb::QueueServiceRedriveRequest { queue, handle, ids, max, to, to_must_exist };
+            Body::QueueRedrive(message)
+        }
+        Command::Move(moving) => {
+            let ((ids, max), (to, to_must_exist)) = (which_fields(&moving.which), to_fields(&moving.to));
+            Body::QueueMove(pb::QueueServiceMoveRequest { queue, handle, ids, max, to, to_must_exist })
+        }
         Command::Remove { ids } => {
             let ids = ids.iter().map(|id| id.0).collect();
             Body::QueueRemove(pb::QueueServiceRemoveRequest { queue, handle, ids })
@@ -378,6 +424,13 @@ pub(super) fn reply_body(reply: Reply, packs: bool) -> Answer {
         Reply::Removed(ids) => {
             let removed = ids.into_iter().map(|id| id.0).collect();
             Answer::QueueRemove(pb::QueueServiceRemoveResponse { removed })
+        }
+        Reply::Redriven { count, stayed } => {
+            Answer::QueueRedrive(pb::QueueServiceRedriveResponse { redriven: count, stayed })
+        }
+        Reply::Moved(ids) => {
+            let moved = ids.into_iter().map(|id| id.0).collect();
+            Answer::QueueMove(pb::QueueServiceMoveResponse { moved })
         }
         Reply::Purged(removed) => Answer::QueuePurge(pb::QueueServicePurgeResponse { removed }),
         Reply::ShutDown => Answer::QueueShutdown(pb::QueueServiceShutdownResponse {}),
@@ -511,6 +564,8 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
         Answer::QueueJoin(_) => Reply::Joined,
         Answer::QueueForgive(message) => Reply::Forgiven(message.forgiven),
         Answer::QueueRemove(message) => Reply::Removed(message.removed.into_iter().map(ItemId).collect()),
+        Answer::QueueRedrive(message) => Reply::Redriven { count: message.redriven, stayed: message.stayed },
+        Answer::QueueMove(message) => Reply::Moved(message.moved.into_iter().map(ItemId).collect()),
         Answer::QueuePurge(message) => Reply::Purged(message.removed),
         Answer::QueueShutdown(_) => Reply::ShutDown,
         Answer::QueueDescribe(message) => Reply::Described(Box::new(figures(message)?)),

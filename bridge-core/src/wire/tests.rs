@@ -213,6 +213,15 @@ fn requests() -> Vec<Request> {
         Q::TaskDone { count: 2 },
         Q::Join { timeout },
         Q::Forgive,
+        Q::Redrive(Box::new(queue::Redrive { which: queue::Which::All, to: None })),
+        Q::Redrive(Box::new(queue::Redrive {
+            which: queue::Which::First(7),
+            to: Some(Target::Existing(name("q2"))),
+        })),
+        Q::Move(Box::new(queue::Move {
+            which: queue::Which::Ids(vec![ItemId(9), ItemId(8)]),
+            to: Target::Name(name("q2")),
+        })),
         Q::Remove { ids: vec![ItemId(5)] },
         Q::Purge,
         Q::Shutdown { immediate: true },
@@ -401,6 +410,8 @@ fn every_outcome_survives_the_wire() {
         ready_in: Some(Duration::from_millis(1_250)),
         expires_in: Some(Duration::from_secs(5)),
         dead_reason: Some("max_deliveries".into()),
+        dead_from: Some(name("q")),
+        dead_for: Some(Duration::from_secs(3)),
         last_error: None,
         progress: Some("half".into()),
         group: Some("group".into()),
@@ -426,6 +437,8 @@ fn every_outcome_survives_the_wire() {
         queue::Reply::PutMany(vec![ItemId(1), ItemId(2)]),
         queue::Reply::Purged(4),
         queue::Reply::Forgiven(8),
+        queue::Reply::Redriven { count: 9, stayed: 1 },
+        queue::Reply::Moved(vec![ItemId(3), ItemId(1)]),
         queue::Reply::Extended,
         queue::Reply::Duplicate(ItemId(7)),
     ];

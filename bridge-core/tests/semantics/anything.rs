@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bridge_core::command::queue::{
-    self, Attributes, Batch, Dedupe, Discipline, NewItem, Options, Reentry, Scope,
+    self, Attributes, Batch, Dedupe, Discipline, NewItem, Options, Reentry, Scope, Which,
 };
 use bridge_core::command::semaphore::{self, Acquire, Ownership};
 use bridge_core::command::transaction;
@@ -59,6 +59,15 @@ fn new_item() -> impl Strategy<Value = NewItem> {
     })
 }
 
+fn which() -> impl Strategy<Value = Which> {
+    prop_oneof![
+        Just(Which::All),
+        (0_u64..4).prop_map(Which::First),
+        prop::collection::vec(990_u64..1150, 0..9)
+            .prop_map(|ids| Which::Ids(ids.into_iter().map(ItemId).collect())),
+    ]
+}
+
 fn queue_command() -> impl Strategy<Value = queue::Command> {
     use queue::Command as Do;
     let options = (0_u64..3, 0_u32..3, any::<Option<bool>>(), any::<bool>()).prop_map(
@@ -105,6 +114,9 @@ fn queue_command() -> impl Strategy<Value = queue::Command> {
         1 => prop::collection::vec(990_u64..1150, 0..9)
             .prop_map(|ids| Do::Remove { ids: ids.into_iter().map(ItemId).collect() }),
         1 => Just(Do::Purge),
+        1 => (which(), prop::option::of(any_target()))
+            .prop_map(|(which, to)| Do::Redrive(Box::new(queue::Redrive { which, to }))),
+        2 => (which(), any_target()).prop_map(|(which, to)| Do::Move(Box::new(queue::Move { which, to }))),
         1 => prop::bool::weighted(0.2).prop_map(|immediate| Do::Shutdown { immediate }),
     ]
 }

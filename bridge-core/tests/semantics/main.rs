@@ -19,6 +19,7 @@ mod queue_holds;
 mod queue_join;
 mod queue_shutdown;
 mod queue_times;
+mod queue_transfer;
 mod rwlock;
 mod semaphore;
 mod sharing;

@@ -489,6 +489,7 @@ pub(crate) fn in_short(outcome: &Outcome) -> String {
         Ok(Reply::Queue(queue::Reply::Duplicate(_))) => "duplicate".into(),
         Ok(Reply::Queue(queue::Reply::PutMany(ids))) => format!("put {}", ids.len()),
         Ok(Reply::Queue(queue::Reply::Joined)) => "joined".into(),
+        Ok(Reply::Queue(queue::Reply::Moved(ids))) => format!("moved {}", ids.len()),
         Ok(Reply::Event(event::Reply::Waited { is_set, .. })) => is_set.to_string(),
         Ok(Reply::Semaphore(semaphore::Reply::Acquired(_))) => "acquired".into(),
         Ok(Reply::Semaphore(semaphore::Reply::Drained { token: Some(_), .. })) => "drained".into(),

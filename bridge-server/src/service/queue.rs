@@ -22,6 +22,8 @@ unary_service! {
         browse(QueueServiceBrowseRequest) -> QueueServiceBrowseResponse;
         remove(QueueServiceRemoveRequest) -> QueueServiceRemoveResponse;
         purge(QueueServicePurgeRequest) -> QueueServicePurgeResponse;
+        redrive(QueueServiceRedriveRequest) -> QueueServiceRedriveResponse;
+        r#move(QueueServiceMoveRequest) -> QueueServiceMoveResponse;
         shutdown(QueueServiceShutdownRequest) -> QueueServiceShutdownResponse;
     }
 }

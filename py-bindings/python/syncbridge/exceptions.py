@@ -13,6 +13,7 @@ __all__ = [
     "BrokenBarrier",
     "Cancelled",
     "ConfigMismatch",
+    "CrossNamespace",
     "DecodeError",
     "Duplicate",
     "EncodeError",
@@ -174,6 +175,12 @@ class BrokenBarrier(SyncBridgeError, threading.BrokenBarrierError):
     """A party of the barrier failed, or somebody aborted or reset it."""
 
     reason = "BROKEN_BARRIER"
+
+
+class CrossNamespace(SyncBridgeError, ValueError):
+    """One call names objects of two namespaces."""
+
+    reason = "CROSS_NAMESPACE"
 
 
 class JoinIncomplete(SyncBridgeError):

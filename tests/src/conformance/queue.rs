@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bridge_client::queue::{
-    Attributes, Batch, Dedupe, Discipline, Mode, NewItem, Options, Reentry, Scope, Shelf,
+    Attributes, Batch, Dedupe, Discipline, Mode, NewItem, Options, Redriven, Reentry, Scope, Shelf, Which,
 };
 use bridge_client::{Reason, Timeout};
 use bytes::Bytes;
@@ -234,6 +234,44 @@ pub fn dead_letters(url: &str) {
         assert!(consumer.contains('@') && consumer.ends_with(&pid), "{consumer}");
     }
     assert_eq!([get(&dead), get(&dead)], ["rejected", "worn out"]);
+}
+
+/// Dead letters go back to where they died, in one step, and say where that was.
+pub fn redrive(url: &str) {
+    let bridge = connect(url);
+    let dead = bridge.queue(Some("dead"), Options::default()).unwrap();
+    let dead_letters = Some(bridge_client::Name::parse("queue", "dead").unwrap());
+    let queue = bridge.queue(Some("q"), Options { dead_letters, ..Options::default() }).unwrap();
+    for text in ["a", "b", "c"] {
+        put(&queue, text);
+        let leased = good(queue.take(ME, Mode::Lease, Batch::ONE, Timeout::NOW)).remove(0);
+        good(queue.reject(ME, vec![leased.token], "no".into()));
+    }
+    let letters = good(dead.browse(ME, Shelf::Ready, 10, None)).items;
+    assert_eq!(letters[0].dead_from.as_ref().map(ToString::to_string).as_deref(), Some("q"));
+    assert!(letters[0].dead_for.is_some());
+    let last = Which::Ids(vec![letters[2].id]);
+    assert_eq!(good(dead.redrive(ME, last, None)), Redriven { count: 1, stayed: 0 });
+    assert_eq!(good(dead.redrive(ME, Which::First(1), Some(&queue))).count, 1);
+    assert_eq!([get(&queue), get(&queue)], ["c", "a"]);
+    good(queue.shutdown(ME, false));
+    assert_eq!(good(dead.redrive(ME, Which::All, None)), Redriven { count: 0, stayed: 1 });
+    assert_eq!(reason(dead.redrive(ME, Which::All, Some(&queue))), Reason::ShutDown);
+}
+
+/// Waiting items go to another queue of the same namespace.
+pub fn move_to(url: &str) {
+    let bridge = connect(url);
+    let queue = bridge.queue(Some("q"), Options::default()).unwrap();
+    let [to, own] = [Some("to"), None].map(|name| bridge.queue(name, bounded(2)).unwrap());
+    let ids: Vec<_> = ["a", "b", "c"].map(|text| good(queue.put(ME, item(text), Timeout::NOW))).into();
+    assert_eq!(reason(queue.move_to(ME, Which::All, &to)), Reason::Full);
+    assert_eq!(good(queue.move_to(ME, Which::Ids(vec![ids[1]]), &to)), [ids[1]]);
+    assert_eq!(good(queue.move_to(ME, Which::All, &own)), [ids[0], ids[2]]);
+    assert_eq!([get(&to), get(&own), get(&own)], ["b", "a", "c"]);
+    let elsewhere = connect("mem:elsewhere").queue(Some("to"), Options::default()).unwrap();
+    assert_eq!(reason(queue.move_to(ME, Which::All, &elsewhere)), Reason::CrossNamespace);
+    assert_eq!(reason(queue.redrive(ME, Which::All, Some(&elsewhere))), Reason::CrossNamespace);
 }
 
 /// A batch takes what is there, up to `max`, and waits for `min`.

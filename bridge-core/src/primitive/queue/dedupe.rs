@@ -70,8 +70,13 @@ impl Queue {
     /// The item of which one with that key is a duplicate now.
     pub(super) fn duplicate_of(&self, world: &World, dedupe: &Dedupe) -> Option<ItemId> {
         let first = self.known.firsts.get(&dedupe.key)?;
-        let is_waiting = |id| self.find_waiting(id).is_some();
+        let is_waiting = |id| self.waits_under_its_key(world, id);
         first.is_in_the_way(&world.items, world.now, is_waiting).then_some(first.id)
+    }
+
+    fn waits_under_its_key(&self, world: &World, id: ItemId) -> bool {
+        let item = self.find_waiting(id).map(|item| &world.items[item]);
+        item.and_then(|item| item.extra.as_ref()).is_some_and(|extra| extra.asked.dedupe.is_some())
     }
 
     /// How a put ends that waited and is a duplicate by now.
@@ -88,7 +93,7 @@ impl Queue {
             return Ok(());
         }
         let mut firsts = std::mem::take(&mut self.known.firsts);
-        let is_waiting = |id| self.find_waiting(id).is_some();
+        let is_waiting = |id| self.waits_under_its_key(world, id);
         firsts.retain(|_, first| first.is_in_the_way(&world.items, world.now, is_waiting));
         self.known = Known { sweep_at: 2 * firsts.len(), firsts };
         match self.known.firsts.len() < max as usize {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use slab::Slab;
 
 use crate::command::queue::{Attributes, Browsed, Cursor, Discipline, NewItem, Shelf};
-use crate::ids::ItemId;
+use crate::ids::{ItemId, Name};
 use crate::payload::Payload;
 use crate::primitive::queue::arrivals::Arrivals;
 use crate::primitive::queue::schedule::Alarm;
@@ -60,12 +60,21 @@ pub(crate) struct Extra {
 pub(crate) struct History {
     /// Deliveries in queues before this one.
     pub(crate) earlier_attempts: u32,
-    pub(crate) dead_reason: Option<String>,
+    pub(crate) death: Option<Death>,
     pub(crate) last_error: Option<String>,
     /// How far the work was, as a consumer told last.
     pub(crate) progress: Option<String>,
     /// Who had it without an ack, in this queue and before; distinct, the first ones first.
     pub(crate) consumers: Vec<String>,
+}
+
+/// How an item became a dead letter.
+#[derive(Clone, Debug, Hash)]
+pub(crate) struct Death {
+    pub(crate) reason: String,
+    pub(crate) at: Time,
+    /// In which queue; none if it was never sent to another.
+    pub(crate) from: Option<Name>,
 }
 
 impl Item {
@@ -100,9 +109,14 @@ impl Item {
         self.extra.as_ref().and_then(|extra| extra.expires_at)
     }
 
+    pub(crate) fn death(&self) -> Option<&Death> {
+        self.extra.as_ref().and_then(|extra| extra.history.death.as_ref())
+    }
+
     pub(crate) fn browsed(&self, shelf: Shelf, now: Time) -> Browsed {
         let extra = self.extra.as_deref();
         let history = extra.map(|extra| &extra.history);
+        let death = self.death();
         let left = |alarm: Option<Alarm>| alarm.map(|(at, _)| at.since(now));
         Browsed {
             id: self.id,
@@ -113,7 +127,9 @@ impl Item {
             age: now.since(self.enqueued_at),
             ready_in: left(extra.and_then(|extra| extra.ready)),
             expires_in: left(extra.and_then(|extra| extra.expires)),
-            dead_reason: history.and_then(|history| history.dead_reason.clone()),
+            dead_reason: death.map(|death| death.reason.clone()),
+            dead_from: death.and_then(|death| death.from.clone()),
+            dead_for: death.map(|death| now.since(death.at)),
             progress: history.and_then(|history| history.progress.clone()),
             group: self.group().cloned(),
             last_error: history.and_then(|history| history.last_error.clone()),

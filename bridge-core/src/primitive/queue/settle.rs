@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::command::queue::{Mode, Reentry, Reply};
 use crate::command::{Mode as SessionMode, Reply as AnyReply};
 use crate::error::{Error, Reason};
-use crate::ids::{Handle, SessionKey, Token};
+use crate::ids::{Handle, Name, SessionKey, Token};
 use crate::primitive::queue::Queue;
-use crate::primitive::queue::item::Arrival;
+use crate::primitive::queue::item::{Arrival, Death};
 use crate::primitive::{Primitive, Step, done};
 use crate::session::Verdict;
 use crate::wait::Caller;
@@ -188,8 +188,10 @@ impl Queue {
 
     /// An item is given up: to the dead letters if named, else it stays here as DEAD.
     pub(super) fn bury(&mut self, me: Handle, world: &mut World, item: usize, reason: String) {
+        let now = world.now;
         let extra = world.items[item].extra_mut();
-        extra.history.dead_reason = Some(reason);
+        let from = extra.history.death.take().and_then(|death| death.from);
+        extra.history.death = Some(Death { reason, at: now, from });
         extra.asked.dedupe = None;
         match &self.declared.dead_letters {
             Some(name) => world.fallen.push(Fallen { from: me, to: name.clone(), item }),
@@ -205,11 +207,15 @@ impl Queue {
     }
 
     /// A dead letter of another queue arrives, above the bound if need be.
-    pub(crate) fn receive(&mut self, world: &mut World, item: usize) {
+    pub(crate) fn receive(&mut self, world: &mut World, item: usize, from: Option<Name>) {
         let (arrival, now) = (world.number() as Arrival, world.now);
         let letter = &mut world.items[item];
         let attempts = std::mem::take(&mut letter.attempts);
-        letter.history_mut().earlier_attempts += attempts;
+        let history = letter.history_mut();
+        history.earlier_attempts += attempts;
+        if let Some(death) = &mut history.death {
+            death.from = from;
+        }
         (letter.crashes, letter.seen) = (0, false);
         (letter.arrival, letter.enqueued_at) = (arrival, now);
         letter.extra_mut().expires_at = None;

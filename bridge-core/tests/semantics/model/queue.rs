@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bridge_core::command;
 use bridge_core::command::queue::{
-    Attributes, Batch, Command as Do, Dedupe, Discipline, Mode as Take, NewItem, Options, Reentry, Reply,
-    Scope,
+    Attributes, Batch, Command as Do, Dedupe, Discipline, Mode as Take, Move, NewItem, Options, Redrive,
+    Reentry, Reply, Scope, Which,
 };
 use bridge_core::ids::{SessionKey, Token};
 use bridge_core::{Time, Timeout};
@@ -36,6 +36,8 @@ struct Item {
     given_back: bool,
     attempts: u32,
     seen: bool,
+    died: u64,
+    ttl: Option<Duration>,
     expires_at: Option<Time>,
     /// When it is READY, and when it expires, and since when that is known.
     ready: Option<(Time, u64)>,
@@ -75,6 +77,8 @@ struct Queue {
     lost: u64,
     early: u64,
     expired: u64,
+    deaths: u64,
+    moved: u64,
     /// The latest item of each key: its label, scope and admission.
     firsts: Vec<(u8, usize, Scope, Time)>,
     /// Labels below this one have been put, or wait for room.
@@ -107,6 +111,8 @@ enum Step {
     Join(Timeout),
     Purge,
     Forgive,
+    Redrive(Option<u64>),
+    Move(u64),
 }
 
 fn label_text(label: usize) -> String {
@@ -240,13 +246,30 @@ impl Queue {
         let Some(item) = self.item(label) else { return };
         item.attempts += 1;
         match max > 0 && item.attempts >= max {
-            true => item.state = State::Dead,
+            true => self.dies(label),
             false => {
                 item.given_back = true;
                 self.shelve(label, delay);
             }
         }
         self.clamp();
+    }
+
+    fn dies(&mut self, label: usize) {
+        self.deaths += 1;
+        let deaths = self.deaths;
+        if let Some(item) = self.item(label) {
+            (item.state, item.died) = (State::Dead, deaths);
+        }
+    }
+
+    fn revive(&mut self, label: usize) {
+        let (now, arrival) = (self.now, self.arrival());
+        let Some(item) = self.item(label) else { return };
+        (item.attempts, item.arrival, item.seen, item.given_back) = (0, arrival, true, false);
+        item.expires_at = item.ttl.map(|ttl| now + ttl);
+        self.firsts.retain(|first| first.1 != label || matches!(first.2, Scope::Window(_)));
+        self.shelve(label, None);
     }
 
     fn clamp(&mut self) {
@@ -304,6 +327,13 @@ impl Naive for Queue {
             Step::Join(timeout) => Do::Join { timeout: *timeout },
             Step::Purge => Do::Purge,
             Step::Forgive => Do::Forgive,
+            Step::Redrive(count) => {
+                let which = count.map_or(Which::All, Which::First);
+                Do::Redrive(Box::new(Redrive { which, to: None }))
+            }
+            Step::Move(count) => {
+                Do::Move(Box::new(Move { which: Which::First(*count), to: target("other") }))
+            }
         };
         Some(on("q", command))
     }
@@ -363,9 +393,7 @@ impl Naive for Queue {
             }
             Step::Reject(index) => {
                 let label = self.leased(who, index).expect("a lease");
-                if let Some(item) = self.item(label) {
-                    item.state = State::Dead;
-                }
+                self.dies(label);
                 self.clamp();
                 "Queue(Rejected)".into()
             }
@@ -389,6 +417,27 @@ impl Naive for Queue {
                 format!("Queue(Purged({purged}))")
             }
             Step::Forgive => format!("Queue(Forgiven({}))", std::mem::take(&mut self.lost)),
+            Step::Redrive(count) => {
+                let mut dead: Vec<_> = self.items.iter().filter(|item| item.state == State::Dead).collect();
+                dead.sort_by_key(|item| item.died);
+                dead.truncate(count.map_or(usize::MAX, |count| count as usize));
+                let labels: Vec<usize> = dead.into_iter().map(|item| item.label).collect();
+                labels.iter().for_each(|label| self.revive(*label));
+                format!("Queue(Redriven {{ count: {}, stayed: 0 }})", labels.len())
+            }
+            Step::Move(count) => {
+                let before = self.moved;
+                while self.moved < before + count {
+                    let delayed = || self.items.iter().position(|item| item.state == State::Delayed);
+                    let ready = self.items.iter().enumerate().filter(|(_, item)| item.state == State::Ready);
+                    let first = ready.min_by_key(|(_, item)| self.place(item)).map(|(index, _)| index);
+                    let Some(next) = first.or_else(delayed) else { break };
+                    self.items.remove(next);
+                    self.moved += 1;
+                }
+                self.clamp();
+                format!("moved {}", self.moved - before)
+            }
             _ => unreachable!("it is a want"),
         };
         (text, None)
@@ -429,6 +478,8 @@ impl Naive for Queue {
                         given_back: false,
                         attempts: 0,
                         seen: false,
+                        died: 0,
+                        ttl: times.ttl,
                         expires_at: times.ttl.map(|ttl| self.now + ttl),
                         ready: None,
                         max_hold: None,
@@ -533,7 +584,8 @@ impl Naive for Queue {
 
     fn session_over(&mut self, who: Who) {
         let held = |item: &&Item| matches!(item.state, State::Out { who: other, accepted: true, .. } if other == who);
-        let held: Vec<usize> = self.items.iter().filter(held).map(|item| item.label).collect();
+        let mut held: Vec<usize> = self.items.iter().filter(held).map(|item| item.label).collect();
+        held.sort_by_key(|label| self.tokens[*label]);
         held.into_iter().for_each(|label| self.failed(label, None));
         self.lost += std::mem::take(&mut self.gotten[who]);
         self.age.retain(|other| *other != who);
@@ -574,6 +626,8 @@ impl Naive for Queue {
             (self.delayed() as u64, self.expired, self.lost)
         );
         assert_eq!(figures.held_back as usize, self.ready() - self.takeable().len());
+        let other = space.queue(who, "other");
+        assert_eq!(other.ready + other.delayed + other.expired, self.moved);
     }
 }
 
@@ -620,6 +674,8 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => timeouts().prop_map(Step::Join),
         1 => Just(Step::Purge),
         1 => Just(Step::Forgive),
+        1 => prop::option::of(1_u64..3).prop_map(Step::Redrive),
+        1 => (1_u64..3).prop_map(Step::Move),
     ]
 }
 

@@ -19,6 +19,8 @@ public class SyncBridgeException extends RuntimeException {
     CONFIG_MISMATCH,
     /** The object is not there any more. */
     OBJECT_GONE,
+    /** One call names objects of two namespaces. */
+    CROSS_NAMESPACE,
     /** What is held needs a session. */
     SESSION_REQUIRED,
     /** The session ended; what it held went back. */
