@@ -48,6 +48,7 @@ pub mod queue;
 pub mod rwlock;
 pub mod semaphore;
 pub mod session;
+pub mod timer;
 mod url;
 mod usage;
 pub mod value;
@@ -65,6 +66,7 @@ pub use lock::Lock;
 pub use queue::Queue;
 pub use rwlock::RwLock;
 pub use semaphore::Semaphore;
+pub use timer::Timer;
 pub use value::Value;
 
 pub use bridge_core::ids::{ItemId, Name, ParticipantId, Token};

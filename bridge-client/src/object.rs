@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bridge_core::command::{
-    Command, Request, barrier, condition, event, latch, list, lock as locks, queue, rwlock, semaphore, value,
+    Command, Request, barrier, condition, event, latch, list, lock as locks, queue, rwlock, semaphore, timer,
+    value,
 };
 use bridge_core::ids::{Handle, Kind, Name, ParticipantId, Target, Token};
 use bridge_core::{Error, Reason, Reply};
@@ -30,6 +31,8 @@ pub enum Declaration {
     Value(value::Options),
     List(value::Options),
     Dict(value::Options),
+    /// Without its schedule, which is the server's.
+    Timer(timer::Options),
 }
 
 impl Declaration {
@@ -46,6 +49,7 @@ impl Declaration {
             Declaration::Value(_) => Kind::Value,
             Declaration::List(_) => Kind::List,
             Declaration::Dict(_) => Kind::Dict,
+            Declaration::Timer(_) => Kind::Timer,
         }
     }
 
@@ -63,6 +67,7 @@ impl Declaration {
             Declaration::Value(_) => "value",
             Declaration::List(_) => "list",
             Declaration::Dict(_) => "dict",
+            Declaration::Timer(_) => "timer",
         }
     }
 
@@ -77,6 +82,7 @@ impl Declaration {
             Declaration::Condition(_, options) => &mut options.ephemeral,
             Declaration::Barrier(options) => &mut options.ephemeral,
             Declaration::Latch(options) => &mut options.ephemeral,
+            Declaration::Timer(options) => &mut options.ephemeral,
             Declaration::Value(options) | Declaration::List(options) | Declaration::Dict(options) => {
                 &mut options.ephemeral
             }
@@ -335,6 +341,7 @@ impl Object {
             Declaration::Value(options) => Command::Value(target, value::Command::Declare(options)),
             Declaration::List(options) => Command::List(target, list::Command::Declare(options)),
             Declaration::Dict(options) => Command::Dict(target, value::Command::Declare(options)),
+            Declaration::Timer(options) => Command::Timer(target, timer::Command::Declare(options)),
         })
     }
 }
@@ -350,7 +357,8 @@ pub(crate) fn declared(reply: &Reply) -> Option<Handle> {
         | Reply::Condition(condition::Reply::Declared { handle, .. })
         | Reply::Barrier(barrier::Reply::Declared { handle, .. })
         | Reply::Latch(latch::Reply::Declared { handle, .. })
-        | Reply::Value(value::Reply::Declared { handle, .. }) => Some(*handle),
+        | Reply::Value(value::Reply::Declared { handle, .. })
+        | Reply::Timer(timer::Reply::Declared { handle, .. }) => Some(*handle),
         _ => None,
     }
 }

@@ -12,13 +12,14 @@ pub mod lock;
 pub mod queue;
 pub mod rwlock;
 pub mod semaphore;
+pub mod timer;
 pub mod transaction;
 pub mod value;
 
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::ids::{Kind, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target};
+use crate::ids::{Kind, Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target};
 use crate::limits::Limits;
 
 /// Something that the engine does for a caller.
@@ -46,6 +47,8 @@ pub enum Command {
     List(Target, list::Command),
     /// To a dict.
     Dict(Target, value::Command),
+    /// To a timer.
+    Timer(Target, timer::Command),
     /// Several steps on queues in one, or none of them. It never waits.
     Transaction(Vec<transaction::Step>),
     /// Withdraws an earlier command of the session. Answered with [`Reply::Cancelled`] after that command's
@@ -84,6 +87,15 @@ pub enum Query {
     List(Target, list::Query),
     /// About a dict.
     Dict(Target, value::Query),
+    /// About a timer.
+    Timer(Target, timer::Query),
+    /// Which timers have a schedule, by name, from the one after `after`.
+    Timers {
+        /// At most this many.
+        page_size: u32,
+        /// The last one of the page before.
+        after: Option<Name>,
+    },
 }
 
 impl Command {
@@ -101,6 +113,7 @@ impl Command {
             Command::Value(target, _) => Some((Kind::Value, target)),
             Command::List(target, _) => Some((Kind::List, target)),
             Command::Dict(target, _) => Some((Kind::Dict, target)),
+            Command::Timer(target, _) => Some((Kind::Timer, target)),
             Command::Discard(kind, target) | Command::Share(kind, target) => Some((*kind, target)),
             Command::Transaction(_) | Command::Cancel(_) => None,
         }
@@ -108,20 +121,22 @@ impl Command {
 }
 
 impl Query {
-    /// What it asks about.
-    pub fn target(&self) -> (Kind, &Target) {
+    /// Which object it asks about, if it asks about one.
+    pub fn target(&self) -> Option<(Kind, &Target)> {
         match self {
-            Query::Queue(target, _) => (Kind::Queue, target),
-            Query::Event(target, _) => (Kind::Event, target),
-            Query::Semaphore(target, _) => (Kind::Semaphore, target),
-            Query::Lock(target, _) => (Kind::Lock, target),
-            Query::RwLock(target, _) => (Kind::RwLock, target),
-            Query::Condition(target, _) => (Kind::Condition, target),
-            Query::Barrier(target, _) => (Kind::Barrier, target),
-            Query::Latch(target, _) => (Kind::Latch, target),
-            Query::Value(target, _) => (Kind::Value, target),
-            Query::List(target, _) => (Kind::List, target),
-            Query::Dict(target, _) => (Kind::Dict, target),
+            Query::Queue(target, _) => Some((Kind::Queue, target)),
+            Query::Event(target, _) => Some((Kind::Event, target)),
+            Query::Semaphore(target, _) => Some((Kind::Semaphore, target)),
+            Query::Lock(target, _) => Some((Kind::Lock, target)),
+            Query::RwLock(target, _) => Some((Kind::RwLock, target)),
+            Query::Condition(target, _) => Some((Kind::Condition, target)),
+            Query::Barrier(target, _) => Some((Kind::Barrier, target)),
+            Query::Latch(target, _) => Some((Kind::Latch, target)),
+            Query::Value(target, _) => Some((Kind::Value, target)),
+            Query::List(target, _) => Some((Kind::List, target)),
+            Query::Dict(target, _) => Some((Kind::Dict, target)),
+            Query::Timer(target, _) => Some((Kind::Timer, target)),
+            Query::Timers { .. } => None,
         }
     }
 }
@@ -140,7 +155,7 @@ impl Request {
     pub fn target(&self) -> Option<&Target> {
         match self {
             Request::Command(command) => command.target().map(|(_, target)| target),
-            Request::Query(query) => Some(query.target().1),
+            Request::Query(query) => query.target().map(|(_, target)| target),
         }
     }
 
@@ -159,6 +174,7 @@ impl Request {
                 | Command::Value(target, _)
                 | Command::List(target, _)
                 | Command::Dict(target, _)
+                | Command::Timer(target, _)
                 | Command::Discard(_, target)
                 | Command::Share(_, target),
             )
@@ -173,9 +189,11 @@ impl Request {
                 | Query::Latch(target, _)
                 | Query::Value(target, _)
                 | Query::List(target, _)
-                | Query::Dict(target, _),
+                | Query::Dict(target, _)
+                | Query::Timer(target, _),
             ) => Some(target),
-            Request::Command(Command::Transaction(_) | Command::Cancel(_)) => None,
+            Request::Command(Command::Transaction(_) | Command::Cancel(_))
+            | Request::Query(Query::Timers { .. }) => None,
         }
     }
 }
@@ -201,6 +219,8 @@ pub enum Reply {
     Latch(latch::Reply),
     /// From a value, list or dict.
     Value(value::Reply),
+    /// From a timer.
+    Timer(timer::Reply),
     /// A transaction was executed: what each step is answered with, in order.
     Committed(Vec<queue::Reply>),
     /// True: the command ended as CANCELLED. False: it had ended otherwise, as its own answer says; or it is the wait of
@@ -233,6 +253,7 @@ impl Reply {
             }
             Reply::Latch(_)
             | Reply::Value(_)
+            | Reply::Timer(_)
             | Reply::Committed(_)
             | Reply::Cancelled(_)
             | Reply::Discarded

@@ -4,6 +4,7 @@ mod check;
 mod conditions;
 mod lifetime;
 mod sessions;
+mod timers;
 mod transaction;
 mod transfer;
 
@@ -24,6 +25,7 @@ use crate::primitive::lock::Lock;
 use crate::primitive::queue::Queue;
 use crate::primitive::rwlock::RwLock;
 use crate::primitive::semaphore::Semaphore;
+use crate::primitive::timer::Timer;
 use crate::primitive::value::Values;
 use crate::session::Entry;
 use crate::time::Time;
@@ -75,7 +77,10 @@ impl Engine {
         if self.world.sessions.get(caller).is_none() {
             return Err(session_expired());
         }
-        let (kind, target) = query.target();
+        if let Query::Timers { page_size, after } = query {
+            return self.list_timers(now, *page_size, after.as_ref());
+        }
+        let Some((kind, target)) = query.target() else { return Err(object_gone()) };
         let found = self.objects.find(kind, target)?.and_then(|handle| self.objects.get(handle));
         let (state, world) = (found.map(|named| &named.state), &self.world);
         match (state, query) {
@@ -106,6 +111,9 @@ impl Engine {
             (_, Query::Value(_, query) | Query::Dict(_, query)) => Values::default().query(world, now, query),
             (Some(State::List(list)), Query::List(_, query)) => list.query(world, query),
             (_, Query::List(_, query)) => List::default().query(world, query),
+            (Some(State::Timer(timer)), Query::Timer(_, query)) => Ok(timer.query(now, query)),
+            (_, Query::Timer(_, query)) => Ok(Timer::default().query(now, query)),
+            (_, Query::Timers { .. }) => Err(object_gone()),
         }
     }
 
@@ -132,8 +140,12 @@ impl Engine {
             let key = match subject {
                 Subject::Ticket(key) => key,
                 Subject::Object(object) if due == Due::Own => {
-                    self.with(object, |primitive, world| primitive.due(object, place, world));
-                    self.serve(object);
+                    if self.objects.timer_mut(object).is_some() {
+                        self.fire(object);
+                    } else {
+                        self.with(object, |primitive, world| primitive.due(object, place, world));
+                        self.serve(object);
+                    }
                     self.deliver_dead_letters();
                     continue;
                 }
@@ -181,6 +193,7 @@ impl Engine {
             Command::Share(kind, target) => self.share(&caller, kind, &target),
             Command::Condition(target, command) => self.run_condition(&caller, &target, &command),
             Command::Transaction(steps) => self.transaction(&caller, steps),
+            Command::Timer(target, command) => self.run_timer(&caller, &target, command),
             command => self.run(&caller, command),
         }
     }
@@ -253,6 +266,7 @@ impl Engine {
             },
             Command::Condition(..)
             | Command::Transaction(_)
+            | Command::Timer(..)
             | Command::Cancel(_)
             | Command::Discard(..)
             | Command::Share(..) => Err(object_gone()),

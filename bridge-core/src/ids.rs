@@ -152,11 +152,13 @@ pub enum Kind {
     List,
     /// Values by key.
     Dict,
+    /// Puts items at their times.
+    Timer,
 }
 
 impl Kind {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Queue,
         Kind::Event,
         Kind::Semaphore,
@@ -168,6 +170,7 @@ impl Kind {
         Kind::Value,
         Kind::List,
         Kind::Dict,
+        Kind::Timer,
     ];
 }
 
@@ -185,6 +188,7 @@ impl fmt::Display for Kind {
             Kind::Value => "value",
             Kind::List => "list",
             Kind::Dict => "dict",
+            Kind::Timer => "timer",
         })
     }
 }

@@ -8,6 +8,7 @@
 
 mod ascending;
 pub mod command;
+pub mod cron;
 mod digest;
 pub mod engine;
 pub mod error;

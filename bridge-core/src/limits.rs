@@ -35,10 +35,14 @@ pub struct Limits {
     pub retained_bytes_max: u64,
     /// Items in the namespace.
     pub items_max: u64,
-    /// What values, lists and dicts of the namespace store: entries, items, and fences of entries.
+    /// What values, lists and dicts of the namespace store (entries, items, and fences of entries), and schedules of timers.
     pub entries_max: u64,
     /// Items in one list.
     pub list_items_max: u32,
+    /// The shortest period of a timer.
+    pub timer_period_min: Duration,
+    /// Missed firings that a timer makes up for, and items that it puts at once.
+    pub timer_firings_max: u32,
     /// Dedupe keys that one queue remembers.
     pub dedupe_keys_max: u32,
     /// Objects of all kinds.
@@ -76,6 +80,8 @@ impl Default for Limits {
             items_max: 10_000_000,
             entries_max: 10_000_000,
             list_items_max: 1_000_000,
+            timer_period_min: Duration::from_millis(10),
+            timer_firings_max: 1_000,
             dedupe_keys_max: 1_000_000,
             objects_max: 1_000_000,
             sessions_max: 100_000,

@@ -15,6 +15,7 @@ use crate::primitive::lock::Lock;
 use crate::primitive::queue::Queue;
 use crate::primitive::rwlock::RwLock;
 use crate::primitive::semaphore::Semaphore;
+use crate::primitive::timer::Timer;
 use crate::primitive::value::Values;
 use crate::slots::Slots;
 use crate::time::Time;
@@ -70,6 +71,7 @@ pub(crate) enum State {
     Value(Box<Values>),
     List(Box<List>),
     Dict(Box<Values>),
+    Timer(Box<Timer>),
 }
 
 impl State {
@@ -86,6 +88,7 @@ impl State {
             Kind::Value => State::Value(Box::default()),
             Kind::List => State::List(Box::default()),
             Kind::Dict => State::Dict(Box::default()),
+            Kind::Timer => State::Timer(Box::default()),
         }
     }
 
@@ -102,6 +105,7 @@ impl State {
             State::Value(_) => Kind::Value,
             State::List(_) => Kind::List,
             State::Dict(_) => Kind::Dict,
+            State::Timer(_) => Kind::Timer,
         }
     }
 
@@ -117,6 +121,7 @@ impl State {
             State::Latch(latch) => &**latch,
             State::Value(values) | State::Dict(values) => &**values,
             State::List(list) => &**list,
+            State::Timer(timer) => &**timer,
         }
     }
 
@@ -132,6 +137,7 @@ impl State {
             State::Latch(latch) => &mut **latch,
             State::Value(values) | State::Dict(values) => &mut **values,
             State::List(list) => &mut **list,
+            State::Timer(timer) => &mut **timer,
         }
     }
 }
@@ -180,6 +186,13 @@ impl Objects {
     pub(crate) fn queue_mut(&mut self, handle: Handle) -> Option<&mut Queue> {
         match &mut self.get_mut(handle)?.state {
             State::Queue(queue) => Some(queue),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn timer_mut(&mut self, handle: Handle) -> Option<&mut Timer> {
+        match &mut self.get_mut(handle)?.state {
+            State::Timer(timer) => Some(timer),
             _ => None,
         }
     }

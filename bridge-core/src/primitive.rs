@@ -10,6 +10,7 @@ pub(crate) mod lock;
 pub(crate) mod queue;
 pub(crate) mod rwlock;
 pub(crate) mod semaphore;
+pub(crate) mod timer;
 pub(crate) mod value;
 
 use crate::command::{Outcome, Reply};

@@ -16,6 +16,7 @@ mod packed;
 mod queue;
 mod rwlock;
 mod semaphore;
+mod timer;
 mod transaction;
 mod value;
 
@@ -195,6 +196,11 @@ fn request(body: Body) -> Result<Request, Error> {
         Body::ValueDescribe(message) => message.try_into(),
         Body::ValueRead(message) => message.try_into(),
         Body::ValueSplice(message) => message.try_into(),
+        Body::TimerDeclare(message) => message.try_into(),
+        Body::TimerSchedule(message) => message.try_into(),
+        Body::TimerCancel(message) => message.try_into(),
+        Body::TimerDescribe(message) => message.try_into(),
+        Body::TimerList(message) => message.try_into(),
     }
 }
 
@@ -223,6 +229,7 @@ fn body(request: &Request) -> Body {
         }
         Request::Command(Command::List(target, command)) => list::command_body(target, command),
         Request::Command(Command::Dict(target, command)) => value::command_body(Kind::Dict, target, command),
+        Request::Command(Command::Timer(target, command)) => timer::command_body(target, command),
         Request::Query(Query::Queue(target, query)) => queue::query_body(target, query),
         Request::Query(Query::Event(target, query)) => event::query_body(target, query),
         Request::Query(Query::Semaphore(target, query)) => semaphore::query_body(target, query),
@@ -234,6 +241,8 @@ fn body(request: &Request) -> Body {
         Request::Query(Query::Value(target, query)) => value::query_body(Kind::Value, target, query),
         Request::Query(Query::List(target, query)) => list::query_body(target, query),
         Request::Query(Query::Dict(target, query)) => value::query_body(Kind::Dict, target, query),
+        Request::Query(Query::Timer(target, query)) => timer::query_body(target, query),
+        Request::Query(Query::Timers { page_size, after }) => timer::list_body(*page_size, after.as_ref()),
     }
 }
 
@@ -252,6 +261,7 @@ fn reply_body(reply: Reply, packs: bool) -> Answer {
         Reply::Barrier(reply) => barrier::reply_body(reply),
         Reply::Latch(reply) => latch::reply_body(reply),
         Reply::Value(reply) => value::reply_body(reply),
+        Reply::Timer(reply) => timer::reply_body(reply),
     }
 }
 
@@ -330,6 +340,11 @@ fn reply(body: Answer) -> Outcome {
         | Answer::ValueDescribe(_)
         | Answer::ValueRead(_)
         | Answer::ValueSplice(_) => value::reply(body).map(Reply::Value),
+        Answer::TimerDeclare(_)
+        | Answer::TimerSchedule(_)
+        | Answer::TimerCancel(_)
+        | Answer::TimerDescribe(_)
+        | Answer::TimerList(_) => timer::reply(body).map(Reply::Timer),
     }
 }
 
@@ -370,6 +385,7 @@ impl From<Kind> for pb::ObjectKind {
             Kind::Value => pb::ObjectKind::Value,
             Kind::List => pb::ObjectKind::List,
             Kind::Dict => pb::ObjectKind::Dict,
+            Kind::Timer => pb::ObjectKind::Timer,
         }
     }
 }
@@ -389,6 +405,7 @@ pub fn kind_or_any(number: i32) -> Result<Option<Kind>, Error> {
         Ok(pb::ObjectKind::Value) => Ok(Some(Kind::Value)),
         Ok(pb::ObjectKind::List) => Ok(Some(Kind::List)),
         Ok(pb::ObjectKind::Dict) => Ok(Some(Kind::Dict)),
+        Ok(pb::ObjectKind::Timer) => Ok(Some(Kind::Timer)),
         Err(_) => Err(Error::invalid("kind", format!("kind is {number}, which this server does not know"))),
     }
 }

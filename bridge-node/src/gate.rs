@@ -71,8 +71,12 @@ fn settles(request: &Request) -> bool {
             matches!(command, barrier::Command::ActionDone { .. })
         }
         Request::Command(Command::Latch(_, command)) => matches!(command, latch::Command::CountDown { .. }),
-        Request::Command(Command::Event(..) | Command::Value(..) | Command::List(..) | Command::Dict(..)) => {
-            false
-        }
+        Request::Command(
+            Command::Event(..)
+            | Command::Value(..)
+            | Command::List(..)
+            | Command::Dict(..)
+            | Command::Timer(..),
+        ) => false,
     }
 }

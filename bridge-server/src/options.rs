@@ -141,7 +141,7 @@ pub struct LimitOptions {
     #[arg(default_value_t = Limits::default().items_max)]
     pub items_max: u64,
 
-    /// Entries of dicts, items of lists and values in one namespace.
+    /// Entries of dicts, items of lists, values and schedules of timers in one namespace.
     #[arg(long, env = "SYNCBRIDGE_ENTRIES_MAX", value_name = "N")]
     #[arg(default_value_t = Limits::default().entries_max)]
     pub entries_max: u64,
@@ -155,6 +155,16 @@ pub struct LimitOptions {
     #[arg(long, env = "SYNCBRIDGE_DEDUPE_KEYS_MAX", value_name = "N")]
     #[arg(default_value_t = Limits::default().dedupe_keys_max)]
     pub dedupe_keys_max: u32,
+
+    /// The shortest period of a timer, in seconds.
+    #[arg(long, env = "SYNCBRIDGE_TIMER_PERIOD_SECONDS_MIN", value_name = "SECONDS", value_parser = seconds)]
+    #[arg(default_value_t = Limits::default().timer_period_min.as_secs_f64())]
+    pub timer_period_seconds_min: f64,
+
+    /// Missed firings that a timer makes up for, and items that it puts at once.
+    #[arg(long, env = "SYNCBRIDGE_TIMER_FIRINGS_MAX", value_name = "N")]
+    #[arg(default_value_t = Limits::default().timer_firings_max)]
+    pub timer_firings_max: u32,
 
     /// Objects in one namespace.
     #[arg(long, env = "SYNCBRIDGE_OBJECTS_MAX", value_name = "N")]
@@ -263,6 +273,8 @@ impl LimitOptions {
             entries_max: self.entries_max,
             list_items_max: self.list_items_max,
             dedupe_keys_max: self.dedupe_keys_max,
+            timer_period_min: duration(self.timer_period_seconds_min),
+            timer_firings_max: self.timer_firings_max,
             objects_max: self.objects_max,
             sessions_max: self.sessions_max,
             participants_per_session_max: self.participants_per_session_max,

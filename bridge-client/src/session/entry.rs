@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bridge_core::command::{
-    Command, barrier, condition, event, latch, list, lock, queue, rwlock, semaphore, value,
+    Command, barrier, condition, event, latch, list, lock, queue, rwlock, semaphore, timer, value,
 };
 use bridge_core::ids::{ParticipantId, Token};
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, Timeout};
@@ -145,6 +145,7 @@ impl Entry {
                     | Command::Value(_, value::Command::Declare(_))
                     | Command::List(_, list::Command::Declare(_))
                     | Command::Dict(_, value::Command::Declare(_))
+                    | Command::Timer(_, timer::Command::Declare(_))
             )
         )
     }

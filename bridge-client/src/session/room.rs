@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use bridge_core::command::{Command, queue};
+use bridge_core::command::{Command, queue, timer};
 use bridge_core::ids::Op;
 use bridge_core::{Error, Reason, Request};
 
@@ -108,6 +108,9 @@ pub(super) fn brings(request: &Request) -> usize {
         Request::Command(Command::Queue(_, queue::Command::Put { item, .. })) => bytes(item),
         Request::Command(Command::Queue(_, queue::Command::PutMany { items, .. })) => {
             items.iter().map(bytes).sum()
+        }
+        Request::Command(Command::Timer(_, timer::Command::Schedule { schedule, .. })) => {
+            bytes(&schedule.item)
         }
         _ => 0,
     }

@@ -74,6 +74,9 @@ impl Engine {
             return;
         }
         let Some(shared) = &mut named.shared else { return self.delete(object) };
+        if shared.goes.is_some() {
+            return;
+        }
         let (at, place) = (self.world.now + shared.stays, self.world.number());
         shared.goes = Some((at, place));
         self.world.timers.set(at, place, Due::Unused, Subject::Object(object));

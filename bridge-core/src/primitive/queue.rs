@@ -42,6 +42,7 @@ use group::Groups;
 use hold::Hold;
 pub(crate) use item::Item;
 use item::{Arrival, Ready};
+pub(crate) use put::check_new_item;
 use schedule::Schedule;
 use settle::Failure;
 use take::Taking;

@@ -1,5 +1,7 @@
 //! What is written is read back the same; what is wrong is named.
 
+mod timers;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -300,6 +302,7 @@ fn requests() -> Vec<Request> {
     all.extend(barriers_and_latches());
     all.extend(values());
     all.push(transaction());
+    all.extend(timers::requests());
     all
 }
 
@@ -498,6 +501,7 @@ fn every_outcome_survives_the_wire() {
     outcomes.push(Ok(Reply::Lock(lock::Reply::Released)));
     outcomes.push(Ok(Reply::Lock(lock::Reply::Described(Box::new(figures)))));
     outcomes.extend(barrier_and_latch_replies().into_iter().map(Ok));
+    outcomes.extend(timers::replies().map(Ok));
     outcomes.extend(value_replies().into_iter().map(|reply| Ok(Reply::Value(reply))));
     outcomes.push(Ok(Reply::Cancelled(true)));
     outcomes.push(Ok(Reply::Discarded));

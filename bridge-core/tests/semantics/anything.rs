@@ -11,7 +11,9 @@ use bridge_core::command::transaction;
 use bridge_core::command::value::{self, Datum, Guard, Lifetime};
 use bridge_core::command::{
     Call, Carrier, Command, EndReason, Input, Mode, barrier, condition, event, latch, list, lock, rwlock,
+    timer,
 };
+use bridge_core::cron::Cron;
 use bridge_core::ids::{Handle, ItemId, Kind, Op, OpRange, ParticipantId, SessionKey, Target, Token};
 use bridge_core::{Limits, Timeout};
 use bytes::Bytes;
@@ -279,6 +281,26 @@ fn latch_command() -> impl Strategy<Value = latch::Command> {
     ]
 }
 
+fn timer_command() -> impl Strategy<Value = timer::Command> {
+    use timer::{Command as Do, Missed, Options, Schedule, Times};
+    let missed = prop::sample::select(vec![Missed::Skip, Missed::Once, Missed::All]);
+    let times = prop_oneof![
+        1 => (0_u64..9_000).prop_map(|millis| Times::After(Duration::from_millis(millis))),
+        3 => (0_u64..3_000).prop_map(|millis| Times::Every(Duration::from_millis(millis))),
+        1 => Just(Times::Every(Duration::MAX)),
+        1 => Just(Times::Cron(Cron::parse("* * * * *").expect("it is fine"))),
+    ];
+    let queue = prop::sample::select(vec!["a", "b"]);
+    let schedule = (queue, new_item(), times, missed).prop_map(|(queue, item, times, missed)| {
+        Box::new(Schedule { queue: name(queue), item, times, missed })
+    });
+    prop_oneof![
+        1 => any::<Option<bool>>().prop_map(|ephemeral| Do::Declare(Options { ephemeral })),
+        4 => (schedule, any::<bool>()).prop_map(|(schedule, replace)| Do::Schedule { schedule, replace }),
+        1 => Just(Do::Cancel),
+    ]
+}
+
 fn any_kind() -> impl Strategy<Value = Kind> {
     prop::sample::select(Kind::ALL.to_vec())
 }
@@ -297,6 +319,7 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (any_target(), value_command()).prop_map(|(target, command)| Command::Value(target, command)),
         2 => (any_target(), value_command()).prop_map(|(target, command)| Command::Dict(target, command)),
         2 => (any_target(), list_command()).prop_map(|(target, command)| Command::List(target, command)),
+        2 => (any_target(), timer_command()).prop_map(|(target, command)| Command::Timer(target, command)),
         2 => prop::collection::vec((any_target(), queue_command()), 0..4).prop_map(|steps| {
             let step = |(queue, command)| transaction::Step { queue, command };
             Command::Transaction(steps.into_iter().map(step).collect())
@@ -345,6 +368,7 @@ fn input() -> impl Strategy<Value = Input> {
             crashed_offers_max: small,
             consumers_per_item_max: small,
             dedupe_keys_max: small,
+            timer_firings_max: small - 1,
             ..Limits::default()
         })),
     ]

@@ -24,5 +24,6 @@ mod rwlock;
 mod semaphore;
 mod sharing;
 mod support;
+mod timer;
 mod transaction;
 mod value;

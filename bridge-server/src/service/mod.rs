@@ -11,6 +11,7 @@ mod queue;
 mod rwlock;
 mod semaphore;
 mod session;
+mod timer;
 mod transaction;
 mod value;
 
@@ -63,6 +64,7 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
     let barrier = pb::barrier_service_server::BarrierServiceServer::new(barrier::Service(shared.clone()));
     let latch = pb::latch_service_server::LatchServiceServer::new(latch::Service(shared.clone()));
     let value = pb::value_service_server::ValueServiceServer::new(value::Service(shared.clone()));
+    let timer = pb::timer_service_server::TimerServiceServer::new(timer::Service(shared.clone()));
     let transaction =
         pb::transaction_service_server::TransactionServiceServer::new(transaction::Service(shared.clone()));
     let admin = pb::admin_service_server::AdminServiceServer::new(admin::Service(shared));
@@ -76,12 +78,13 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
         .add_service(barrier.max_decoding_message_size(bytes))
         .add_service(latch.max_decoding_message_size(bytes))
         .add_service(value.max_decoding_message_size(bytes))
+        .add_service(timer.max_decoding_message_size(bytes))
         .add_service(transaction.max_decoding_message_size(bytes))
         .add_service(admin.max_decoding_message_size(bytes))
 }
 
 /// The names under which the services report their health.
-pub(crate) const NAMES: [&str; 12] = [
+pub(crate) const NAMES: [&str; 13] = [
     pb::session_service_server::SERVICE_NAME,
     pb::queue_service_server::SERVICE_NAME,
     pb::event_service_server::SERVICE_NAME,
@@ -92,6 +95,7 @@ pub(crate) const NAMES: [&str; 12] = [
     pb::barrier_service_server::SERVICE_NAME,
     pb::latch_service_server::SERVICE_NAME,
     pb::value_service_server::SERVICE_NAME,
+    pb::timer_service_server::SERVICE_NAME,
     pb::transaction_service_server::SERVICE_NAME,
     pb::admin_service_server::SERVICE_NAME,
 ];

@@ -70,6 +70,24 @@ impl Queue {
         self.park_put(me, world, caller, items, true, timeout)
     }
 
+    /// A timer puts an item: without waiting, and not before those who do. A duplicate is as good as put.
+    pub(crate) fn put_fired(&mut self, me: Handle, world: &mut World, item: &NewItem) -> Result<(), Error> {
+        let bytes = self.check_item(world, item)?;
+        self.check_put(world, 1, bytes)?;
+        if let Some(dedupe) = item.attributes.as_ref().and_then(|attributes| attributes.dedupe.as_ref()) {
+            if self.duplicate_of(world, dedupe).is_some() {
+                return Ok(());
+            }
+            self.make_room_to_know(world)?;
+        }
+        if !self.putters.nobody_present() || !self.has_room(1) {
+            return Err(self.full());
+        }
+        let item = world.keep_item(item.clone());
+        self.admit(me, world, item);
+        Ok(())
+    }
+
     fn park_put(
         &mut self,
         me: Handle,
@@ -91,22 +109,8 @@ impl Queue {
 
     /// Checks an item by itself and says how many bytes it retains.
     pub(super) fn check_item(&self, world: &World, item: &NewItem) -> Result<u64, Error> {
-        let bytes = item.payload.bytes_retained();
-        world.check_payload(&item.payload, bytes)?;
-        if let Some(attributes) = &item.attributes {
-            check_attributes(world, attributes)?;
-        }
-        if item.key.is_empty() {
-            return Ok(bytes);
-        }
-        let max = world.limits.key_bytes_max;
-        if item.key.len() > max as usize {
-            return Err(Error::limit("key_bytes_max", max.into()).with_message(format!(
-                "the key has {} bytes; at most {max} are allowed here",
-                item.key.len()
-            )));
-        }
-        if self.ready.discipline() != Discipline::Priority {
+        let bytes = check_new_item(world, item)?;
+        if !item.key.is_empty() && self.ready.discipline() != Discipline::Priority {
             let message = "a priority key was given, and the queue is not declared as a priority queue";
             return Err(Error::invalid("key", message));
         }
@@ -212,6 +216,21 @@ impl Queue {
     pub(super) fn is_shut_down(&self) -> Error {
         Error::new(Reason::ShutDown, "the queue has been shut down")
     }
+}
+
+/// Checks an item whatever its queue, and says how many bytes it retains.
+pub(crate) fn check_new_item(world: &World, item: &NewItem) -> Result<u64, Error> {
+    let bytes = item.payload.bytes_retained();
+    world.check_payload(&item.payload, bytes)?;
+    if let Some(attributes) = &item.attributes {
+        check_attributes(world, attributes)?;
+    }
+    let max = world.limits.key_bytes_max;
+    if item.key.len() > max as usize {
+        return Err(Error::limit("key_bytes_max", max.into())
+            .with_message(format!("the key has {} bytes; at most {max} are allowed here", item.key.len())));
+    }
+    Ok(bytes)
 }
 
 fn check_attributes(world: &World, attributes: &Attributes) -> Result<(), Error> {
