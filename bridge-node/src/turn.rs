@@ -40,6 +40,8 @@ pub(crate) struct State {
     /// For the journal; always empty where it keeps nothing.
     entries: Vec<Entry>,
     submitted: Position,
+    /// What the journal was asked to make durable.
+    flushed: Position,
     /// What must not leave before the journal has its position.
     held: VecDeque<(Position, Vec<Effect>)>,
 }
@@ -72,6 +74,7 @@ impl State {
             effects: Vec::new(),
             entries: Vec::new(),
             submitted: last.map_or(Position::default(), |record| record.position),
+            flushed: last.map_or(Position::default(), |record| record.position),
             held: VecDeque::new(),
         })
     }
@@ -474,9 +477,11 @@ impl<'a> Turn<'a> {
     }
 
     fn leave(self) -> Option<Time> {
-        let Turn { namespace, state, parcels, .. } = self;
+        let Turn { namespace, mut state, parcels, .. } = self;
         let due = [state.engine.next_deadline(), state.sessions.next_check()].into_iter().flatten().min();
-        let flush = !state.held.is_empty();
+        // An acceptance says nothing back, and must be durable all the same.
+        let flush = !state.held.is_empty() || state.flushed < state.submitted;
+        state.flushed = state.submitted;
         drop(state);
         namespace.alarm.at_most(due);
         parcels.deliver();

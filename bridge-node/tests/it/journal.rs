@@ -68,6 +68,20 @@ fn nothing_leaves_before_it_is_durable() {
     assert_eq!(answers.iter().map(|answer| answer.op.0).collect::<Vec<_>>(), [1, 2]);
 }
 
+/// Semantics 0: what was gotten is gone once its acceptance has reached the server.
+#[test]
+fn an_acceptance_is_made_durable_though_nothing_answers_it() {
+    let (journal, clock) = (Recording::new(), ManualClock::new());
+    let node = recorded(&journal, clock);
+    let namespace = namespace(&node);
+    let (key, inbox) = attached(&namespace, 1);
+    namespace.frame(key, ask(1, put("a")));
+    namespace.frame(key, ask(2, get_now()));
+    assert_eq!(inbox.take().len(), 2);
+    namespace.frame(key, Frame { done: vec![OpRange { first: Op(1), last: Op(2) }], ..Frame::default() });
+    assert_eq!(journal.durable().unwrap().0, journal.records().len() as u64);
+}
+
 #[test]
 fn what_was_held_back_comes_once_to_a_new_stream() {
     let (journal, clock) = (Recording::new(), ManualClock::new());
