@@ -156,6 +156,10 @@ impl World {
     }
 
     pub(crate) fn on_server_up(&mut self) {
+        if self.server.is_up() {
+            // The end came before.
+            return;
+        }
         self.server.start();
         self.history.line(self.now, format_args!("the server is up again"));
         self.check_invariants();

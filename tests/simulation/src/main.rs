@@ -23,9 +23,9 @@ struct Arguments {
     /// Only this one.
     #[arg(long)]
     seed: Option<u64>,
-    /// Calls of each run before everything must drain.
-    #[arg(long, default_value_t = Options::default().calls)]
-    calls: u64,
+    /// Commands of each run before everything must drain.
+    #[arg(long, default_value_t = Options::default().commands)]
+    commands: u64,
     /// Prints what happens.
     #[arg(long)]
     trace: bool,
@@ -34,10 +34,13 @@ struct Arguments {
     threads: usize,
 }
 
+/// So many seeds together reach every rule and every kind of race.
+const SEEDS_THAT_REACH_ALL: u64 = 1_000;
+
 #[derive(Default)]
 struct Total {
     seeds: u64,
-    calls: u64,
+    commands: u64,
     reach: Reach,
     failed: BTreeSet<u64>,
 }
@@ -49,7 +52,7 @@ fn commit() -> String {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let options = Options { calls: arguments.calls, trace: arguments.trace };
+    let options = Options { commands: arguments.commands, trace: arguments.trace };
     let seeds = match arguments.seed {
         Some(seed) => seed..seed + 1,
         None => arguments.from..arguments.from + arguments.seeds,
@@ -71,12 +74,12 @@ fn main() -> ExitCode {
                     total.seeds += 1;
                     match report {
                         Ok(report) => {
-                            total.calls += report.calls;
+                            total.commands += report.commands;
                             total.reach.merge(&report.reach);
                             if arguments.seed.is_some() {
                                 println!(
-                                    "seed {seed}: history {:016x}, {} calls",
-                                    report.digest, report.calls
+                                    "seed {seed}: history {:016x}, {} commands",
+                                    report.digest, report.commands
                                 );
                             }
                         }
@@ -91,16 +94,18 @@ fn main() -> ExitCode {
     });
     let total = total.into_inner().expect("invariant: nobody panics with the lock");
     print!("{}", total.reach);
-    let gaps = total.reach.gaps();
+    // A few seeds need not reach everything.
+    let gaps = if total.seeds >= SEEDS_THAT_REACH_ALL { total.reach.gaps() } else { Vec::new() };
     gaps.iter().for_each(|gap| println!("           0  {gap}: reached by no seed"));
     let seconds = began.elapsed().as_secs_f64();
-    let result = if total.failed.is_empty() { "ok".to_owned() } else { format!("FAILED {:?}", total.failed) };
+    let well = total.failed.is_empty() && gaps.is_empty();
+    let result = if well { "ok".to_owned() } else { format!("FAILED {:?} {gaps:?}", total.failed) };
     println!(
         "simulation: {result}: {} seeds from {}, {} commands, {seconds:.0} s, commit {}",
         total.seeds,
         seeds.start,
-        total.calls,
+        total.commands,
         commit()
     );
-    if total.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

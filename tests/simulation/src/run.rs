@@ -14,8 +14,8 @@ use crate::world::World;
 pub struct Report {
     /// The digest of its history.
     pub digest: u64,
-    /// Calls that clients made.
-    pub calls: u64,
+    /// Commands that clients gave; what they only read is not counted.
+    pub commands: u64,
     /// What was reached.
     pub reach: Reach,
 }
@@ -23,15 +23,15 @@ pub struct Report {
 /// How to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How many calls the clients make before everything must drain.
-    pub calls: u64,
+    /// How many commands the clients give before everything must drain.
+    pub commands: u64,
     /// Says what happens, on stderr.
     pub trace: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { calls: 5_000, trace: false }
+        Options { commands: 5_000, trace: false }
     }
 }
 
@@ -39,11 +39,11 @@ impl Default for Options {
 pub fn run(seed: u64, options: Options) -> Report {
     let mut world = World::new(seed, options.trace);
     let give_up = world.now + Duration::from_secs(3_600);
-    while world.calls < options.calls && world.now < give_up {
+    while world.commands < options.commands && world.now < give_up {
         assert!(world.step(), "nothing happens any more");
     }
     world.drain();
-    Report { digest: world.history.digest(), calls: world.calls, reach: world.reach }
+    Report { digest: world.history.digest(), commands: world.commands, reach: world.reach }
 }
 
 impl World {
@@ -123,6 +123,7 @@ impl World {
             let mut moment = Moment {
                 now: self.now,
                 client: closer,
+                task: 0,
                 op: Op(0),
                 beliefs: &beliefs,
                 server: &self.server,

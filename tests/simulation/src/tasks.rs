@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bridge_client::session::{Answered, Completions, Settle, Submission};
+use bridge_core::Request;
 use bridge_core::ids::{Op, ParticipantId};
 
 use crate::client::Pending;
@@ -12,10 +13,11 @@ use crate::world::{Event, World};
 
 /// Makes the moment that an activity looks at; a macro, as it borrows several fields at once.
 macro_rules! moment {
-    ($world:expr, $client:expr, $op:expr, $beliefs:expr) => {
+    ($world:expr, $client:expr, $task:expr, $op:expr, $beliefs:expr) => {
         Moment {
             now: $world.now,
             client: $client,
+            task: $task,
             op: $op,
             beliefs: $beliefs,
             server: &$world.server,
@@ -145,7 +147,7 @@ impl World {
             self.history
                 .line(self.now, format_args!("client {client} task {task} op {}: {what}: {how}", op.0));
         }
-        activity.ended(&mut moment!(self, client, op, &beliefs), end);
+        activity.ended(&mut moment!(self, client, task, op, &beliefs), end);
         self.proceed(client, task, activity, &beliefs);
     }
 
@@ -156,20 +158,20 @@ impl World {
             None if self.closing => return,
             None => {
                 let index = self.random.workload.index(self.workloads.len());
-                self.workloads[index].begin(&mut moment!(self, client, Op(0), &beliefs))
+                self.workloads[index].begin(&mut moment!(self, client, task, Op(0), &beliefs))
             }
         };
         self.proceed(client, task, activity, &beliefs);
     }
 
     fn proceed(&mut self, client: usize, task: usize, mut activity: Box<dyn Activity>, beliefs: &[Belief]) {
-        let next = activity.next(&mut moment!(self, client, Op(0), beliefs));
+        let next = activity.next(&mut moment!(self, client, task, Op(0), beliefs));
         let think = if self.closing { Duration::from_millis(1) } else { self.plan.think };
         match next {
             Next::Done => return self.schedule_task(client, task, think),
             Next::Think => self.schedule_task(client, task, think),
             Next::Call(object, request) => {
-                self.calls += 1;
+                self.commands += u64::from(matches!(request, Request::Command(_)));
                 self.next_call += 1;
                 let mine = &mut self.clients[client];
                 let clock = mine.clock(self.now);
@@ -243,7 +245,7 @@ impl World {
             let Some(mut activity) = mine.activity.take() else { continue };
             let call = mine.call.take();
             let op = call.as_ref().map_or(Op(0), |call| call.slot.op());
-            let mut moment = moment!(self, client, op, &beliefs);
+            let mut moment = moment!(self, client, task, op, &beliefs);
             match call {
                 Some(_) => activity.ended(&mut moment, End::Died),
                 None => activity.died(&mut moment),

@@ -75,8 +75,8 @@ pub struct World {
     pub(crate) history: History,
     /// Nothing new is begun.
     pub(crate) closing: bool,
-    /// Calls submitted.
-    pub(crate) calls: u64,
+    /// Commands submitted.
+    pub(crate) commands: u64,
     clock: Arc<Hands>,
     events: BinaryHeap<Reverse<(Time, u64, Event)>>,
     next_event: u64,
@@ -118,7 +118,7 @@ impl World {
             reach: Reach::default(),
             history: History::new(now, trace),
             closing: false,
-            calls: 0,
+            commands: 0,
             clock,
             events: BinaryHeap::new(),
             next_event: 0,
@@ -196,10 +196,12 @@ impl World {
             }
             Event::Task(client, process, task) => self.on_task(client, process, task),
             Event::Withdraw(client, process, task, call) => self.on_withdraw(client, process, task, call),
-            Event::Tick => {
+            Event::Tick if self.tick_at.is_some_and(|due| due <= self.now) => {
                 self.tick_at = None;
                 self.after_server();
             }
+            // Another one, which is still to come, has taken its place.
+            Event::Tick => {}
             Event::Cut => self.on_cut(),
             Event::Pause => self.on_pause(),
             Event::Resume(client, process) => self.on_resume(client, process),
@@ -308,6 +310,10 @@ impl World {
 
     fn on_timer(&mut self, client: usize) {
         let mine = &mut self.clients[client];
+        if mine.timer.is_none_or(|timer| timer > self.now) {
+            // Another one, which is still to come, has taken its place.
+            return;
+        }
         mine.timer = None;
         let clock = mine.clock(self.now);
         let mut completions = Completions::default();

@@ -1,4 +1,4 @@
-//! What every change must pass; `make sim` runs more seeds.
+//! What every change must pass. `make test` runs 2,000 seeds besides.
 
 use syncbridge_simulation::reach::Reach;
 use syncbridge_simulation::run::{Options, run};

@@ -37,6 +37,8 @@ pub struct Moment<'a> {
     pub now: Time,
     /// Which client.
     pub client: usize,
+    /// Which of its tasks.
+    pub task: usize,
     /// The number under which what just ended ran.
     pub op: Op,
     /// What each client takes itself for.
@@ -63,10 +65,10 @@ impl Moment<'_> {
         belief.process == process && belief.alive && belief.incarnation == Some(incarnation)
     }
 
-    /// A timeout: none, some of a while, or none at all.
+    /// A timeout: none, some of a while, or, except for one task of each client that keeps going, none at all.
     pub fn timeout(&mut self, long: Duration) -> Timeout {
         match self.random.below(4) {
-            0 => Timeout::Never,
+            0 if self.task > 0 => Timeout::Never,
             1 => Timeout::NOW,
             2 => Timeout::After(self.random.short(long)),
             _ => Timeout::After(long),

@@ -138,6 +138,9 @@ impl Workload for Queues {
                 let unbounded = queue.options.maxsize.unwrap_or(0) == 0;
                 let count = if unbounded { 5 * queue.takers as usize } else { 1 };
                 doing = Some(Doing::Put { queue: index, count, timeout: Timeout::NOW });
+            } else if queue.takers > 0 {
+                // Whoever was to shut it down may have been killed before.
+                doing = Some(Doing::Shutdown { queue: index, immediate: false });
             } else if queue.joiners > 0 {
                 doing = Some(Doing::Finish { queue: index });
             }
