@@ -9,8 +9,8 @@ use bridge_core::ids::{ItemId, ParticipantId, Token};
 use bridge_core::{Reply as AnyReply, Timeout};
 
 pub use bridge_core::command::queue::{
-    Attributes, Batch, Browsed, Cursor, Dedupe, Delivery, Discipline, Figures, Mode, NewItem, Options,
-    Reentry, Scope, Shelf, Which,
+    Attributes, Batch, Browsed, Cursor, Dedupe, Delivery, Discipline, End, Figures, Mode, NewItem, Options,
+    Reentry, Scope, Shelf, Taking, Which,
 };
 
 use crate::bridge::Bridge;
@@ -99,7 +99,12 @@ impl Queue {
         batch: Batch,
         timeout: Timeout,
     ) -> Call<Vec<Delivery>> {
-        let command = Command::Take { mode, batch, max_hold: None, timeout };
+        self.take_as(who, Taking::new(mode, batch), timeout)
+    }
+
+    /// As [`Queue::take`], with all that can be asked of a take. `EMPTY`, `SHUT_DOWN`.
+    pub fn take_as(&self, who: ParticipantId, taking: Taking, timeout: Timeout) -> Call<Vec<Delivery>> {
+        let command = Command::Take { taking, timeout };
         self.command(who, command, read!(Reply::Taken(taken) => taken.deliveries))
     }
 
@@ -134,8 +139,8 @@ impl Queue {
         batch: Batch,
         timeout: Timeout,
     ) -> Call<Vec<Delivery>> {
-        let command = Command::Take { mode: Mode::Lease, batch, max_hold: Some(max_hold), timeout };
-        self.command(who, command, read!(Reply::Taken(taken) => taken.deliveries))
+        let taking = Taking { max_hold: Some(max_hold), ..Taking::new(Mode::Lease, batch) };
+        self.take_as(who, taking, timeout)
     }
 
     /// Leased items are worked on still: `max_hold`, or the one that they have, counts anew from now on. `STALE`.

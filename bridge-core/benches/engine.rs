@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bridge_core::command::queue::{Batch, Command as OnQueue, Mode as Take, NewItem};
+use bridge_core::command::queue::{Batch, Command as OnQueue, Mode as Take, NewItem, Taking};
 use bridge_core::command::semaphore::{Acquire, Command as OnSemaphore};
 use bridge_core::command::{
     Call, Carrier, Command, Effect, Input, Mode, Reply, SessionSpec, queue, semaphore,
@@ -82,10 +82,7 @@ fn put(target: &Target, payload: &Payload) -> Command {
 }
 
 fn get(target: &Target, timeout: Timeout) -> Command {
-    Command::Queue(
-        target.clone(),
-        OnQueue::Take { mode: Take::Get, batch: Batch::ONE, max_hold: None, timeout },
-    )
+    Command::Queue(target.clone(), OnQueue::Take { taking: Taking::new(Take::Get, Batch::ONE), timeout })
 }
 
 /// The best of five, so that a busy machine disturbs less.

@@ -263,10 +263,10 @@ impl Engine {
 }
 
 fn wants(ticket: &Ticket) -> String {
-    use crate::command::queue::Mode;
+    use crate::command::queue::{Mode, Taking};
     use crate::command::rwlock;
     match &ticket.want {
-        Want::Take { mode, batch, .. } => {
+        Want::Take { taking: Taking { mode, batch, .. }, .. } => {
             let verb = if *mode == Mode::Get { "get" } else { "lease" };
             if batch.max == 1 { verb.to_owned() } else { format!("{verb} {} to {}", batch.min, batch.max) }
         }

@@ -5,14 +5,13 @@
 //! passes them. Entering, leaving and stepping aside cost O(log n).
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bytes::Bytes;
 use slab::Slab;
 
 use crate::command::barrier::OnCancel;
 use crate::command::condition::Woken;
-use crate::command::queue::{Batch, Mode as TakeMode};
+use crate::command::queue::Taking;
 use crate::command::rwlock::Mode as LockMode;
 use crate::command::{Carrier, Mode};
 use crate::ids::{Handle, Op, ParticipantId, SessionKey};
@@ -56,7 +55,7 @@ impl Caller {
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) enum Want {
     /// Items of a queue; `lingers_until` while it has its minimum and waits for more.
-    Take { mode: TakeMode, batch: Batch, max_hold: Option<Duration>, lingers_until: Option<Time> },
+    Take { taking: Taking, lingers_until: Option<Time> },
     /// Room for items, which are kept in the item table meanwhile.
     Put { items: Vec<usize>, many: bool },
     /// That all items of a queue are done.

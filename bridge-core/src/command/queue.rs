@@ -73,6 +73,8 @@ pub struct Attributes {
     pub dedupe: Option<Dedupe>,
     /// At most one item of its group is OFFERED or LEASED at a time, in the order of the queue; at least one byte.
     pub group: Option<Arc<str>>,
+    /// Where it comes in, if not at the back; the front in FIFO queues only.
+    pub end: Option<End>,
 }
 
 /// What makes an item a duplicate of an earlier one of its queue.
@@ -121,6 +123,35 @@ pub struct Batch {
 impl Batch {
     /// A single item.
     pub const ONE: Batch = Batch { max: 1, min: 1, linger: Duration::ZERO };
+}
+
+/// What to take, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Taking {
+    /// For good, or leased.
+    pub mode: Mode,
+    /// How many.
+    pub batch: Batch,
+    /// How long each lease may last, from its acceptance.
+    pub max_hold: Option<Duration>,
+    /// From which end; the back in FIFO queues only.
+    pub end: End,
+}
+
+impl Taking {
+    /// The next ones out.
+    pub fn new(mode: Mode, batch: Batch) -> Self {
+        Taking { mode, batch, max_hold: None, end: End::Front }
+    }
+}
+
+/// An end of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum End {
+    /// Where items leave unless asked otherwise.
+    Front,
+    /// Where they come in.
+    Back,
 }
 
 /// Where a nacked item re-enters.
@@ -180,10 +211,7 @@ pub enum Command {
         timeout: Timeout,
     },
     Take {
-        mode: Mode,
-        batch: Batch,
-        /// How long each lease may last, from its acceptance.
-        max_hold: Option<Duration>,
+        taking: Taking,
         timeout: Timeout,
     },
     Ack {

@@ -45,7 +45,6 @@ use item::{Arrival, Ready};
 pub(crate) use put::check_new_item;
 use schedule::Schedule;
 use settle::Failure;
-use take::Taking;
 use takers::Takers;
 
 /// An item that is OFFERED, or LEASED once accepted.
@@ -113,9 +112,7 @@ impl Queue {
             Command::Declare(options) => self.declare(me, world, options),
             Command::Put { item, timeout } => self.put(me, world, caller, item, timeout),
             Command::PutMany { items, timeout } => self.put_many(me, world, caller, items, timeout),
-            Command::Take { mode, batch, max_hold, timeout } => {
-                self.take(me, world, caller, Taking { mode, batch, max_hold }, timeout)
-            }
+            Command::Take { taking, timeout } => self.take(me, world, caller, taking, timeout),
             Command::Ack { tokens } => self.ack(me, world, caller, &tokens),
             Command::Nack { tokens, reentry, delay, error } => {
                 let error = Some(world.cut(error)).filter(|error| !error.is_empty());
@@ -179,7 +176,7 @@ impl Queue {
 impl Primitive for Queue {
     fn leave(&mut self, ticket: &Ticket) {
         match &ticket.want {
-            Want::Take { batch, .. } => self.takers.leave(batch.min, ticket.place),
+            Want::Take { taking, .. } => self.takers.leave(taking.batch.min, ticket.place),
             Want::Put { .. } => self.putters.leave(ticket.place),
             _ => self.joiners.leave(ticket.place),
         }
@@ -188,7 +185,7 @@ impl Primitive for Queue {
     fn enter(&mut self, key: TicketKey, ticket: &Ticket) {
         self.leave(ticket);
         match &ticket.want {
-            Want::Take { batch, .. } => self.takers.line(batch.min).enter(key, ticket),
+            Want::Take { taking, .. } => self.takers.line(taking.batch.min).enter(key, ticket),
             Want::Put { .. } => self.putters.enter(key, ticket),
             _ => self.joiners.enter(key, ticket),
         }
@@ -218,11 +215,10 @@ impl Primitive for Queue {
         let Some(ticket) = world.tickets.get(key) else { return };
         let (away, want) = (ticket.away, ticket.want.clone());
         match want {
-            Want::Take { mode, batch, max_hold, .. } => {
-                let taking = Taking { mode, batch, max_hold };
-                let count = if away { 0 } else { self.takeable(key, batch) };
+            Want::Take { taking, .. } => {
+                let count = if away { 0 } else { self.takeable(key, taking.batch) };
                 let place = ticket.place;
-                self.takers.leave(batch.min, place);
+                self.takers.leave(taking.batch.min, place);
                 let Some(ticket) = world.unpark(key) else { return };
                 match count {
                     0 => world.answer(&ticket.caller, Err(self.empty())),

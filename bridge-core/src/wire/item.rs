@@ -7,7 +7,7 @@ use bytes::Bytes;
 use syncbridge_proto::v1 as pb;
 
 use super::{duration, duration_field};
-use crate::command::queue::{Attributes, Browsed, Dedupe, Delivery, NewItem, Scope, Shelf};
+use crate::command::queue::{Attributes, Browsed, Dedupe, Delivery, End, NewItem, Scope, Shelf};
 use crate::error::Error;
 use crate::ids::{ItemId, Name, Token};
 use crate::payload::{Body, ContentType, Payload};
@@ -57,19 +57,25 @@ impl From<&Payload> for pb::Payload {
 }
 
 pub(super) fn new_item(field: &'static str, item: Option<pb::NewItem>) -> Result<NewItem, Error> {
-    let Some(pb::NewItem { payload: Some(payload), key, delay, ttl, dedupe, group }) = item else {
+    let Some(pb::NewItem { payload: Some(payload), key, delay, ttl, dedupe, group, end }) = item else {
         return Err(Error::invalid(
             field,
             format!("{field} has no payload; an empty payload must be given as such"),
         ));
     };
     let payload = pb::Payload { data: detached(payload.data), ..payload };
-    let is_plain = delay.is_none() && ttl.is_none() && dedupe.is_none() && group.is_none();
+    let is_plain = delay.is_none() && ttl.is_none() && dedupe.is_none() && group.is_none() && end == 0;
     let attributes = || {
         let delay = delay.map_or(Ok(Duration::ZERO), |delay| duration("delay", delay))?;
         let ttl = ttl.map(|ttl| duration("ttl", ttl)).transpose()?;
         let dedupe = dedupe.map(Dedupe::try_from).transpose()?;
-        Ok::<_, Error>(Box::new(Attributes { delay, ttl, dedupe, group: group.map(Arc::from) }))
+        Ok::<_, Error>(Box::new(Attributes {
+            delay,
+            ttl,
+            dedupe,
+            group: group.map(Arc::from),
+            end: queue_end(end)?,
+        }))
     };
     let attributes = if is_plain { None } else { Some(attributes()?) };
     Ok(NewItem { payload: payload.into(), key: detached(key), attributes })
@@ -78,7 +84,7 @@ pub(super) fn new_item(field: &'static str, item: Option<pb::NewItem>) -> Result
 impl From<&NewItem> for pb::NewItem {
     fn from(item: &NewItem) -> Self {
         let attributes = item.attributes.as_deref().cloned().unwrap_or_default();
-        let Attributes { delay, ttl, dedupe, group } = attributes;
+        let Attributes { delay, ttl, dedupe, group, end } = attributes;
         pb::NewItem {
             payload: Some((&item.payload).into()),
             key: item.key.clone(),
@@ -86,8 +92,27 @@ impl From<&NewItem> for pb::NewItem {
             ttl: ttl.map(duration_field),
             dedupe: dedupe.map(pb::Dedupe::from),
             group: group.map(|group| group.to_string()),
+            end: end_field(end),
         }
     }
+}
+
+/// `None` where it is not said.
+pub(super) fn queue_end(end: i32) -> Result<Option<End>, Error> {
+    match pb::QueueEnd::try_from(end) {
+        Ok(pb::QueueEnd::Unspecified) => Ok(None),
+        Ok(pb::QueueEnd::Front) => Ok(Some(End::Front)),
+        Ok(pb::QueueEnd::Back) => Ok(Some(End::Back)),
+        Err(_) => Err(Error::invalid("end", format!("end is {end}; give FRONT, BACK or nothing"))),
+    }
+}
+
+pub(super) fn end_field(end: Option<End>) -> i32 {
+    let end = end.map_or(pb::QueueEnd::Unspecified, |end| match end {
+        End::Front => pb::QueueEnd::Front,
+        End::Back => pb::QueueEnd::Back,
+    });
+    end.into()
 }
 
 impl TryFrom<pb::Dedupe> for Dedupe {

@@ -6,15 +6,15 @@ use pb::answer::Body as Answer;
 use pb::command::Body;
 use syncbridge_proto::v1 as pb;
 
-use super::item::{browsed, delivery, new_item, shelf};
+use super::item::{browsed, delivery, end_field, new_item, queue_end, shelf};
 use super::packed::{pack_deliveries, pack_items, unpack_deliveries, unpack_items};
 use super::{
     duration, duration_field, named, page_size, responses, target, target_fields, timeout, timeout_field,
     unexpected,
 };
 use crate::command::queue::{
-    Batch, Command, Cursor, Discipline, Figures, Mode, Move, NewItem, Options, Query, Redrive, Reentry,
-    Reply, Taken, Which,
+    Batch, Command, Cursor, Discipline, End, Figures, Mode, Move, NewItem, Options, Query, Redrive, Reentry,
+    Reply, Taken, Taking, Which,
 };
 use crate::command::{self, Request};
 use crate::error::Error;
@@ -82,10 +82,10 @@ macro_rules! commands {
 commands! {
     QueueServicePutRequest: |m| Command::Put { item: new_item("item", m.item)?, timeout: timeout(m.timeout)? };
     QueueServicePutManyRequest: |m| Command::PutMany { items: new_items(m.items, m.packed)?, timeout: timeout(m.timeout)? };
-    QueueServiceGetRequest: |m| take(Mode::Get, Batch::ONE, None, m.timeout)?;
-    QueueServiceLeaseRequest: |m| take(Mode::Lease, Batch::ONE, m.max_hold, m.timeout)?;
-    QueueServiceGetManyRequest: |m| take(Mode::Get, batch(m.max, m.min, m.linger)?, None, m.timeout)?;
-    QueueServiceLeaseManyRequest: |m| take(Mode::Lease, batch(m.max, m.min, m.linger)?, m.max_hold, m.timeout)?;
+    QueueServiceGetRequest: |m| take(Mode::Get, Batch::ONE, None, m.end, m.timeout)?;
+    QueueServiceLeaseRequest: |m| take(Mode::Lease, Batch::ONE, m.max_hold, m.end, m.timeout)?;
+    QueueServiceGetManyRequest: |m| take(Mode::Get, batch(m.max, m.min, m.linger)?, None, m.end, m.timeout)?;
+    QueueServiceLeaseManyRequest: |m| take(Mode::Lease, batch(m.max, m.min, m.linger)?, m.max_hold, m.end, m.timeout)?;
     QueueServiceAckRequest: |m| Command::Ack { tokens: tokens(m.tokens)? };
     QueueServiceNackRequest: |m| nack(m.tokens, m.reentry, m.delay, m.error)?;
     QueueServiceExtendRequest: |m| extend(m.tokens, m.max_hold, m.progress)?;
@@ -159,9 +159,12 @@ fn take(
     mode: Mode,
     batch: Batch,
     max_hold: Option<prost_types::Duration>,
+    end: i32,
     length: Option<prost_types::Duration>,
 ) -> Result<Command, Error> {
-    Ok(Command::Take { mode, batch, max_hold: hold(max_hold)?, timeout: timeout(length)? })
+    let end = queue_end(end)?.unwrap_or(End::Front);
+    let taking = Taking { mode, batch, max_hold: hold(max_hold)?, end };
+    Ok(Command::Take { taking, timeout: timeout(length)? })
 }
 
 fn hold(max_hold: Option<prost_types::Duration>) -> Result<Option<Duration>, Error> {
@@ -297,10 +300,7 @@ pub(super) fn command_body(target: &Target, command: &Command) -> Body {
             let items = one_by_one.iter().map(pb::NewItem::from).collect();
             Body::QueuePutMany(pb::QueueServicePutManyRequest { queue, handle, items, timeout, packed })
         }
-        Command::Take { mode, batch, max_hold, timeout } => {
-            let (max_hold, timeout) = (max_hold.map(duration_field), timeout_field(*timeout));
-            take_body(queue, handle, *mode, batch, max_hold, timeout)
-        }
+        Command::Take { taking, timeout } => take_body(queue, handle, taking, timeout_field(*timeout)),
         Command::Ack { tokens } => {
             Body::QueueAck(pb::QueueServiceAckRequest { queue, handle, tokens: raw(tokens) })
         }
@@ -353,24 +353,25 @@ pub(super) fn command_body(target: &Target, command: &Command) -> Body {
 }
 
 /// A take of one item that does not linger has a message of its own.
-fn take_body(
-    queue: String,
-    handle: u64,
-    mode: Mode,
-    batch: &Batch,
-    max_hold: Option<prost_types::Duration>,
-    timeout: Option<prost_types::Duration>,
-) -> Body {
-    let Batch { max, min, .. } = *batch;
-    let linger = Some(duration_field(batch.linger));
-    match (mode, *batch == Batch::ONE) {
-        (Mode::Get, true) => Body::QueueGet(pb::QueueServiceGetRequest { queue, handle, timeout }),
+fn take_body(queue: String, handle: u64, taking: &Taking, timeout: Option<prost_types::Duration>) -> Body {
+    let Taking { mode, batch, max_hold, end } = *taking;
+    let Batch { max, min, linger } = batch;
+    let (max_hold, linger) = (max_hold.map(duration_field), Some(duration_field(linger)));
+    let end = end_field(Some(end).filter(|end| *end == End::Back));
+    match (mode, batch == Batch::ONE) {
+        (Mode::Get, true) => Body::QueueGet(pb::QueueServiceGetRequest { queue, handle, timeout, end }),
         (Mode::Lease, true) => {
-            Body::QueueLease(pb::QueueServiceLeaseRequest { queue, handle, timeout, max_hold })
+            Body::QueueLease(pb::QueueServiceLeaseRequest { queue, handle, timeout, max_hold, end })
         }
-        (Mode::Get, false) => {
-            Body::QueueGetMany(pb::QueueServiceGetManyRequest { queue, handle, timeout, max, min, linger })
-        }
+        (Mode::Get, false) => Body::QueueGetMany(pb::QueueServiceGetManyRequest {
+            queue,
+            handle,
+            timeout,
+            max,
+            min,
+            linger,
+            end,
+        }),
         (Mode::Lease, false) => Body::QueueLeaseMany(pb::QueueServiceLeaseManyRequest {
             queue,
             handle,
@@ -379,6 +380,7 @@ fn take_body(
             min,
             linger,
             max_hold,
+            end,
         }),
     }
 }

@@ -27,9 +27,14 @@ fn timed(delay_ms: u64) -> queue::NewItem {
         delay: Duration::from_millis(delay_ms),
         ttl: Some(Duration::from_secs(60)),
         group: Some("group".into()),
+        end: Some(queue::End::Front),
         ..Default::default()
     };
     queue::NewItem { attributes: Some(Box::new(attributes)), ..plain(b"timed") }
+}
+
+fn held(batch: queue::Batch, max_hold: Duration) -> queue::Taking {
+    queue::Taking { max_hold: Some(max_hold), ..queue::Taking::new(queue::Mode::Lease, batch) }
 }
 
 fn keyed(scope: queue::Scope) -> queue::NewItem {
@@ -188,16 +193,15 @@ fn requests() -> Vec<Request> {
         Q::Put { item: keyed(queue::Scope::Queued), timeout },
         Q::Put { item: keyed(queue::Scope::Unfinished), timeout },
         Q::Put { item: keyed(queue::Scope::Window(Duration::from_secs(60))), timeout },
-        Q::Take { mode: queue::Mode::Get, batch: queue::Batch::ONE, max_hold: None, timeout: Timeout::NOW },
-        Q::Take { mode: queue::Mode::Get, batch, max_hold: None, timeout },
-        Q::Take { mode: queue::Mode::Lease, batch: queue::Batch::ONE, max_hold: None, timeout },
-        Q::Take { mode: queue::Mode::Lease, batch, max_hold: Some(Duration::from_secs(9)), timeout },
+        Q::Take { taking: queue::Taking::new(queue::Mode::Get, queue::Batch::ONE), timeout: Timeout::NOW },
+        Q::Take { taking: queue::Taking::new(queue::Mode::Get, batch), timeout },
+        Q::Take { taking: queue::Taking::new(queue::Mode::Lease, queue::Batch::ONE), timeout },
+        Q::Take { taking: held(batch, Duration::from_secs(9)), timeout },
         Q::Take {
-            mode: queue::Mode::Lease,
-            batch: queue::Batch::ONE,
-            max_hold: Some(Duration::from_millis(1)),
+            taking: queue::Taking { end: queue::End::Back, ..held(batch, Duration::from_secs(9)) },
             timeout,
         },
+        Q::Take { taking: held(queue::Batch::ONE, Duration::from_millis(1)), timeout },
         Q::Extend {
             tokens: vec![Token(1)],
             max_hold: Some(Duration::from_secs(9)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bridge_core::command::queue::{
-    self, Attributes, Batch, Dedupe, Discipline, NewItem, Options, Reentry, Scope, Which,
+    self, Attributes, Batch, Dedupe, Discipline, End, NewItem, Options, Reentry, Scope, Taking, Which,
 };
 use bridge_core::command::semaphore::{self, Acquire, Ownership};
 use bridge_core::command::transaction;
@@ -50,10 +50,11 @@ fn new_item() -> impl Strategy<Value = NewItem> {
     });
     let group = prop::option::of(prop::sample::select(vec!["", "g", "h"]));
     let attributes = (0_u64..2_000, prop::option::of(0_u64..3_000), prop::option::of(dedupe), group);
-    let attributes = attributes.prop_map(|(delay, ttl, dedupe, group)| {
+    let attributes = (attributes, prop::option::of(any_end()));
+    let attributes = attributes.prop_map(|((delay, ttl, dedupe, group), end)| {
         let (delay, ttl) = (Duration::from_millis(delay), ttl.map(Duration::from_millis));
         let group = group.map(Arc::from);
-        Box::new(Attributes { delay, ttl, dedupe, group })
+        Box::new(Attributes { delay, ttl, dedupe, group, end })
     });
     (0_u8..3, prop::option::weighted(0.3, attributes)).prop_map(|(key, attributes)| {
         let key = if key == 0 { Vec::new() } else { vec![key] };
@@ -70,6 +71,10 @@ fn which() -> impl Strategy<Value = Which> {
     ]
 }
 
+fn any_end() -> impl Strategy<Value = End> {
+    prop_oneof![3 => Just(End::Front), 1 => Just(End::Back)]
+}
+
 fn queue_command() -> impl Strategy<Value = queue::Command> {
     use queue::Command as Do;
     let options = (0_u64..3, 0_u32..3, any::<Option<bool>>(), any::<bool>()).prop_map(
@@ -83,15 +88,11 @@ fn queue_command() -> impl Strategy<Value = queue::Command> {
         },
     );
     let hold = || prop::option::weighted(0.3, (0_u64..2_000).prop_map(Duration::from_millis));
-    let take = (any::<bool>(), 0_u32..4, 0_u32..4, 0_u64..3000, hold(), any_timeout()).prop_map(
-        |(lease, max, min, linger, max_hold, timeout)| {
+    let take = (any::<bool>(), 0_u32..4, 0_u32..4, 0_u64..3000, hold(), any_end(), any_timeout()).prop_map(
+        |(lease, max, min, linger, max_hold, end, timeout)| {
             let mode = if lease { queue::Mode::Lease } else { queue::Mode::Get };
-            Do::Take {
-                mode,
-                batch: Batch { max, min, linger: Duration::from_millis(linger) },
-                max_hold,
-                timeout,
-            }
+            let batch = Batch { max, min, linger: Duration::from_millis(linger) };
+            Do::Take { taking: Taking { mode, batch, max_hold, end }, timeout }
         },
     );
     let tokens = || prop::collection::vec(token(), 0..3);

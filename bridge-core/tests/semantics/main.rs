@@ -14,6 +14,7 @@ mod model;
 mod paused;
 mod queue;
 mod queue_dedupe;
+mod queue_ends;
 mod queue_groups;
 mod queue_holds;
 mod queue_join;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bridge_core::command::queue::{
-    Batch, Browsed, Command, Discipline, Mode as Take, Options, Query, Reentry, Reply, Shelf,
+    Batch, Browsed, Command, Discipline, Mode as Take, Options, Query, Reentry, Reply, Shelf, Taking,
 };
 use bridge_core::command::{self, Input, Mode};
 use bridge_core::ids::{SessionKey, Token};
@@ -397,7 +397,7 @@ fn bad_batches_are_refused() {
     let who = space.open(Mode::Resumable);
     for (max, min) in [(0, 0), (1, 0), (1, 2)] {
         let batch = Batch { max, min, linger: Duration::ZERO };
-        let take = on("q", Command::Take { mode: Take::Get, batch, max_hold: None, timeout: FOREVER });
+        let take = on("q", Command::Take { taking: Taking::new(Take::Get, batch), timeout: FOREVER });
         assert_eq!(reason(&space.ask(who, take)), Reason::InvalidArgument);
     }
     assert_eq!(reason(&space.ask(who, put_many("q", &[], NOW))), Reason::InvalidArgument);

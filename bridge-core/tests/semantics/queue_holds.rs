@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bridge_core::command::queue::{Batch, Command, Mode as Take, Options, Reentry, Shelf};
+use bridge_core::command::queue::{Batch, Command, Mode as Take, Options, Reentry, Shelf, Taking};
 use bridge_core::command::{self, Mode};
 use bridge_core::ids::Token;
 use bridge_core::{Reason, Timeout};
@@ -16,7 +16,13 @@ fn secs(seconds: u64) -> Duration {
 
 fn lease_for(hold: u64, max: u32, timeout: Timeout) -> command::Command {
     let batch = Batch { max, ..Batch::ONE };
-    on("q", Command::Take { mode: Take::Lease, batch, max_hold: Some(secs(hold)), timeout })
+    on(
+        "q",
+        Command::Take {
+            taking: Taking { max_hold: Some(secs(hold)), ..Taking::new(Take::Lease, batch) },
+            timeout,
+        },
+    )
 }
 
 fn extend(token: Token, max_hold: Option<u64>, progress: Option<&str>) -> command::Command {
@@ -132,7 +138,7 @@ fn what_makes_no_sense_is_refused() {
     let who = space.open(Mode::Resumable);
     let hold = |mode, hold| {
         let max_hold = Some(secs(hold));
-        on("q", Command::Take { mode, batch: Batch::ONE, max_hold, timeout: NOW })
+        on("q", Command::Take { taking: Taking { max_hold, ..Taking::new(mode, Batch::ONE) }, timeout: NOW })
     };
     assert_eq!(reason(&space.ask(who, hold(Take::Get, 1))), Reason::InvalidArgument);
     assert_eq!(reason(&space.ask(who, hold(Take::Lease, 0))), Reason::InvalidArgument);

@@ -305,21 +305,21 @@ pub(crate) fn put_many(queue: &str, texts: &[&str], timeout: Timeout) -> Command
 }
 
 pub(crate) fn get(queue: &str, timeout: Timeout) -> Command {
-    on(queue, queue::Command::Take { mode: queue::Mode::Get, batch: Batch::ONE, max_hold: None, timeout })
+    on(queue, queue::Command::Take { taking: queue::Taking::new(queue::Mode::Get, Batch::ONE), timeout })
 }
 
 pub(crate) fn lease(queue: &str, timeout: Timeout) -> Command {
-    on(queue, queue::Command::Take { mode: queue::Mode::Lease, batch: Batch::ONE, max_hold: None, timeout })
+    on(queue, queue::Command::Take { taking: queue::Taking::new(queue::Mode::Lease, Batch::ONE), timeout })
 }
 
 pub(crate) fn get_many(queue: &str, max: u32, min: u32, linger_ms: u64, timeout: Timeout) -> Command {
     let batch = Batch { max, min, linger: Duration::from_millis(linger_ms) };
-    on(queue, queue::Command::Take { mode: queue::Mode::Get, batch, max_hold: None, timeout })
+    on(queue, queue::Command::Take { taking: queue::Taking::new(queue::Mode::Get, batch), timeout })
 }
 
 pub(crate) fn lease_many(queue: &str, max: u32) -> Command {
     let batch = Batch { max, min: 1, linger: Duration::ZERO };
-    on(queue, queue::Command::Take { mode: queue::Mode::Lease, batch, max_hold: None, timeout: NOW })
+    on(queue, queue::Command::Take { taking: queue::Taking::new(queue::Mode::Lease, batch), timeout: NOW })
 }
 
 pub(crate) fn ack(queue: &str, tokens: &[Token]) -> Command {

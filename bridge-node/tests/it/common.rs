@@ -129,7 +129,7 @@ pub(crate) fn take(mode: queue::Mode, timeout: Timeout) -> Request {
     let batch = queue::Batch::ONE;
     Request::Command(Command::Queue(
         target("q"),
-        queue::Command::Take { mode, batch, max_hold: None, timeout },
+        queue::Command::Take { taking: queue::Taking::new(mode, batch), timeout },
     ))
 }
 

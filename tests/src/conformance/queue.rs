@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bridge_client::queue::{
-    Attributes, Batch, Dedupe, Discipline, Mode, NewItem, Options, Redriven, Reentry, Scope, Shelf, Which,
+    Attributes, Batch, Dedupe, Discipline, End, Mode, NewItem, Options, Redriven, Reentry, Scope, Shelf,
+    Taking, Which,
 };
 use bridge_client::{Reason, Timeout};
 use bytes::Bytes;
@@ -204,6 +205,22 @@ pub fn groups(url: &str) {
     let b = queue.take(ME, Mode::Get, Batch::ONE, Timeout::Never);
     good(queue.ack(ME, vec![a.token]));
     assert_eq!(text(&good(b)[0]), "b");
+}
+
+/// A FIFO queue works at both ends.
+pub fn ends(url: &str) {
+    let queue = connect(url).queue(Some("q"), Options::default()).unwrap();
+    let back = |mode, max| Taking { end: End::Back, ..Taking::new(mode, Batch { max, ..Batch::ONE }) };
+    good(queue.put_many(ME, vec![item("b"), item("c"), item("d")], Timeout::NOW));
+    let front = Attributes { end: Some(End::Front), ..Attributes::default() };
+    good(queue.put(ME, item("a").with(front), Timeout::NOW));
+    assert_eq!(text(&good(queue.take_as(ME, back(Mode::Get, 1), Timeout::NOW))[0]), "d");
+    let leased = good(queue.take_as(ME, back(Mode::Lease, 2), Timeout::NOW));
+    assert_eq!([text(&leased[0]), text(&leased[1])], ["c", "b"]);
+    assert_eq!(get(&queue), "a");
+    let lifo = Options { discipline: Some(Discipline::Lifo), ..Options::default() };
+    let lifo = connect(url).queue(Some("lifo"), lifo).unwrap();
+    assert_eq!(reason(lifo.take_as(ME, back(Mode::Get, 1), Timeout::Never)), Reason::InvalidArgument);
 }
 
 /// What is rejected, or was delivered too often, goes to the dead letters.

@@ -483,7 +483,7 @@ fn what_was_discarded_is_not_declared_in_a_new_session() {
     let object = declared(&mut world);
     let (now, target) = (world.now(), object.target());
     let take =
-        queue::Command::Take { mode: GET, batch: queue::Batch::ONE, max_hold: None, timeout: Timeout::Never };
+        queue::Command::Take { taking: queue::Taking::new(GET, queue::Batch::ONE), timeout: Timeout::Never };
     let request = Request::Command(Command::Queue(target, take));
     let submission = Submission { who: ParticipantId(0), object, request };
     let session = &mut world.clients[0].session;

@@ -305,7 +305,10 @@ impl World {
     }
 
     pub(super) fn take(&mut self, client: usize, mode: queue::Mode, timeout: Timeout) -> Arc<Slot> {
-        self.queue(client, queue::Command::Take { mode, batch: queue::Batch::ONE, max_hold: None, timeout })
+        self.queue(
+            client,
+            queue::Command::Take { taking: queue::Taking::new(mode, queue::Batch::ONE), timeout },
+        )
     }
 
     pub(super) fn queue(&mut self, client: usize, command: queue::Command) -> Arc<Slot> {

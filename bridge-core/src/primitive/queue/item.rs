@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use slab::Slab;
 
-use crate::command::queue::{Attributes, Browsed, Cursor, Discipline, NewItem, Shelf};
+use crate::command::queue::{Attributes, Browsed, Cursor, Discipline, End, NewItem, Shelf};
 use crate::ids::{ItemId, Name};
 use crate::payload::Payload;
 use crate::primitive::queue::arrivals::Arrivals;
@@ -208,10 +208,11 @@ impl Ready {
         }
     }
 
-    /// Takes the next one out.
-    pub(crate) fn pop(&mut self, items: &Slab<Item>) -> Option<usize> {
+    /// Takes the next one out; the front is the only end of what is not FIFO.
+    pub(crate) fn pop(&mut self, end: End, items: &Slab<Item>) -> Option<usize> {
         let key = match &mut self.order {
-            Order::Fifo(order) => order.pop_first()?,
+            Order::Fifo(order) if end == End::Front => order.pop_first()?,
+            Order::Fifo(order) => order.pop_last()?,
             Order::Lifo(order) => order.pop_last()?,
             Order::Priority(order) => order.pop_first()?.1,
         };

@@ -1,7 +1,7 @@
 //! Putting: room is what `maxsize` leaves beside the READY and DELAYED items. Blocked puts stand in line.
 
 use crate::command::Reply as AnyReply;
-use crate::command::queue::{Attributes, Discipline, NewItem, Reply};
+use crate::command::queue::{Attributes, Discipline, End, NewItem, Reply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, ItemId};
 use crate::primitive::queue::Queue;
@@ -110,11 +110,27 @@ impl Queue {
     /// Checks an item by itself and says how many bytes it retains.
     pub(super) fn check_item(&self, world: &World, item: &NewItem) -> Result<u64, Error> {
         let bytes = check_new_item(world, item)?;
+        if item.attributes.as_ref().is_some_and(|with| with.end == Some(End::Front)) {
+            self.check_end("put at the front")?;
+        }
         if !item.key.is_empty() && self.ready.discipline() != Discipline::Priority {
             let message = "a priority key was given, and the queue is not declared as a priority queue";
             return Err(Error::invalid("key", message));
         }
         Ok(bytes)
+    }
+
+    /// Only a FIFO queue has two ends to choose from.
+    pub(super) fn check_end(&self, what: &str) -> Result<(), Error> {
+        match self.ready.discipline() {
+            Discipline::Fifo => Ok(()),
+            other => {
+                let other = format!("{other:?}").to_uppercase();
+                let message =
+                    format!("items are {what} in FIFO queues only, and this one is {other}; give no end");
+                Err(Error::invalid("end", message))
+            }
+        }
     }
 
     /// Checks whether `count` items of `bytes` may come at all.
@@ -148,9 +164,12 @@ impl Queue {
         }
         let extra = admitted.extra_mut();
         extra.expires_at = extra.asked.ttl.map(|ttl| world.now + ttl);
-        let delay = extra.asked.delay;
+        let (delay, end) = (extra.asked.delay, extra.asked.end);
         if let Some(dedupe) = extra.asked.dedupe.clone() {
             self.known.note(dedupe, item, ItemId(number), world.now);
+        }
+        if end == Some(End::Front) {
+            world.items[item].arrival = self.front_arrival(world);
         }
         self.shelve(me, world, item, delay);
         ItemId(number)

@@ -59,7 +59,7 @@ impl Queue {
     }
 
     /// The arrival that is next out among equal keys.
-    fn front_arrival(&mut self, world: &mut World) -> Arrival {
+    pub(super) fn front_arrival(&mut self, world: &mut World) -> Arrival {
         match self.ready.discipline() {
             crate::command::queue::Discipline::Lifo => world.number() as Arrival,
             _ => {

@@ -93,8 +93,8 @@ impl Queue {
             if awaited.is_some_and(|holder| holder != participant(&ticket.caller)) {
                 continue;
             }
-            let Want::Take { batch, .. } = ticket.want else { continue };
-            self.takers.leave(batch.min, ticket.place);
+            let Want::Take { taking, .. } = ticket.want else { continue };
+            self.takers.leave(taking.batch.min, ticket.place);
             let error = self.is_shut_down();
             conclude(world, key, Err(error));
             ended = true;

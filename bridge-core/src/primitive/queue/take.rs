@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::command::queue::{Batch, Delivery, Mode, Reply, Taken};
+use crate::command::queue::{Batch, Delivery, End, Mode, Reply, Taken, Taking};
 use crate::command::{Mode as SessionMode, Reply as AnyReply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
@@ -16,14 +16,6 @@ use crate::timer::{Due, Subject};
 use crate::wait::{Caller, Place, TicketKey, Want};
 use crate::world::{World, session_required};
 
-/// What a take wants.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Taking {
-    pub(super) mode: Mode,
-    pub(super) batch: Batch,
-    pub(super) max_hold: Option<Duration>,
-}
-
 impl Queue {
     pub(super) fn take(
         &mut self,
@@ -33,10 +25,13 @@ impl Queue {
         taking: Taking,
         timeout: Timeout,
     ) -> Step {
-        let Taking { mode, batch, max_hold } = taking;
+        let Taking { mode, batch, max_hold, end } = taking;
         check_batch(world, batch)?;
         if max_hold.is_some() {
             check_max_hold(mode, max_hold)?;
+        }
+        if end == End::Back {
+            self.check_end("taken from the back")?;
         }
         if mode == Mode::Lease && caller.mode == SessionMode::Sessionless {
             return Err(session_required("lease"));
@@ -51,7 +46,7 @@ impl Queue {
             let ends = self.shut.is_some() && self.ready.len() == 0 && self.nothing_can_come(world, caller);
             return Err(if ends { self.is_shut_down() } else { self.empty() });
         }
-        let want = Want::Take { mode, batch, max_hold, lingers_until: None };
+        let want = Want::Take { taking, lingers_until: None };
         let key = world.park(caller, me, want, timeout)?;
         self.takers.line(batch.min).enter(key, &world.tickets[key]);
         Ok(None)
@@ -121,7 +116,8 @@ impl Queue {
         }
         let Some((place, key)) = first else { return false };
         let Some(ticket) = world.tickets.get(key) else { return false };
-        let Want::Take { mode, batch, max_hold, lingers_until } = ticket.want else { return false };
+        let Want::Take { taking, lingers_until } = ticket.want else { return false };
+        let batch = taking.batch;
         if !self.is_complete(batch) && lingers_until.is_none_or(|until| until > world.now) {
             if lingers_until.is_none() {
                 self.takers.lingering = Some((place, key));
@@ -133,7 +129,7 @@ impl Queue {
         self.takers.leave(batch.min, ticket.place);
         let Some(ticket) = world.unpark(key) else { return false };
         let count = self.ready.len().min(batch.max as usize);
-        self.grant(me, world, &ticket.caller, Taking { mode, batch, max_hold }, count, true);
+        self.grant(me, world, &ticket.caller, taking, count, true);
         true
     }
 
@@ -141,11 +137,11 @@ impl Queue {
     pub(super) fn serve_last(&mut self, me: Handle, world: &mut World) -> bool {
         let Some((_, key)) = self.takers.first(u32::MAX) else { return false };
         let Some(ticket) = world.tickets.get(key) else { return false };
-        let Want::Take { mode, batch, max_hold, .. } = ticket.want else { return false };
-        self.takers.leave(batch.min, ticket.place);
+        let Want::Take { taking, .. } = ticket.want else { return false };
+        self.takers.leave(taking.batch.min, ticket.place);
         let Some(ticket) = world.unpark(key) else { return false };
-        let count = self.ready.len().min(batch.max as usize);
-        self.grant(me, world, &ticket.caller, Taking { mode, batch, max_hold }, count, true);
+        let count = self.ready.len().min(taking.batch.max as usize);
+        self.grant(me, world, &ticket.caller, taking, count, true);
         true
     }
 
@@ -159,14 +155,14 @@ impl Queue {
         count: usize,
         parked: bool,
     ) {
-        let Taking { mode, max_hold, .. } = taking;
+        let Taking { mode, max_hold, end, .. } = taking;
         let first = world.numbers(count as u64);
         let is_final = caller.grant_is_final(parked);
         let since = world.now;
         let mut deliveries = Vec::with_capacity(count);
         let mut freed = Vec::new();
         for token in (first..).map(Token).take(count) {
-            let Some(item) = self.ready.pop(&world.items) else { break };
+            let Some(item) = self.ready.pop(end, &world.items) else { break };
             if world.items[item].extra.is_some() {
                 self.forget_times(world, item);
                 self.close_group(&world.items[item]);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bridge_core::command;
 use bridge_core::command::queue::{
-    Attributes, Batch, Command as Do, Dedupe, Discipline, Mode as Take, Move, NewItem, Options, Redrive,
-    Reentry, Reply, Scope, Which,
+    Attributes, Batch, Command as Do, Dedupe, Discipline, End, Mode as Take, Move, NewItem, Options, Redrive,
+    Reentry, Reply, Scope, Taking, Which,
 };
 use bridge_core::ids::{SessionKey, Token};
 use bridge_core::{Time, Timeout};
@@ -54,6 +54,7 @@ struct Times {
     ttl: Option<Duration>,
     dedupe: Option<(u8, Scope, bool)>,
     group: Option<u8>,
+    at_front: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,7 +95,7 @@ struct Queue {
 #[derive(Clone, Debug)]
 enum Want {
     Put(Vec<(usize, u8, Times)>),
-    Take { mode: Take, max: usize, min: usize, max_hold: Option<Duration> },
+    Take { mode: Take, max: usize, min: usize, max_hold: Option<Duration>, end: End },
     Join,
 }
 
@@ -102,7 +103,7 @@ enum Want {
 enum Step {
     Put(u8, Times, Timeout),
     PutMany(Vec<(u8, Option<u8>)>, Timeout),
-    Take { mode: Take, max: u32, min: u32, max_hold: Option<Duration>, timeout: Timeout },
+    Take { mode: Take, max: u32, min: u32, max_hold: Option<Duration>, end: End, timeout: Timeout },
     Ack(Index),
     Nack(Index, Reentry, Option<Duration>),
     Extend(Index, Option<Duration>),
@@ -190,6 +191,15 @@ impl Queue {
         takeable.into_iter().map(|item| item.label).collect()
     }
 
+    fn end(&self, end: End) -> End {
+        if self.two_ends() { end } else { End::Front }
+    }
+
+    /// Only a FIFO queue has two ends.
+    fn two_ends(&self) -> bool {
+        self.discipline == Discipline::Fifo
+    }
+
     /// How a put ends that brings a duplicate.
     fn duplicate(&self, new: &[(usize, u8, Times)]) -> Option<String> {
         let (key, _, refuse) = new[0].2.dedupe?;
@@ -224,6 +234,11 @@ impl Queue {
         let over =
             leases.filter_map(|item| item.over.map(|(at, known)| (at, known, item.label, Moment::Over)));
         moments.chain(over).min()
+    }
+
+    fn front(&mut self) -> i64 {
+        self.front -= 1;
+        self.front
     }
 
     fn arrival(&mut self) -> i64 {
@@ -290,11 +305,13 @@ impl Naive for Queue {
     fn command(&self, who: Who, step: &Step) -> Option<command::Command> {
         let new = |label: usize, key: u8, times: Times| {
             let key = if self.discipline == Discipline::Priority { vec![key] } else { Vec::new() };
-            let Times { delay, ttl, dedupe, group } = times;
-            let is_plain = delay.is_none() && ttl.is_none() && dedupe.is_none() && group.is_none();
+            let Times { delay, ttl, dedupe, group, at_front } = times;
+            let is_plain =
+                delay.is_none() && ttl.is_none() && dedupe.is_none() && group.is_none() && !at_front;
             let dedupe = dedupe.map(|(key, scope, refuse)| Dedupe { key: vec![key].into(), scope, refuse });
             let group = group.map(|group| group.to_string().into());
-            let attributes = Attributes { delay: delay.unwrap_or_default(), ttl, dedupe, group };
+            let end = (at_front && self.two_ends()).then_some(End::Front);
+            let attributes = Attributes { delay: delay.unwrap_or_default(), ttl, dedupe, group, end };
             let attributes = (!is_plain).then(|| Box::new(attributes));
             NewItem { attributes, key: key.into(), ..NewItem::new(payload(&label_text(label))) }
         };
@@ -310,9 +327,12 @@ impl Naive for Queue {
                 });
                 Do::PutMany { items: items.collect(), timeout: *timeout }
             }
-            Step::Take { mode, max, min, max_hold, timeout } => {
+            Step::Take { mode, max, min, max_hold, end, timeout } => {
                 let batch = Batch { max: *max, min: *min.min(max), ..Batch::ONE };
-                Do::Take { mode: *mode, batch, max_hold: *max_hold, timeout: *timeout }
+                Do::Take {
+                    taking: Taking { mode: *mode, batch, max_hold: *max_hold, end: self.end(*end) },
+                    timeout: *timeout,
+                }
             }
             Step::Ack(index) => Do::Ack { tokens: vec![token(index)?] },
             Step::Nack(index, reentry, delay) => {
@@ -351,9 +371,13 @@ impl Naive for Queue {
                     keys.iter().map(|(key, group)| new(key, Times { group: *group, ..Times::default() }));
                 Some((Want::Put(new.collect()), *timeout, false))
             }
-            Step::Take { mode, max, min, max_hold, timeout } => {
+            Step::Take { mode, max, min, max_hold, end, timeout } => {
                 let (max, min) = (*max as usize, *min.min(max) as usize);
-                Some((Want::Take { mode: *mode, max, min, max_hold: *max_hold }, *timeout, false))
+                Some((
+                    Want::Take { mode: *mode, max, min, max_hold: *max_hold, end: self.end(*end) },
+                    *timeout,
+                    false,
+                ))
             }
             Step::Join(timeout) => Some((Want::Join, *timeout, false)),
             _ => None,
@@ -371,10 +395,7 @@ impl Naive for Queue {
                 let label = self.leased(who, index).expect("a lease");
                 let arrival = match reentry {
                     Reentry::Place => None,
-                    Reentry::Front if self.discipline != Discipline::Lifo => {
-                        self.front -= 1;
-                        Some(self.front)
-                    }
+                    Reentry::Front if self.discipline != Discipline::Lifo => Some(self.front()),
                     _ => Some(self.arrival()),
                 };
                 if let (Some(arrival), Some(item)) = (arrival, self.item(label)) {
@@ -468,7 +489,10 @@ impl Naive for Queue {
                         self.firsts.retain(|first| first.0 != key);
                         self.firsts.push((key, *label, scope, self.now));
                     }
-                    let arrival = self.arrival();
+                    let arrival = match times.at_front && self.two_ends() {
+                        true => self.front(),
+                        false => self.arrival(),
+                    };
                     let item = Item {
                         label: *label,
                         key: *key,
@@ -495,10 +519,13 @@ impl Naive for Queue {
                 };
                 Some((text, None))
             }
-            Want::Take { mode, max, min, max_hold } => {
+            Want::Take { mode, max, min, max_hold, end } => {
                 let mut taken = self.takeable();
                 if taken.is_empty() || taken.len() < *min && !at_bound {
                     return None;
+                }
+                if *end == End::Back {
+                    taken.reverse();
                 }
                 taken.truncate(*max);
                 for label in &taken {
@@ -642,12 +669,18 @@ fn times() -> impl Strategy<Value = Times> {
         (1_u64..6).prop_map(|seconds| Scope::Window(Duration::from_secs(seconds))),
     ];
     let dedupe = prop::option::weighted(0.3, (0_u8..2, scope, any::<bool>()));
-    (hold(), hold(), dedupe, group()).prop_map(|(delay, ttl, dedupe, group)| Times {
+    let front = prop::bool::weighted(0.3);
+    (hold(), hold(), dedupe, group(), front).prop_map(|(delay, ttl, dedupe, group, at_front)| Times {
         delay,
         ttl,
         dedupe,
         group,
+        at_front,
     })
+}
+
+fn end() -> impl Strategy<Value = End> {
+    prop_oneof![3 => Just(End::Front), 1 => Just(End::Back)]
 }
 
 fn group() -> impl Strategy<Value = Option<u8>> {
@@ -660,11 +693,13 @@ fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0_u8..3, times(), timeouts()).prop_map(|(key, times, timeout)| Step::Put(key, times, timeout)),
         2 => (prop::collection::vec((0_u8..3, group()), 2..4), timeouts()).prop_map(|(keys, t)| Step::PutMany(keys, t)),
-        6 => (mode(), timeouts())
-            .prop_map(|(mode, timeout)| Step::Take { mode, max: 1, min: 1, max_hold: None, timeout }),
-        3 => (mode(), 1_u32..5, 1_u32..4, hold(), timeouts()).prop_map(|(mode, max, min, max_hold, timeout)| {
-            Step::Take { mode, max, min, max_hold: max_hold.filter(|_| mode == Take::Lease), timeout }
-        }),
+        6 => (mode(), end(), timeouts())
+            .prop_map(|(mode, end, timeout)| Step::Take { mode, max: 1, min: 1, max_hold: None, end, timeout }),
+        3 => (mode(), 1_u32..5, 1_u32..4, hold(), end(), timeouts()).prop_map(
+            |(mode, max, min, max_hold, end, timeout)| {
+                Step::Take { mode, max, min, max_hold: max_hold.filter(|_| mode == Take::Lease), end, timeout }
+            }
+        ),
         3 => any::<Index>().prop_map(Step::Ack),
         3 => (any::<Index>(), reentry, hold())
             .prop_map(|(index, reentry, delay)| Step::Nack(index, reentry, delay)),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bridge_core::command::queue::{
-    Batch, Browsed, Command, Cursor, Mode, NewItem, Query, Reentry, Reply, Shelf,
+    Batch, Browsed, Command, Cursor, Mode, NewItem, Query, Reentry, Reply, Shelf, Taking,
 };
 use bridge_core::command::{Command as AnyCommand, Query as AnyQuery, Reply as AnyReply};
 use bridge_core::ids::{ItemId, Token};
@@ -176,7 +176,7 @@ impl Task {
         let command = match &self.doing {
             Doing::Take { queue, mode, batch, timeout } => {
                 ledger.queues[*queue].takers += 1;
-                (*queue, Command::Take { mode: *mode, batch: *batch, timeout: *timeout, max_hold: None })
+                (*queue, Command::Take { taking: Taking::new(*mode, *batch), timeout: *timeout })
             }
             Doing::Ack { queue, leased, .. } => (*queue, Command::Ack { tokens: tokens(leased) }),
             Doing::Nack { queue, leased, reentry } => {
@@ -216,7 +216,7 @@ impl Task {
             Doing::Sweep { queue } => {
                 ledger.queues[*queue].takers += 1;
                 let batch = Batch { max: 100, min: 1, ..Batch::ONE };
-                (*queue, Command::Take { mode: Mode::Get, batch, timeout: Timeout::NOW, max_hold: None })
+                (*queue, Command::Take { taking: Taking::new(Mode::Get, batch), timeout: Timeout::NOW })
             }
             _ => return None,
         };
