@@ -33,7 +33,7 @@ fn every(seconds: u64) -> Times {
 }
 
 fn cron(text: &str) -> Times {
-    Times::Cron(Cron::parse(text).unwrap())
+    Times::Cron(Cron::parse(text).expect("it is fine"))
 }
 
 fn scheduled(outcome: Outcome) -> (bool, Option<Duration>) {
@@ -71,7 +71,7 @@ fn with_queue(maxsize: u64) -> (Space, SessionKey) {
     let mut space = Space::default();
     let who = space.open(Mode::Direct);
     let options = queue::Options { maxsize: Some(maxsize), ..Default::default() };
-    space.ask(who, declare("q", options)).unwrap();
+    space.ask(who, declare("q", options)).expect("it is declared");
     (space, who)
 }
 

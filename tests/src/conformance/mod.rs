@@ -14,6 +14,7 @@ pub mod lock;
 pub mod queue;
 pub mod semaphore;
 pub mod sharing;
+pub mod timer;
 pub mod value;
 
 use std::time::Duration;
@@ -45,6 +46,7 @@ macro_rules! conformance {
             condition_is_cancelled);
         $crate::conformance!(@ $url, barrier: rounds action lost broken cancelled);
         $crate::conformance!(@ $url, latch: opens counts);
+        $crate::conformance!(@ $url, timer: fires mismatch full listed);
         $crate::conformance!(@ $url, value: set_and_get compare_and_set update increment watch fenced ends);
         $crate::conformance!(@ $url, list: items versions);
         $crate::conformance!(@ $url, dict: keys entries watch anonymous);

@@ -12,6 +12,7 @@ mod lock;
 mod queue;
 mod rwlock;
 mod semaphore;
+mod timer;
 mod value;
 
 use std::collections::BTreeMap;
