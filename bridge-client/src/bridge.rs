@@ -250,6 +250,10 @@ impl Bridge {
         self.0.link.close(at_most)
     }
 
+    pub(crate) fn is(&self, other: &Bridge) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(crate) fn link(&self) -> &Arc<dyn Link> {
         &self.0.link
     }

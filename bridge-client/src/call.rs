@@ -12,7 +12,7 @@ use bridge_core::{Error, Reason, Reply, Request};
 
 use crate::clock;
 use crate::link::{Answered, Settle, Slot, Started};
-use crate::usage::Usage;
+use crate::usage::{Usage, Uses};
 
 /// Reads the value of a call out of its reply.
 type Read<T> = fn(Reply) -> Option<T>;
@@ -21,7 +21,7 @@ type Read<T> = fn(Reply) -> Option<T>;
 /// granted then goes back. (In `mem:` a call that can be granted at once has ended when it is made.)
 #[must_use = "a dropped call is withdrawn"]
 pub struct Call<T> {
-    usage: Arc<Usage>,
+    uses: Uses,
     read: Read<T>,
     state: State<T>,
     /// Whether what it does can be withdrawn without a trace, or is unknown without an answer.
@@ -37,21 +37,21 @@ enum State<T> {
 }
 
 impl<T> Call<T> {
-    pub(crate) fn new(usage: Arc<Usage>, started: Started, gives: bool, read: Read<T>) -> Self {
+    pub(crate) fn new(uses: Uses, started: Started, gives: bool, read: Read<T>) -> Self {
         let state = match started {
             Started::Answered(answered) => State::Answered(answered),
             Started::Waiting(slot) => State::Waiting(slot),
         };
-        Call { usage, read, state, gives }
+        Call { uses, read, state, gives }
     }
 
-    pub(crate) fn failed(usage: Arc<Usage>, error: Error, read: Read<T>) -> Self {
-        Call { usage, read, state: State::Failed(error), gives: false }
+    pub(crate) fn failed(uses: Uses, error: Error, read: Read<T>) -> Self {
+        Call { uses, read, state: State::Failed(error), gives: false }
     }
 
     /// One that has ended well without having been made.
     pub(crate) fn known(usage: Arc<Usage>, value: T) -> Self {
-        Call { usage, read: |_| None, state: State::Known(value), gives: false }
+        Call { uses: usage.into(), read: |_| None, state: State::Known(value), gives: false }
     }
 
     /// Waits at most `slice`, driving the connection if nobody does. `None`: not yet. A signal ends the slice early.
@@ -66,7 +66,7 @@ impl<T> Call<T> {
             if left.is_zero() {
                 return None;
             }
-            self.usage.link().wait(slot, left);
+            self.uses.link().wait(slot, left);
             if !slot.is_ready() {
                 return None;
             }
@@ -103,7 +103,7 @@ impl<T> Call<T> {
             State::Known(value) => return Some(Ok(Granted { value, grant: None })),
             State::Over => return None,
             State::Waiting(slot) => {
-                let claimed = if slot.is_ready() { self.usage.link().claim(&slot) } else { None };
+                let claimed = if slot.is_ready() { self.uses.link().claim(&slot) } else { None };
                 let Some(answered) = claimed else {
                     self.state = State::Waiting(slot);
                     return None;
@@ -112,7 +112,7 @@ impl<T> Call<T> {
             }
         };
         let grant =
-            answered.offered.then(|| Grant { usage: self.usage.clone(), op: answered.op, accepted: false });
+            answered.offered.then(|| Grant { uses: self.uses.clone(), op: answered.op, accepted: false });
         Some(answered.outcome.and_then(|reply| match (self.read)(reply) {
             Some(value) => Ok(Granted { value, grant }),
             None => Err(Error::new(Reason::Internal, "the server's answer does not fit the request")),
@@ -123,7 +123,7 @@ impl<T> Call<T> {
     /// of it remains, or how it had ended otherwise. [`Call::give_up`] where that does not come in time.
     pub fn request_cancel(&self) {
         if let State::Waiting(slot) = &self.state {
-            self.usage.link().cancel(slot);
+            self.uses.link().cancel(slot);
         }
     }
 
@@ -144,7 +144,7 @@ impl<T> Call<T> {
     /// condition, which ends with its lock, whatever ended the waiting.
     pub fn ask_to_cancel(&self) {
         if let State::Waiting(slot) = &self.state {
-            self.usage.link().cancel(slot);
+            self.uses.link().cancel(slot);
         }
     }
 
@@ -170,10 +170,10 @@ impl<T> Call<T> {
 impl<T> Drop for Call<T> {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Waiting(slot) => self.usage.link().abandon(&slot),
+            State::Waiting(slot) => self.uses.link().abandon(&slot),
             State::Answered(Answered { op, offered: true, .. }) => {
                 // A refusal never fails.
-                let _ = self.usage.link().settle(op, Settle::Refuse);
+                let _ = self.uses.link().settle(op, Settle::Refuse);
             }
             _ => {}
         }
@@ -199,7 +199,7 @@ impl<T> Future for Call<T> {
 }
 
 struct Grant {
-    usage: Arc<Usage>,
+    uses: Uses,
     op: Op,
     accepted: bool,
 }
@@ -208,7 +208,7 @@ impl Drop for Grant {
     fn drop(&mut self) {
         if !self.accepted {
             // A refusal never fails.
-            let _ = self.usage.link().settle(self.op, Settle::Refuse);
+            let _ = self.uses.link().settle(self.op, Settle::Refuse);
         }
     }
 }
@@ -232,7 +232,7 @@ impl<T> Granted<T> {
     /// or is not known to be alive (the process was stopped): then it has gone back.
     pub fn accept(self) -> Result<T, Error> {
         if let Some(mut grant) = self.grant {
-            grant.usage.link().settle(grant.op, Settle::Accept)?;
+            grant.uses.link().settle(grant.op, Settle::Accept)?;
             grant.accepted = true;
         }
         Ok(self.value)
@@ -255,6 +255,9 @@ pub(crate) fn gives(request: &Request) -> bool {
     };
     match request {
         Request::Query(_) => false,
+        Request::Command(Command::Select(select)) => select.branches.iter().any(|command| {
+            matches!(command, Command::Queue(_, queue::Command::Put { .. } | queue::Command::PutMany { .. }))
+        }),
         Request::Command(Command::Queue(_, command)) => !matches!(
             command,
             queue::Command::Declare(_) | queue::Command::Take { .. } | queue::Command::Join { .. }

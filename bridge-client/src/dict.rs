@@ -18,7 +18,7 @@ use crate::value::{self, Entry, Figures, Options, Version, Watched};
 /// A dict. Cheap to clone; stays usable when the session is replaced.
 #[derive(Clone)]
 pub struct Dict {
-    usage: Arc<Usage>,
+    pub(crate) usage: Arc<Usage>,
 }
 
 impl Bridge {

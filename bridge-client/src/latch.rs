@@ -17,7 +17,7 @@ use crate::usage::Usage;
 /// A latch. Cheap to clone; stays usable when the session is replaced.
 #[derive(Clone)]
 pub struct Latch {
-    usage: Arc<Usage>,
+    pub(crate) usage: Arc<Usage>,
 }
 
 impl Bridge {

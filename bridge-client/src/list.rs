@@ -19,7 +19,7 @@ use crate::value::{self, Datum, Figures, Item, Options, Version, Watched};
 /// A list. Cheap to clone; stays usable when the session is replaced. A negative index counts from the end.
 #[derive(Clone)]
 pub struct List {
-    usage: Arc<Usage>,
+    pub(crate) usage: Arc<Usage>,
 }
 
 impl Bridge {

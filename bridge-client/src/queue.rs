@@ -210,7 +210,7 @@ impl Queue {
             read!(Reply::Redriven { count, stayed } => Redriven { count, stayed });
         match to.map(|to| self.usage.name_beside(&to.usage)).transpose() {
             Ok(to) => self.command(who, Command::Redrive(Box::new(Redrive { which, to })), read),
-            Err(error) => Call::failed(self.usage.clone(), error, read),
+            Err(error) => Call::failed(self.usage.clone().into(), error, read),
         }
     }
 
@@ -220,7 +220,7 @@ impl Queue {
         let read: fn(AnyReply) -> Option<Vec<ItemId>> = read!(Reply::Moved(ids) => ids);
         match self.usage.name_beside(&to.usage) {
             Ok(to) => self.command(who, Command::Move(Box::new(Move { which, to })), read),
-            Err(error) => Call::failed(self.usage.clone(), error, read),
+            Err(error) => Call::failed(self.usage.clone().into(), error, read),
         }
     }
 

@@ -29,7 +29,7 @@ use bridge_core::ids::{Op, ParticipantId};
 use bridge_core::{Error, Outcome, Reason, Request, Time};
 use syncbridge_proto::{PROTOCOL_VERSION, v1 as pb};
 
-pub use crate::link::{Answered, Settle, Slot, Submission};
+pub use crate::link::{Answered, Settle, Several, Slot, Submission};
 pub use crate::object::{Declaration, Object, Origin};
 use entry::{Entry, State};
 use outbox::Outbox;
@@ -183,7 +183,29 @@ impl Session {
             self.remember(&object);
         }
         let entry = Entry::new(now, self.ttl, who, Some(object), request, Some(slot.clone()));
-        let entry = Entry { returns, ..entry };
+        self.begin(now, op, Entry { returns, ..entry }, &slot);
+        slot
+    }
+
+    /// As [`Session::submit`], for a call that is about several objects.
+    pub fn submit_several(&mut self, now: Time, submission: Several) -> Arc<Slot> {
+        let op = self.take_op();
+        let slot = Slot::new(op);
+        if let Some(error) = self.closed.clone() {
+            slot.put(Answered { op, outcome: Err(error), offered: false });
+            return slot;
+        }
+        let Several { who, objects, request } = submission;
+        let serial = self.serial;
+        for object in objects.iter().filter(|object| object.is_new_to(serial)) {
+            self.remember(object);
+        }
+        let entry = Entry::new(now, self.ttl, who, None, request, Some(slot.clone()));
+        self.begin(now, op, Entry { several: objects, ..entry }, &slot);
+        slot
+    }
+
+    fn begin(&mut self, now: Time, op: Op, entry: Entry, slot: &Slot) {
         if self.room.admits(entry.bytes) {
             self.room.used += entry.bytes;
             self.enqueue(op, entry);
@@ -192,7 +214,6 @@ impl Session {
         } else {
             self.wait_for_room(op, entry);
         }
-        slot
     }
 
     /// Takes the answer out of a slot. `None`: it is not there, or it is a grant that must not be handed out now; the

@@ -26,6 +26,32 @@ pub(crate) struct Usage {
     generation: u64,
 }
 
+/// What a call and its grant use, for as long as they are there.
+#[derive(Clone)]
+pub(crate) enum Uses {
+    One(Arc<Usage>),
+    Several(Arc<(Bridge, Vec<Arc<Usage>>)>),
+}
+
+impl Uses {
+    pub(crate) fn several(bridge: &Bridge, usages: Vec<Arc<Usage>>) -> Self {
+        Uses::Several(Arc::new((bridge.clone(), usages)))
+    }
+
+    pub(crate) fn link(&self) -> &Arc<dyn Link> {
+        match self {
+            Uses::One(usage) => usage.link(),
+            Uses::Several(several) => several.0.link(),
+        }
+    }
+}
+
+impl From<Arc<Usage>> for Uses {
+    fn from(usage: Arc<Usage>) -> Self {
+        Uses::One(usage)
+    }
+}
+
 /// The shared anonymous objects that a session uses, so that one which reaches this process once more, by pickle, is
 /// used once: a discard is for the whole session.
 #[derive(Default)]
@@ -74,11 +100,11 @@ impl Usage {
         read: fn(Reply) -> Option<T>,
     ) -> Call<T> {
         if let Err(error) = self.bridge.check() {
-            return Call::failed(self.clone(), error, read);
+            return Call::failed(self.clone().into(), error, read);
         }
         let gives = call::gives(&request);
         let started = self.link().start(Submission { who, object: self.object.clone(), request });
-        Call::new(self.clone(), started, gives, read)
+        Call::new(self.clone().into(), started, gives, read)
     }
 
     /// Other processes are told of the object: it exists when this has ended, and stays for one TTL when nobody uses it

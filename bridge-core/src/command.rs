@@ -11,6 +11,7 @@ pub mod list;
 pub mod lock;
 pub mod queue;
 pub mod rwlock;
+pub mod select;
 pub mod semaphore;
 pub mod timer;
 pub mod transaction;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::ids::{Kind, Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target};
 use crate::limits::Limits;
+use crate::time::Timeout;
 
 /// Something that the engine does for a caller.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +53,8 @@ pub enum Command {
     Timer(Target, timer::Command),
     /// Several steps on queues in one, or none of them. It never waits.
     Transaction(Vec<transaction::Step>),
+    /// Waits for the first of several.
+    Select(Box<select::Select>),
     /// Withdraws an earlier command of the session. Answered with [`Reply::Cancelled`] after that command's
     /// own answer.
     Cancel(Op),
@@ -115,7 +119,53 @@ impl Command {
             Command::Dict(target, _) => Some((Kind::Dict, target)),
             Command::Timer(target, _) => Some((Kind::Timer, target)),
             Command::Discard(kind, target) | Command::Share(kind, target) => Some((*kind, target)),
-            Command::Transaction(_) | Command::Cancel(_) => None,
+            Command::Transaction(_) | Command::Select(_) | Command::Cancel(_) => None,
+        }
+    }
+
+    /// The object that it is for, to be changed.
+    pub fn target_mut(&mut self) -> Option<&mut Target> {
+        match self {
+            Command::Queue(target, _)
+            | Command::Event(target, _)
+            | Command::Semaphore(target, _)
+            | Command::Lock(target, _)
+            | Command::RwLock(target, _)
+            | Command::Condition(target, _)
+            | Command::Barrier(target, _)
+            | Command::Latch(target, _)
+            | Command::Value(target, _)
+            | Command::List(target, _)
+            | Command::Dict(target, _)
+            | Command::Timer(target, _)
+            | Command::Discard(_, target)
+            | Command::Share(_, target) => Some(target),
+            Command::Transaction(_) | Command::Select(_) | Command::Cancel(_) => None,
+        }
+    }
+
+    /// How long it may wait, if it is one that waits.
+    pub fn timeout_mut(&mut self) -> Option<&mut Timeout> {
+        match self {
+            Command::Queue(
+                _,
+                queue::Command::Put { timeout, .. }
+                | queue::Command::PutMany { timeout, .. }
+                | queue::Command::Take { timeout, .. }
+                | queue::Command::Join { timeout },
+            )
+            | Command::Event(_, event::Command::Wait { timeout, .. })
+            | Command::Semaphore(_, semaphore::Command::Acquire(semaphore::Acquire { timeout, .. }))
+            | Command::Lock(_, lock::Command::Acquire { timeout, .. })
+            | Command::RwLock(_, rwlock::Command::Acquire { timeout, .. })
+            | Command::Condition(_, condition::Command::Wait { timeout })
+            | Command::Barrier(_, barrier::Command::Wait(barrier::Arrive { timeout, .. }))
+            | Command::Latch(_, latch::Command::Wait { timeout })
+            | Command::Value(_, value::Command::Watch { timeout, .. })
+            | Command::List(_, list::Command::Watch { timeout, .. })
+            | Command::Dict(_, value::Command::Watch { timeout, .. }) => Some(timeout),
+            Command::Select(select) => Some(&mut select.timeout),
+            _ => None,
         }
     }
 }
@@ -162,23 +212,8 @@ impl Request {
     /// The same, to be changed.
     pub fn target_mut(&mut self) -> Option<&mut Target> {
         match self {
-            Request::Command(
-                Command::Queue(target, _)
-                | Command::Event(target, _)
-                | Command::Semaphore(target, _)
-                | Command::Lock(target, _)
-                | Command::RwLock(target, _)
-                | Command::Condition(target, _)
-                | Command::Barrier(target, _)
-                | Command::Latch(target, _)
-                | Command::Value(target, _)
-                | Command::List(target, _)
-                | Command::Dict(target, _)
-                | Command::Timer(target, _)
-                | Command::Discard(_, target)
-                | Command::Share(_, target),
-            )
-            | Request::Query(
+            Request::Command(command) => command.target_mut(),
+            Request::Query(
                 Query::Queue(target, _)
                 | Query::Event(target, _)
                 | Query::Semaphore(target, _)
@@ -192,8 +227,7 @@ impl Request {
                 | Query::Dict(target, _)
                 | Query::Timer(target, _),
             ) => Some(target),
-            Request::Command(Command::Transaction(_) | Command::Cancel(_))
-            | Request::Query(Query::Timers { .. }) => None,
+            Request::Query(Query::Timers { .. }) => None,
         }
     }
 }
@@ -223,6 +257,13 @@ pub enum Reply {
     Timer(timer::Reply),
     /// A transaction was executed: what each step is answered with, in order.
     Committed(Vec<queue::Reply>),
+    /// A branch of a select, counted from 0, has ended: how.
+    Selected {
+        /// Which.
+        branch: u32,
+        /// What it is answered with.
+        reply: Box<Reply>,
+    },
     /// True: the command ended as CANCELLED. False: it had ended otherwise, as its own answer says; or it is the wait of
     /// a condition, which ends with its lock.
     Cancelled(bool),
@@ -251,6 +292,7 @@ impl Reply {
             Reply::Barrier(reply) => {
                 matches!(reply, barrier::Reply::Arrived(barrier::Arrived { action: Some(_), .. }))
             }
+            Reply::Selected { reply, .. } => reply.is_grant(),
             Reply::Latch(_)
             | Reply::Value(_)
             | Reply::Timer(_)

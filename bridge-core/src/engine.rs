@@ -2,7 +2,9 @@
 
 mod check;
 mod conditions;
+mod execute;
 mod lifetime;
+mod select;
 mod sessions;
 mod timers;
 mod transaction;
@@ -13,7 +15,7 @@ use std::hash::{Hash, Hasher};
 use crate::command::{Call, Command, Effect, Input, Outcome, Query, Reply, queue};
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::ids::{Handle, Kind, Op, SessionId, SessionKey, Target};
+use crate::ids::{Handle, ItemId, Kind, Op, SessionId, SessionKey, Target};
 use crate::limits::Limits;
 use crate::objects::{Objects, State, object_gone};
 use crate::primitive::Primitive;
@@ -31,7 +33,7 @@ use crate::session::Entry;
 use crate::time::Time;
 use crate::timer::{Due, Subject};
 use crate::wait::{Caller, TicketKey};
-use crate::world::{Fallen, World, cancelled, session_expired};
+use crate::world::{Fallen, World, cancelled, in_branch, session_expired};
 
 /// The state of one namespace.
 pub struct Engine {
@@ -68,7 +70,7 @@ impl Engine {
             Input::Configure(limits) => self.world.limits = limits,
             Input::Restart => self.restart(),
         }
-        self.deliver_dead_letters();
+        self.end_step();
         std::mem::swap(&mut self.world.effects, effects);
     }
 
@@ -146,19 +148,32 @@ impl Engine {
                         self.with(object, |primitive, world| primitive.due(object, place, world));
                         self.serve(object);
                     }
-                    self.deliver_dead_letters();
+                    self.end_step();
                     continue;
                 }
                 Subject::Object(object) => {
                     self.delete(object);
+                    self.serve_withdrawn();
                     continue;
                 }
             };
-            let Some(object) = self.world.tickets.get(key).map(|ticket| ticket.object) else { continue };
-            if due == Due::Deadline {
-                self.with(object, |primitive, world| primitive.expire(object, key, world));
+            let Some(ticket) = self.world.tickets.get(key) else { continue };
+            let object = ticket.object;
+            match due {
+                Due::Deadline if ticket.group.is_some() => self.expire_group(key),
+                Due::Deadline => self.with(object, |primitive, world| primitive.expire(object, key, world)),
+                _ => {}
             }
             self.serve(object);
+            self.serve_withdrawn();
+        }
+    }
+
+    /// What follows from what has happened, in other objects.
+    fn end_step(&mut self) {
+        while !self.world.fallen.is_empty() || !self.world.withdrawn.is_empty() {
+            self.deliver_dead_letters();
+            self.serve_withdrawn();
         }
     }
 
@@ -176,6 +191,7 @@ impl Engine {
             op,
             participant,
             carrier,
+            branch: None,
         };
         if !session.ops.is_empty() {
             if session.ops.contains_key(&op) {
@@ -194,6 +210,7 @@ impl Engine {
             Command::Condition(target, command) => self.run_condition(&caller, &target, &command),
             Command::Transaction(steps) => self.transaction(&caller, steps),
             Command::Timer(target, command) => self.run_timer(&caller, &target, command),
+            Command::Select(select) => self.select(&caller, *select),
             command => self.run(&caller, command),
         }
     }
@@ -206,72 +223,20 @@ impl Engine {
             Ok(found) => found,
             Err(error) => return self.world.answer(caller, Err(error)),
         };
+        match &command {
+            Command::Queue(_, queue::Command::Redrive(redrive)) => {
+                return self.redrive(caller, handle, created, redrive);
+            }
+            Command::Queue(_, queue::Command::Move(moving)) => {
+                return self.move_items(caller, handle, created, moving);
+            }
+            _ => {}
+        }
         let world = &mut self.world;
         let Some(named) = self.objects.get_mut(handle) else {
             return world.answer(caller, Err(object_gone()));
         };
-        // Matched one after the other, and not as a pair, so that the command is not copied into one.
-        let state = &mut named.state;
-        let step = match command {
-            Command::Queue(_, queue::Command::Declare(options))
-                if options.dead_letters.as_ref() == Some(&named.name) =>
-            {
-                Err(own_dead_letters())
-            }
-            Command::Queue(_, queue::Command::Redrive(redrive)) => {
-                return self.redrive(caller, handle, created, &redrive);
-            }
-            Command::Queue(_, queue::Command::Move(moving)) => {
-                return self.move_items(caller, handle, created, &moving);
-            }
-            Command::Queue(_, command) => match state {
-                State::Queue(queue) => queue.command(handle, world, caller, command),
-                _ => Err(object_gone()),
-            },
-            Command::Event(_, command) => match state {
-                State::Event(event) => event.command(handle, world, caller, command),
-                _ => Err(object_gone()),
-            },
-            Command::Semaphore(_, command) => match state {
-                State::Semaphore(semaphore) => semaphore.command(handle, world, caller, command),
-                _ => Err(object_gone()),
-            },
-            Command::Lock(_, command) => match state {
-                State::Lock(lock) => lock.command(handle, world, caller, command),
-                _ => Err(object_gone()),
-            },
-            Command::RwLock(_, command) => match state {
-                State::RwLock(rwlock) => rwlock.command(handle, world, caller, command),
-                _ => Err(object_gone()),
-            },
-            Command::Barrier(_, command) => match state {
-                State::Barrier(barrier) => barrier.command(handle, world, caller, command),
-                _ => Err(object_gone()),
-            },
-            Command::Latch(_, command) => match state {
-                State::Latch(latch) => latch.command(handle, world, caller, command),
-                _ => Err(object_gone()),
-            },
-            Command::Value(_, command) => match state {
-                State::Value(values) => values.command(handle, world, caller, command),
-                _ => Err(object_gone()),
-            },
-            Command::List(_, command) => match state {
-                State::List(list) => list.command(handle, world, caller, command),
-                _ => Err(object_gone()),
-            },
-            Command::Dict(_, command) => match state {
-                State::Dict(values) => values.command(handle, world, caller, command),
-                _ => Err(object_gone()),
-            },
-            Command::Condition(..)
-            | Command::Transaction(_)
-            | Command::Timer(..)
-            | Command::Cancel(_)
-            | Command::Discard(..)
-            | Command::Share(..) => Err(object_gone()),
-        };
-        match step {
+        match named.execute(handle, world, caller, command) {
             Err(error) => {
                 if created {
                     self.objects.remove(handle);
@@ -310,12 +275,15 @@ impl Engine {
             Some(Entry::Waiting(key)) => {
                 let key = *key;
                 let away = !session.is_present(caller.carrier);
-                if let Some(ticket) = self.world.tickets.get_mut(key) {
-                    ticket.caller.carrier = caller.carrier;
+                let group = self.world.group_of(key).cloned();
+                let mut changed = Vec::new();
+                for key in group.unwrap_or_else(|| vec![key]) {
+                    if let Some(ticket) = self.world.tickets.get_mut(key) {
+                        ticket.caller.carrier = caller.carrier;
+                    }
+                    changed.extend(self.change_sides(key, away));
                 }
-                if let Some(object) = self.change_sides(key, away) {
-                    self.serve(object);
-                }
+                changed.into_iter().for_each(|object| self.serve(object));
             }
             Some(Entry::Offered(offer)) => {
                 offer.carrier = caller.carrier;
@@ -333,7 +301,7 @@ impl Engine {
             Some(Entry::Answered { outcome, .. }) => (outcome.clone(), false),
             Some(Entry::Offered(offer)) => {
                 match self.primitive(offer.object).and_then(|p| p.offered(offer, &self.world)) {
-                    Some(reply) => (Ok(reply), true),
+                    Some(reply) => (in_branch(offer.branch, Ok(reply)), true),
                     None => return,
                 }
             }
@@ -344,7 +312,7 @@ impl Engine {
 
     fn cancel(&mut self, caller: &Caller, target: Op) {
         let entry = self.world.sessions.get(caller.session).and_then(|session| session.ops.get(&target));
-        let mut freed = None;
+        let mut freed = Vec::new();
         match entry {
             Some(Entry::Waiting(key)) => {
                 let key = *key;
@@ -354,27 +322,20 @@ impl Engine {
                 }
                 freed = self.withdraw_ticket(key, cancelled());
             }
-            Some(Entry::Answered { outcome: Ok(Reply::Queue(reply)), queue: Some(handle) }) => {
-                let ids = match reply {
-                    queue::Reply::Put(id) => std::slice::from_ref(id),
-                    queue::Reply::PutMany(ids) => ids.as_slice(),
-                    _ => &[],
-                };
-                let ids = ids.to_vec();
+            Some(Entry::Answered { outcome: Ok(reply), queue: Some(handle) }) => {
+                let ids = put_ids(reply).to_vec();
                 let handle = *handle;
                 let queue = self.objects.queue_mut(handle);
                 if queue.is_some_and(|queue| queue.withdraw(&mut self.world, &ids)) {
                     let of_put = Caller { op: target, ..*caller };
                     self.world.answer(&of_put, Err(cancelled()));
-                    freed = Some(handle);
+                    freed.push(handle);
                 }
             }
             _ => {}
         }
-        self.world.answer(caller, Ok(Reply::Cancelled(freed.is_some())));
-        if let Some(object) = freed {
-            self.serve(object);
-        }
+        self.world.answer(caller, Ok(Reply::Cancelled(!freed.is_empty())));
+        freed.into_iter().for_each(|object| self.serve(object));
     }
 
     /// Whether the ticket goes on when its caller withdraws it, to an answer of its own; says at which object.
@@ -384,16 +345,20 @@ impl Engine {
         primitive.goes_on(key, world).then_some(object)
     }
 
-    /// Ends a waiting ticket with an error and says at which object.
-    fn withdraw_ticket(&mut self, key: TicketKey, error: Error) -> Option<Handle> {
-        let ticket = self.world.tickets.get(key)?;
-        let object = ticket.object;
-        let (primitive, world) = self.parts(object)?;
-        primitive.leave(world.tickets.get(key)?);
-        world.drop_put(key);
-        let ticket = world.unpark(key)?;
-        world.answer(&ticket.caller, Err(error));
-        Some(object)
+    /// Ends a waiting ticket, with its group if it has one, and says at which objects.
+    fn withdraw_ticket(&mut self, key: TicketKey, error: Error) -> Vec<Handle> {
+        let Some(object) = self.world.tickets.get(key).map(|ticket| ticket.object) else { return Vec::new() };
+        self.with(object, |primitive, world| {
+            if let Some(ticket) = world.tickets.get(key) {
+                primitive.leave(ticket);
+            }
+        });
+        self.world.drop_put(key);
+        let Some(ticket) = self.world.unpark(key) else { return Vec::new() };
+        let mut freed = vec![object];
+        self.clear_withdrawn(&mut freed);
+        self.world.answer(&Caller { branch: None, ..ticket.caller }, Err(error));
+        freed
     }
 
     /// The ticket steps aside or comes back; says where, if that changed anything.
@@ -445,7 +410,16 @@ impl Engine {
     }
 }
 
-fn own_dead_letters() -> Error {
-    let message = "a queue cannot be its own dead-letter queue; name another, or none to keep them here";
-    Error::invalid("dead_letters", message)
+/// What a put brought.
+fn put_ids(reply: &Reply) -> &[ItemId] {
+    match reply {
+        Reply::Queue(queue::Reply::Put(id)) => std::slice::from_ref(id),
+        Reply::Queue(queue::Reply::PutMany(ids)) => ids,
+        Reply::Selected { reply, .. } => match &**reply {
+            Reply::Queue(queue::Reply::Put(id)) => std::slice::from_ref(id),
+            Reply::Queue(queue::Reply::PutMany(ids)) => ids,
+            _ => &[],
+        },
+        _ => &[],
+    }
 }

@@ -55,6 +55,8 @@ pub struct Limits {
     pub waits_max: u32,
     /// Waits of one session.
     pub waits_per_session_max: u32,
+    /// Branches of one select, parts of one acquire of all.
+    pub branches_max: u32,
     /// Answers kept for one session until it has acknowledged them.
     pub stored_answers_per_session_max: u32,
     /// The longest time to live that a session may ask for.
@@ -88,6 +90,7 @@ impl Default for Limits {
             participants_per_session_max: 100_000,
             waits_max: 1_000_000,
             waits_per_session_max: 200_000,
+            branches_max: 256,
             stored_answers_per_session_max: 65_536,
             session_ttl_max: Duration::from_secs(24 * 3600),
             session_ttl_min: Duration::from_secs(1),

@@ -9,7 +9,7 @@ use crate::command::{Carrier, Mode, Outcome, SessionSpec};
 use crate::ids::{Handle, Op, ParticipantId, SessionId, SessionKey, Token};
 use crate::slots::Slots;
 use crate::time::Time;
-use crate::wait::TicketKey;
+use crate::wait::{Branch, TicketKey};
 
 /// Sessions in the order in which they were opened; never used twice.
 pub(crate) type Serial = u64;
@@ -46,6 +46,8 @@ pub(crate) struct Offer {
     pub(crate) count: u32,
     pub(crate) carrier: Carrier,
     pub(crate) since: Time,
+    /// Of a select, which branch was granted.
+    pub(crate) branch: Option<Branch>,
 }
 
 impl Offer {

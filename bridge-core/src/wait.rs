@@ -5,6 +5,7 @@
 //! passes them. Entering, leaving and stepping aside cost O(log n).
 
 use std::collections::BTreeMap;
+use std::num::{NonZeroU16, NonZeroU32};
 
 use bytes::Bytes;
 use slab::Slab;
@@ -33,6 +34,23 @@ pub(crate) struct Caller {
     pub(crate) op: Op,
     pub(crate) participant: ParticipantId,
     pub(crate) carrier: Carrier,
+    /// Of a select, which branch it is that asks.
+    pub(crate) branch: Option<Branch>,
+}
+
+/// A branch of a select: its index plus one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Branch(NonZeroU16);
+
+impl Branch {
+    /// `None` for an index beyond what a select can have.
+    pub(crate) fn new(index: usize) -> Option<Self> {
+        u16::try_from(index + 1).ok().and_then(NonZeroU16::new).map(Branch)
+    }
+
+    pub(crate) fn index(self) -> u32 {
+        u32::from(self.0.get()) - 1
+    }
 }
 
 impl Caller {
@@ -89,7 +107,29 @@ pub(crate) struct Ticket {
     pub(crate) deadline: Option<Time>,
     /// Stands aside: its session is detached or paused, and it came by the stream.
     pub(crate) away: bool,
+    /// Another of its group was granted; it leaves its line before the step ends.
+    pub(crate) over: bool,
+    pub(crate) group: Option<GroupKey>,
 }
+
+/// Names a group in the table of groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct GroupKey(NonZeroU32);
+
+impl GroupKey {
+    /// `None` for a place beyond what the table can have.
+    pub(crate) fn new(index: usize) -> Option<Self> {
+        u32::try_from(index + 1).ok().and_then(NonZeroU32::new).map(GroupKey)
+    }
+
+    pub(crate) fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// The tickets of one call, in the order of its branches: one of them is granted, and the others leave with it. The first
+/// has the deadline of all.
+pub(crate) type Group = Vec<TicketKey>;
 
 impl Ticket {
     /// Whether it was asked of that object, or waits at it.

@@ -15,6 +15,7 @@ mod lock;
 mod packed;
 mod queue;
 mod rwlock;
+mod select;
 mod semaphore;
 mod timer;
 mod transaction;
@@ -128,6 +129,7 @@ fn request(body: Body) -> Result<Request, Error> {
             Ok(Request::Command(Command::Share(kind(message.kind)?, target)))
         }
         Body::TransactionCommit(message) => message.try_into(),
+        Body::Select(message) => message.try_into(),
         Body::QueueDeclare(message) => message.try_into(),
         Body::QueuePut(message) => message.try_into(),
         Body::QueuePutMany(message) => message.try_into(),
@@ -206,30 +208,7 @@ fn request(body: Body) -> Result<Request, Error> {
 
 fn body(request: &Request) -> Body {
     match request {
-        Request::Command(Command::Cancel(op)) => Body::Cancel(pb::CancelRequest { op: op.0 }),
-        Request::Command(Command::Discard(kind, target)) => {
-            let (name, handle) = target_fields(target);
-            Body::Discard(pb::DiscardRequest { kind: pb::ObjectKind::from(*kind).into(), name, handle })
-        }
-        Request::Command(Command::Share(kind, target)) => {
-            let (name, handle) = target_fields(target);
-            Body::Share(pb::ShareRequest { kind: pb::ObjectKind::from(*kind).into(), name, handle })
-        }
-        Request::Command(Command::Transaction(steps)) => transaction::command_body(steps),
-        Request::Command(Command::Queue(target, command)) => queue::command_body(target, command),
-        Request::Command(Command::Event(target, command)) => event::command_body(target, command),
-        Request::Command(Command::Semaphore(target, command)) => semaphore::command_body(target, command),
-        Request::Command(Command::Lock(target, command)) => lock::command_body(target, command),
-        Request::Command(Command::RwLock(target, command)) => rwlock::command_body(target, command),
-        Request::Command(Command::Condition(target, command)) => condition::command_body(target, command),
-        Request::Command(Command::Barrier(target, command)) => barrier::command_body(target, command),
-        Request::Command(Command::Latch(target, command)) => latch::command_body(target, command),
-        Request::Command(Command::Value(target, command)) => {
-            value::command_body(Kind::Value, target, command)
-        }
-        Request::Command(Command::List(target, command)) => list::command_body(target, command),
-        Request::Command(Command::Dict(target, command)) => value::command_body(Kind::Dict, target, command),
-        Request::Command(Command::Timer(target, command)) => timer::command_body(target, command),
+        Request::Command(command) => command_body(command),
         Request::Query(Query::Queue(target, query)) => queue::query_body(target, query),
         Request::Query(Query::Event(target, query)) => event::query_body(target, query),
         Request::Query(Query::Semaphore(target, query)) => semaphore::query_body(target, query),
@@ -246,12 +225,41 @@ fn body(request: &Request) -> Body {
     }
 }
 
+fn command_body(command: &Command) -> Body {
+    match command {
+        Command::Cancel(op) => Body::Cancel(pb::CancelRequest { op: op.0 }),
+        Command::Discard(kind, target) => {
+            let (name, handle) = target_fields(target);
+            Body::Discard(pb::DiscardRequest { kind: pb::ObjectKind::from(*kind).into(), name, handle })
+        }
+        Command::Share(kind, target) => {
+            let (name, handle) = target_fields(target);
+            Body::Share(pb::ShareRequest { kind: pb::ObjectKind::from(*kind).into(), name, handle })
+        }
+        Command::Transaction(steps) => transaction::command_body(steps),
+        Command::Select(select) => select::command_body(select),
+        Command::Queue(target, command) => queue::command_body(target, command),
+        Command::Event(target, command) => event::command_body(target, command),
+        Command::Semaphore(target, command) => semaphore::command_body(target, command),
+        Command::Lock(target, command) => lock::command_body(target, command),
+        Command::RwLock(target, command) => rwlock::command_body(target, command),
+        Command::Condition(target, command) => condition::command_body(target, command),
+        Command::Barrier(target, command) => barrier::command_body(target, command),
+        Command::Latch(target, command) => latch::command_body(target, command),
+        Command::Value(target, command) => value::command_body(Kind::Value, target, command),
+        Command::List(target, command) => list::command_body(target, command),
+        Command::Dict(target, command) => value::command_body(Kind::Dict, target, command),
+        Command::Timer(target, command) => timer::command_body(target, command),
+    }
+}
+
 fn reply_body(reply: Reply, packs: bool) -> Answer {
     match reply {
         Reply::Cancelled(cancelled) => Answer::Cancel(pb::CancelResponse { cancelled }),
         Reply::Discarded => Answer::Discard(pb::DiscardResponse {}),
         Reply::Shared => Answer::Share(pb::ShareResponse {}),
         Reply::Committed(replies) => transaction::reply_body(replies),
+        Reply::Selected { branch, reply } => select::reply_body(branch, *reply, packs),
         Reply::Queue(reply) => queue::reply_body(reply, packs),
         Reply::Event(reply) => event::reply_body(reply),
         Reply::Semaphore(reply) => semaphore::reply_body(reply),
@@ -272,6 +280,7 @@ fn reply(body: Answer) -> Outcome {
         Answer::Discard(pb::DiscardResponse {}) => Ok(Reply::Discarded),
         Answer::Share(pb::ShareResponse {}) => Ok(Reply::Shared),
         Answer::TransactionCommit(message) => transaction::reply(message).map(Reply::Committed),
+        Answer::Select(message) => select::reply(message),
         Answer::QueueDeclare(_)
         | Answer::QueuePut(_)
         | Answer::QueuePutMany(_)

@@ -14,7 +14,7 @@ use crate::primitive::queue::Item;
 use crate::session::{Entry, Offer, Session, Sessions};
 use crate::time::{Time, Timeout};
 use crate::timer::{Due, Subject, Timers};
-use crate::wait::{Caller, Ticket, TicketKey, Tickets, Want};
+use crate::wait::{Branch, Caller, Group, GroupKey, Ticket, TicketKey, Tickets, Want};
 
 /// An item on its way to the dead letters of another queue.
 #[derive(Debug, Hash)]
@@ -31,6 +31,11 @@ pub(crate) struct World {
     pub(crate) limits: Limits,
     pub(crate) sessions: Sessions,
     pub(crate) tickets: Tickets,
+    pub(crate) groups: Slab<Group>,
+    /// The tickets so far of the call that is being made, if it will be a group.
+    pub(crate) gathered: Group,
+    /// Tickets that are over: they leave their lines before the step ends.
+    pub(crate) withdrawn: Vec<TicketKey>,
     pub(crate) timers: Timers,
     pub(crate) items: Slab<Item>,
     /// Bytes of all payloads in `items`, and of what values, lists and dicts store.
@@ -50,6 +55,9 @@ impl World {
             limits,
             sessions: Sessions::default(),
             tickets: Tickets::new(),
+            groups: Slab::new(),
+            gathered: Group::new(),
+            withdrawn: Vec::new(),
             timers: Timers::default(),
             items: Slab::new(),
             retained_bytes: 0,
@@ -80,6 +88,7 @@ impl World {
 
     /// Answers a call for good; `queue` says where a put went.
     pub(crate) fn answer_put(&mut self, caller: &Caller, outcome: Outcome, queue: Option<Handle>) {
+        let outcome = in_branch(caller.branch, outcome);
         if let Some(session) = self.sessions.get_mut(caller.session) {
             if caller.stores_answers() {
                 session.ops.insert(caller.op, Entry::Answered { outcome: outcome.clone(), queue });
@@ -92,13 +101,14 @@ impl World {
 
     /// Answers a call with a grant that must be accepted.
     pub(crate) fn offer(&mut self, caller: &Caller, object: Handle, first: Token, count: u32, reply: Reply) {
-        let Caller { op, carrier, .. } = *caller;
-        let offer = Offer { op, object, first, count, carrier, since: self.now };
+        let Caller { op, carrier, branch, .. } = *caller;
+        let offer = Offer { op, object, first, count, carrier, since: self.now, branch };
         if let Some(session) = self.sessions.get_mut(caller.session) {
             session.ops.insert(caller.op, Entry::Offered(offer));
         }
         let (to, op) = (caller.session, caller.op);
-        self.effects.push(Effect::Answer { to, op, outcome: Ok(reply), offered: true });
+        let outcome = in_branch(branch, Ok(reply));
+        self.effects.push(Effect::Answer { to, op, outcome, offered: true });
     }
 
     /// Forgets an offer that its caller has shown to have, and says what it was.
@@ -136,6 +146,9 @@ impl World {
         want: Want,
         timeout: Timeout,
     ) -> Result<TicketKey, Error> {
+        if caller.branch.is_some() {
+            return self.gather(caller, object, want);
+        }
         self.check_waits(caller)?;
         let place = self.number();
         let Some(session) = self.sessions.get_mut(caller.session) else {
@@ -149,6 +162,8 @@ impl World {
             since: self.now,
             deadline: timeout.deadline(self.now),
             away: !session.is_present(caller.carrier),
+            over: false,
+            group: None,
         };
         let deadline = ticket.deadline;
         let key = self.tickets.insert(ticket);
@@ -160,9 +175,50 @@ impl World {
         Ok(key)
     }
 
+    /// Makes a ticket of a group, which has its deadline and its op's entry later.
+    fn gather(&mut self, caller: &Caller, object: Handle, want: Want) -> Result<TicketKey, Error> {
+        let place = self.number();
+        let key = self.tickets.insert(Ticket {
+            caller: *caller,
+            object,
+            want,
+            place,
+            since: self.now,
+            deadline: None,
+            away: !self.is_present(caller),
+            over: false,
+            group: GroupKey::new(self.groups.vacant_key()),
+        });
+        self.gathered.push(key);
+        Ok(key)
+    }
+
+    /// What was gathered waits as one call, until one of it is granted.
+    pub(crate) fn park_group(&mut self, caller: &Caller, timeout: Timeout) {
+        let group = std::mem::take(&mut self.gathered);
+        let Some(&first) = group.first() else { return };
+        self.groups.insert(group);
+        let Some(ticket) = self.tickets.get_mut(first) else { return };
+        ticket.deadline = timeout.deadline(self.now);
+        if let Some(at) = ticket.deadline {
+            self.timers.set(at, ticket.place, Due::Deadline, Subject::Ticket(first));
+        }
+        if let Some(session) = self.sessions.get_mut(caller.session) {
+            session.ops.insert(caller.op, Entry::Waiting(first));
+            session.waits += 1;
+        }
+    }
+
+    /// The tickets of the call that this one belongs to.
+    pub(crate) fn group_of(&self, key: TicketKey) -> Option<&Group> {
+        self.groups.get(self.tickets.get(key)?.group?.index())
+    }
+
     /// Whether one more wait of this caller is within the limits.
     pub(crate) fn check_waits(&self, caller: &Caller) -> Result<(), Error> {
-        if self.tickets.len() >= self.limits.waits_max as usize {
+        // Each branch of a select counts here; all of them are one wait of the session.
+        let (before, more) = (self.tickets.len() - self.gathered.len(), self.gathered.len().max(1));
+        if before + more > self.limits.waits_max as usize {
             return Err(Error::limit("waits_max", self.limits.waits_max.into()));
         }
         let session = self.sessions.get(caller.session).ok_or_else(session_expired)?;
@@ -175,16 +231,40 @@ impl World {
     }
 
     /// Ends a ticket that has left its line. Its op is still `Waiting`: an answer or offer must follow.
+    /// `None`: its call has ended by another ticket of its group.
     pub(crate) fn unpark(&mut self, key: TicketKey) -> Option<Ticket> {
+        let ticket = self.tickets.get(key)?;
+        if ticket.group.is_some() {
+            self.settle_group(key)?;
+        }
+        let ticket = self.take_ticket(key)?;
+        if let Some(session) = self.sessions.get_mut(ticket.caller.session) {
+            session.waits -= 1;
+        }
+        Some(ticket)
+    }
+
+    /// This ticket decides for its group: the others are over.
+    fn settle_group(&mut self, key: TicketKey) -> Option<()> {
+        let ticket = self.tickets.get(key).filter(|ticket| !ticket.over)?;
+        let group = self.groups.try_remove(ticket.group?.index())?;
+        for other in group.into_iter().filter(|other| *other != key) {
+            if let Some(ticket) = self.tickets.get_mut(other) {
+                ticket.over = true;
+                self.withdrawn.push(other);
+            }
+        }
+        Some(())
+    }
+
+    /// Forgets a ticket that has left its line.
+    pub(crate) fn take_ticket(&mut self, key: TicketKey) -> Option<Ticket> {
         let ticket = self.tickets.try_remove(key)?;
         if let Some(at) = ticket.deadline {
             self.timers.clear(at, ticket.place, Due::Deadline);
         }
         if let Want::Take { lingers_until: Some(at), .. } = ticket.want {
             self.timers.clear(at, ticket.place, Due::Linger);
-        }
-        if let Some(session) = self.sessions.get_mut(ticket.caller.session) {
-            session.waits -= 1;
         }
         Some(ticket)
     }
@@ -310,8 +390,27 @@ impl Hash for World {
         (self.now, &self.limits, &self.sessions, &self.timers).hash(state);
         (self.retained_bytes, self.entries).hash(state);
         self.tickets.iter().for_each(|entry| entry.hash(state));
+        self.groups.iter().for_each(|entry| entry.hash(state));
         self.items.iter().for_each(|entry| entry.hash(state));
         self.next_number.hash(state);
+    }
+}
+
+/// What a caller is told who asked by a branch of a select, or by none.
+#[inline]
+pub(crate) fn in_branch(branch: Option<Branch>, outcome: Outcome) -> Outcome {
+    match branch {
+        None => outcome,
+        Some(branch) => of_branch(branch, outcome),
+    }
+}
+
+#[cold]
+fn of_branch(branch: Branch, outcome: Outcome) -> Outcome {
+    let index = branch.index();
+    match outcome {
+        Ok(reply) => Ok(Reply::Selected { branch: index, reply: Box::new(reply) }),
+        Err(error) => Err(error.with("branch", index.to_string())),
     }
 }
 

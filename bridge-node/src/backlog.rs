@@ -14,18 +14,25 @@ const ANSWER_BYTES: usize = 64;
 
 /// About how many bytes an answer takes.
 pub fn weight(outcome: &Outcome) -> usize {
-    let payloads: u64 = match outcome {
-        Ok(Reply::Queue(queue::Reply::Taken(taken))) => {
-            taken.deliveries.iter().map(|d| d.payload.bytes_retained() + ANSWER_BYTES as u64).sum()
-        }
-        Ok(Reply::Queue(queue::Reply::Browsed { items, .. })) => {
-            items.iter().map(|item| item.payload.bytes_retained() + ANSWER_BYTES as u64).sum()
-        }
-        Ok(Reply::Queue(queue::Reply::PutMany(ids) | queue::Reply::Removed(ids))) => 10 * ids.len() as u64,
-        Ok(_) => 0,
+    let payloads = match outcome {
+        Ok(reply) => payloads(reply),
         Err(error) => error.message.len() as u64,
     };
     ANSWER_BYTES + usize::try_from(payloads).unwrap_or(usize::MAX / 2)
+}
+
+fn payloads(reply: &Reply) -> u64 {
+    match reply {
+        Reply::Queue(queue::Reply::Taken(taken)) => {
+            taken.deliveries.iter().map(|d| d.payload.bytes_retained() + ANSWER_BYTES as u64).sum()
+        }
+        Reply::Queue(queue::Reply::Browsed { items, .. }) => {
+            items.iter().map(|item| item.payload.bytes_retained() + ANSWER_BYTES as u64).sum()
+        }
+        Reply::Queue(queue::Reply::PutMany(ids) | queue::Reply::Removed(ids)) => 10 * ids.len() as u64,
+        Reply::Selected { reply, .. } => payloads(reply),
+        _ => 0,
+    }
 }
 
 /// The bytes of one stream, and whether its session is paused for them.

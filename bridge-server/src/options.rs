@@ -191,6 +191,11 @@ pub struct LimitOptions {
     #[arg(default_value_t = Limits::default().waits_per_session_max)]
     pub waits_per_session_max: u32,
 
+    /// Branches of one select, parts of one acquire of all.
+    #[arg(long, env = "SYNCBRIDGE_BRANCHES_MAX", value_name = "N")]
+    #[arg(default_value_t = Limits::default().branches_max)]
+    pub branches_max: u32,
+
     /// Answers kept for one session until its client has acknowledged them.
     #[arg(long, env = "SYNCBRIDGE_STORED_ANSWERS_PER_SESSION_MAX", value_name = "N")]
     #[arg(default_value_t = Limits::default().stored_answers_per_session_max)]
@@ -280,6 +285,7 @@ impl LimitOptions {
             participants_per_session_max: self.participants_per_session_max,
             waits_max: self.waits_max,
             waits_per_session_max: self.waits_per_session_max,
+            branches_max: self.branches_max,
             stored_answers_per_session_max: self.stored_answers_per_session_max,
             session_ttl_max: duration(self.session_ttl_seconds_max),
             session_ttl_min: duration(self.session_ttl_seconds_min),

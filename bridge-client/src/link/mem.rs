@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use bridge_core::command::{Command, EndReason, Mode, SessionSpec};
 use bridge_core::ids::{Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey};
-use bridge_core::{Error, Reason, Request};
+use bridge_core::{Error, Reason, Reply, Request};
 use bridge_node::{Answer, Config, Frame, Namespace, Node, Outbox, SystemClock};
 
 use super::slot::futex;
-use super::{Answered, Link, Settle, Slot, Started, Submission};
+use super::{Answered, Link, Settle, Several, Slot, Started, Submission};
 use crate::bridge::ConnectOptions;
 use crate::fork;
 use crate::mutex::lock;
@@ -120,6 +120,32 @@ impl Mem {
         Op(self.next_op.fetch_add(1, Ordering::Relaxed))
     }
 
+    #[inline]
+    fn ask(&self, who: ParticipantId, request: Request, learn: impl FnOnce(&Reply)) -> Started {
+        let op = self.take_op();
+        if self.desk.closed.load(Ordering::Acquire) {
+            return Started::Answered(Answered { op, outcome: Err(closed()), offered: false });
+        }
+        if let Some(answer) = self.engine.namespace.direct(self.key, op, who, request) {
+            if let Ok(reply) = &answer.outcome {
+                learn(reply);
+            }
+            return Started::Answered(answer.into());
+        }
+        let mut calls = lock(&self.desk.calls);
+        match calls.remove(&op) {
+            Some(Parked::Early(answered)) => Started::Answered(answered),
+            _ if self.desk.closed.load(Ordering::Acquire) => {
+                Started::Answered(Answered { op, outcome: Err(closed()), offered: false })
+            }
+            _ => {
+                let slot = Slot::new(op);
+                calls.insert(op, Parked::Waiting(slot.clone()));
+                Started::Waiting(slot)
+            }
+        }
+    }
+
     fn withdraw(&self, op: Op) {
         let cancel = Request::Command(Command::Cancel(op));
         // The answer that counts is that of the call itself.
@@ -144,29 +170,12 @@ impl From<Answer> for Answered {
 
 impl Link for Mem {
     fn start(&self, submission: Submission) -> Started {
-        let op = self.take_op();
-        if self.desk.closed.load(Ordering::Acquire) {
-            return Started::Answered(Answered { op, outcome: Err(closed()), offered: false });
-        }
         let Submission { who, object, request } = submission;
-        if let Some(answer) = self.engine.namespace.direct(self.key, op, who, request) {
-            if let Ok(reply) = &answer.outcome {
-                object.learn_from(reply);
-            }
-            return Started::Answered(answer.into());
-        }
-        let mut calls = lock(&self.desk.calls);
-        match calls.remove(&op) {
-            Some(Parked::Early(answered)) => Started::Answered(answered),
-            _ if self.desk.closed.load(Ordering::Acquire) => {
-                Started::Answered(Answered { op, outcome: Err(closed()), offered: false })
-            }
-            _ => {
-                let slot = Slot::new(op);
-                calls.insert(op, Parked::Waiting(slot.clone()));
-                Started::Waiting(slot)
-            }
-        }
+        self.ask(who, request, |reply| object.learn_from(reply))
+    }
+
+    fn start_several(&self, submission: Several) -> Started {
+        self.ask(submission.who, submission.request, |_| ())
     }
 
     fn claim(&self, slot: &Slot) -> Option<Answered> {

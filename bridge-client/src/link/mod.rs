@@ -26,6 +26,17 @@ pub struct Submission {
     pub request: Request,
 }
 
+/// A call about several objects on its way to an engine.
+#[derive(Clone, Debug)]
+pub struct Several {
+    /// Who calls.
+    pub who: ParticipantId,
+    /// What each of its parts is about. Their targets are renewed from it whenever the request is sent.
+    pub objects: Box<[Arc<Object>]>,
+    /// What is asked.
+    pub request: Request,
+}
+
 /// How a call ended.
 #[derive(Debug)]
 pub struct Answered {
@@ -58,6 +69,9 @@ pub enum Settle {
 pub(crate) trait Link: Send + Sync {
     /// Starts a call.
     fn start(&self, submission: Submission) -> Started;
+
+    /// Starts a call about several objects.
+    fn start_several(&self, submission: Several) -> Started;
 
     /// Takes the answer out of the slot. `None`: not there, or a grant that cannot be handed out now because the
     /// session is not known to be alive; the slot is then waited for again.

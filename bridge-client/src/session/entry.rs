@@ -6,7 +6,7 @@ use std::time::Duration;
 use bridge_core::command::{
     Command, barrier, condition, event, latch, list, lock, queue, rwlock, semaphore, timer, value,
 };
-use bridge_core::ids::{ParticipantId, Token};
+use bridge_core::ids::{ParticipantId, Target, Token};
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, Timeout};
 
 use super::GRACE;
@@ -42,6 +42,24 @@ pub(super) enum Gain {
     Levels(Token),
 }
 
+impl Gain {
+    fn of(reply: &Reply, command: &Command) -> Self {
+        match (reply, command) {
+            (
+                Reply::Semaphore(semaphore::Reply::Acquired(_)),
+                Command::Semaphore(_, semaphore::Command::Acquire(acquire)),
+            ) if !acquire.by_token => Gain::Permits(i64::from(acquire.permits)),
+            (Reply::Semaphore(semaphore::Reply::Drained { drained, .. }), _) => Gain::Permits(*drained),
+            (
+                Reply::Lock(lock::Reply::Acquired(grant)) | Reply::RwLock(rwlock::Reply::Acquired(grant)),
+                _,
+            ) => Gain::Level(grant.token),
+            (Reply::Condition(condition::Reply::Waited { grant, .. }), _) => Gain::Levels(grant.token),
+            _ => Gain::Nothing,
+        }
+    }
+}
+
 /// What becomes of a call when its session has been replaced.
 pub(super) enum Fate {
     /// It is asked again in the new one.
@@ -56,6 +74,8 @@ pub(super) enum Fate {
 pub(super) struct Entry {
     pub(super) who: ParticipantId,
     pub(super) object: Option<Arc<Object>>,
+    /// What it is about, part by part, if that is several: `object` is then the one that was granted.
+    pub(super) several: Box<[Arc<Object>]>,
     pub(super) request: Request,
     /// How many bytes it brings.
     pub(super) bytes: usize,
@@ -99,6 +119,7 @@ impl Entry {
         let entry = Entry {
             who,
             object,
+            several: Box::default(),
             request,
             bytes,
             waits,
@@ -123,6 +144,11 @@ impl Entry {
             && let Some(target) = self.request.target_mut()
         {
             *target = object.target();
+        }
+        for (part, object) in self.several.iter().enumerate() {
+            if let Some(target) = part_target_mut(&mut self.request, part) {
+                *target = object.target();
+            }
         }
         if let (Some(deadline), Some(timeout)) = (self.deadline, timeout_mut(&mut self.request)) {
             *timeout = Timeout::After(deadline.since(now));
@@ -152,10 +178,11 @@ impl Entry {
 
     /// Whether its withdrawal may take back what has been answered already: a put whose item nobody has seen.
     pub(super) fn may_be_taken_back(&self) -> bool {
-        matches!(
-            self.request,
-            Request::Command(Command::Queue(_, queue::Command::Put { .. } | queue::Command::PutMany { .. }))
-        )
+        match &self.request {
+            Request::Command(Command::Select(select)) => select.branches.iter().any(is_put),
+            Request::Command(command) => is_put(command),
+            Request::Query(_) => false,
+        }
     }
 
     /// Whether it changes something for good, so that its outcome is unknown without its answer.
@@ -182,7 +209,8 @@ impl Entry {
             Request::Command(
                 Command::Semaphore(_, semaphore::Command::Acquire(_))
                 | Command::Lock(_, lock::Command::Acquire { .. })
-                | Command::RwLock(_, rwlock::Command::Acquire { .. }),
+                | Command::RwLock(_, rwlock::Command::Acquire { .. })
+                | Command::Select(_),
             ) => timed_out(Reason::TimedOut),
             Request::Command(Command::Event(_, event::Command::Wait { .. })) => {
                 Ok(Reply::Event(event::Reply::Waited { is_set: false, version: 0 }))
@@ -229,16 +257,12 @@ impl Entry {
     /// Its grant has been handed out.
     pub(super) fn claimed(&mut self, outcome: &Outcome) {
         let gain = match (outcome, &self.request) {
-            (
-                Ok(Reply::Semaphore(semaphore::Reply::Acquired(_))),
-                Request::Command(Command::Semaphore(_, semaphore::Command::Acquire(acquire))),
-            ) if !acquire.by_token => Gain::Permits(i64::from(acquire.permits)),
-            (Ok(Reply::Semaphore(semaphore::Reply::Drained { drained, .. })), _) => Gain::Permits(*drained),
-            (
-                Ok(Reply::Lock(lock::Reply::Acquired(grant)) | Reply::RwLock(rwlock::Reply::Acquired(grant))),
-                _,
-            ) => Gain::Level(grant.token),
-            (Ok(Reply::Condition(condition::Reply::Waited { grant, .. })), _) => Gain::Levels(grant.token),
+            (Ok(Reply::Selected { branch, reply }), Request::Command(Command::Select(select))) => {
+                let branch = *branch as usize;
+                self.object = self.several.get(branch).cloned();
+                select.branches.get(branch).map_or(Gain::Nothing, |command| Gain::of(reply, command))
+            }
+            (Ok(reply), Request::Command(command)) => Gain::of(reply, command),
             _ => Gain::Nothing,
         };
         self.state = State::Claimed(gain);
@@ -285,27 +309,20 @@ pub(super) fn cancelled() -> Error {
     Error::new(Reason::Cancelled, "the call was cancelled by its caller")
 }
 
+fn is_put(command: &Command) -> bool {
+    matches!(command, Command::Queue(_, queue::Command::Put { .. } | queue::Command::PutMany { .. }))
+}
+
+/// The object of one part of a request that is about several.
+fn part_target_mut(request: &mut Request, part: usize) -> Option<&mut Target> {
+    match request {
+        Request::Command(Command::Select(select)) => select.branches.get_mut(part)?.target_mut(),
+        _ => None,
+    }
+}
+
 /// The time that a request may wait, if it is one that waits.
 fn timeout_mut(request: &mut Request) -> Option<&mut Timeout> {
     let Request::Command(command) = request else { return None };
-    match command {
-        Command::Queue(
-            _,
-            queue::Command::Put { timeout, .. }
-            | queue::Command::PutMany { timeout, .. }
-            | queue::Command::Take { timeout, .. }
-            | queue::Command::Join { timeout },
-        )
-        | Command::Event(_, event::Command::Wait { timeout, .. })
-        | Command::Latch(_, latch::Command::Wait { timeout })
-        | Command::Value(_, value::Command::Watch { timeout, .. })
-        | Command::List(_, list::Command::Watch { timeout, .. })
-        | Command::Dict(_, value::Command::Watch { timeout, .. }) => Some(timeout),
-        Command::Semaphore(_, semaphore::Command::Acquire(acquire)) => Some(&mut acquire.timeout),
-        Command::Barrier(_, barrier::Command::Wait(arrive)) => Some(&mut arrive.timeout),
-        Command::Lock(_, lock::Command::Acquire { timeout, .. })
-        | Command::RwLock(_, rwlock::Command::Acquire { timeout, .. })
-        | Command::Condition(_, condition::Command::Wait { timeout }) => Some(timeout),
-        _ => None,
-    }
+    command.timeout_mut()
 }

@@ -181,6 +181,14 @@ impl Session {
             return;
         }
         entry.uncount(&outcome);
+        if !entry.several.is_empty()
+            && !entry.renewed
+            && entry.slot.is_some()
+            && outcome.as_ref().is_err_and(|error| error.reason == Reason::ObjectGone)
+        {
+            let objects = entry.several.clone();
+            return self.renew(now, op, &objects);
+        }
         if let Some(object) = &entry.object {
             match &mut outcome {
                 Ok(reply) => object.learn_from(reply),
@@ -188,7 +196,7 @@ impl Session {
                 Err(error) if error.reason == Reason::ObjectGone => {
                     if !entry.renewed && entry.slot.is_some() {
                         let object = object.clone();
-                        return self.renew(now, op, &object);
+                        return self.renew(now, op, &[object]);
                     }
                     if let Some(refusal) = object.refusal() {
                         *error = refusal;
@@ -220,11 +228,13 @@ impl Session {
         }
     }
 
-    /// The object behind the handle is gone: declares it anew, and asks again under a new number.
-    fn renew(&mut self, now: Time, op: Op, object: &Arc<Object>) {
+    /// The object behind the handle is gone, or one of several: declares it anew, and asks again under a new number.
+    fn renew(&mut self, now: Time, op: Op, objects: &[Arc<Object>]) {
         let Some(mut entry) = self.calls.remove(&op) else { return };
-        object.forget();
-        self.enqueue_declare(now, object);
+        for object in objects {
+            object.forget();
+            self.enqueue_declare(now, object);
+        }
         if let Some(end) = entry.end {
             self.ends.remove(&(end, op));
         }

@@ -103,15 +103,33 @@ impl Session {
 
 /// How many bytes a request brings.
 pub(super) fn brings(request: &Request) -> usize {
-    let bytes = |item: &queue::NewItem| item.payload.bytes_retained() as usize + item.key.len() + ITEM_BYTES;
     match request {
-        Request::Command(Command::Queue(_, queue::Command::Put { item, .. })) => bytes(item),
-        Request::Command(Command::Queue(_, queue::Command::PutMany { items, .. })) => {
-            items.iter().map(bytes).sum()
+        Request::Command(Command::Queue(_, command)) => bytes_of(command),
+        Request::Command(Command::Select(select)) => {
+            let of_branch = |command: &Command| match command {
+                Command::Queue(_, command) => bytes_of(command),
+                _ => 0,
+            };
+            select.branches.iter().map(of_branch).sum()
+        }
+        Request::Command(Command::Transaction(steps)) => {
+            steps.iter().map(|step| bytes_of(&step.command)).sum()
         }
         Request::Command(Command::Timer(_, timer::Command::Schedule { schedule, .. })) => {
             bytes(&schedule.item)
         }
         _ => 0,
     }
+}
+
+fn bytes_of(command: &queue::Command) -> usize {
+    match command {
+        queue::Command::Put { item, .. } => bytes(item),
+        queue::Command::PutMany { items, .. } => items.iter().map(bytes).sum(),
+        _ => 0,
+    }
+}
+
+fn bytes(item: &queue::NewItem) -> usize {
+    item.payload.bytes_retained() as usize + item.key.len() + ITEM_BYTES
 }

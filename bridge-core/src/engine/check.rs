@@ -7,7 +7,7 @@ use crate::ids::{Handle, SessionKey, Token};
 use crate::objects::{Named, State};
 use crate::session::Entry;
 use crate::timer::{Due, Subject};
-use crate::wait::Want;
+use crate::wait::{Branch, Caller, GroupKey, Want};
 
 impl Engine {
     /// Panics where an invariant does not hold. Costs time in proportion to the whole state.
@@ -19,6 +19,7 @@ impl Engine {
         self.objects.iter().for_each(|(_, named)| named.state.primitive().check(&self.world));
         assert!(self.world.fallen.is_empty(), "a dead letter was not delivered");
         assert!(self.world.effects.is_empty(), "effects stay behind");
+        assert!(self.world.gathered.is_empty() && self.world.withdrawn.is_empty(), "tickets stay behind");
     }
 
     /// Every op that waits has its ticket; every grant is held or offered by a session that lives.
@@ -110,6 +111,7 @@ impl Engine {
             in_line.iter().copied().eq(self.world.tickets.iter().map(|(key, _)| key)),
             "tickets and lines differ"
         );
+        self.check_groups();
         let mut timers = self.check_lives();
         for (key, ticket) in &self.world.tickets {
             let owners = self.primitive(ticket.object).into_iter().flat_map(|object| object.owners(ticket));
@@ -133,6 +135,31 @@ impl Engine {
             }
         }
         assert_eq!(self.world.timers.iter().count(), timers, "timers of nothing");
+    }
+
+    /// Every ticket of a group is one of its call, which waits by the first of them.
+    fn check_groups(&self) {
+        let of_groups = self.world.tickets.iter().filter(|(_, ticket)| ticket.group.is_some()).count();
+        assert_eq!(
+            self.world.groups.iter().map(|(_, group)| group.len()).sum::<usize>(),
+            of_groups,
+            "groups"
+        );
+        for (index, group) in &self.world.groups {
+            let first = &self.world.tickets[group[0]];
+            for (branch, key) in group.iter().enumerate() {
+                let ticket = &self.world.tickets[*key];
+                let Caller { session, op, .. } = ticket.caller;
+                assert_eq!((session, op), (first.caller.session, first.caller.op), "whose group it is");
+                assert_eq!(ticket.caller.branch, Branch::new(branch), "which branch it is");
+                assert_eq!(ticket.group, GroupKey::new(index), "of which group it is");
+                assert_eq!(ticket.away, first.away, "on which side they are");
+                assert!(branch == 0 || ticket.deadline.is_none(), "a deadline of its own");
+                assert!(!ticket.over, "a ticket that is over waits");
+                let entry = self.world.sessions.get(session).and_then(|session| session.ops.get(&op));
+                assert!(matches!(entry, Some(Entry::Waiting(key)) if *key == group[0]), "what waits");
+            }
+        }
     }
 
     /// Every item is in exactly one place.

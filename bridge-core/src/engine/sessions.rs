@@ -90,6 +90,7 @@ impl Engine {
         changed.into_iter().for_each(|object| self.serve(object));
     }
 
+    /// All its tickets.
     pub(super) fn waits(&self, key: SessionKey) -> Vec<(TicketKey, Carrier)> {
         let Some(session) = self.world.sessions.get(key).filter(|session| session.waits > 0) else {
             return Vec::new();
@@ -98,7 +99,13 @@ impl Engine {
             Entry::Waiting(ticket) => Some(*ticket),
             _ => None,
         });
-        waiting.filter_map(|key| self.world.tickets.get(key).map(|t| (key, t.caller.carrier))).collect()
+        let mut all = Vec::with_capacity(session.waits);
+        for first in waiting {
+            let group = self.world.group_of(first).map_or(std::slice::from_ref(&first), Vec::as_slice);
+            let known = |key: &TicketKey| self.world.tickets.get(*key).map(|t| (*key, t.caller.carrier));
+            all.extend(group.iter().filter_map(known));
+        }
+        all
     }
 
     pub(super) fn label(&mut self, key: SessionKey, participant: ParticipantId, label: String) {
@@ -161,7 +168,7 @@ impl Engine {
         let serial = session.serial;
         let waited_for: Vec<_> = waiting
             .into_iter()
-            .filter_map(|(ticket, _)| self.withdraw_ticket(ticket, session_expired()))
+            .flat_map(|(ticket, _)| self.withdraw_ticket(ticket, session_expired()))
             .collect();
         self.world.effects.push(Effect::Ended { session: key, reason });
         let Some(session) = self.world.sessions.get_mut(key) else { return };
@@ -217,7 +224,7 @@ impl Engine {
             }
             let calls = self.waits(key).into_iter().filter(|(_, carrier)| *carrier == Carrier::Call);
             let freed: BTreeSet<_> =
-                calls.filter_map(|(ticket, _)| self.withdraw_ticket(ticket, cancelled())).collect();
+                calls.flat_map(|(ticket, _)| self.withdraw_ticket(ticket, cancelled())).collect();
             freed.into_iter().for_each(|object| self.serve(object));
             self.detach(key);
         }

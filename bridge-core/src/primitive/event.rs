@@ -150,7 +150,9 @@ impl Primitive for Event {
             }
             return;
         }
-        if let Some((place, key)) = self.waiters.first() {
+        while self.is_set
+            && let Some((place, key)) = self.waiters.first()
+        {
             self.waiters.leave(place);
             if let Some(ticket) = world.unpark(key) {
                 self.pulse(me, world, &ticket.caller, true);

@@ -63,7 +63,8 @@ impl Latch {
         Options { count: self.declared.count, ephemeral: Some(self.is_ephemeral()) }
     }
 
-    fn check_declared(&self) -> Result<(), Error> {
+    /// Whether somebody has said from where it is counted down.
+    pub(crate) fn check_declared(&self) -> Result<(), Error> {
         if self.declared.count.is_some() {
             return Ok(());
         }

@@ -105,13 +105,7 @@ impl Lock {
         barge: bool,
         timeout: Timeout,
     ) -> Step {
-        if caller.mode == Mode::Sessionless {
-            return Err(session_required("acquire"));
-        }
-        let again = self.is_reentrant() && self.hold.as_ref().is_some_and(|hold| hold.is_of(caller));
-        if again && self.hold.as_ref().is_some_and(|hold| hold.depth() >= LEVELS_MAX as usize) {
-            return Err(Error::limit("levels_max", LEVELS_MAX.into()));
-        }
+        let again = self.check_acquire(caller)?;
         let first_in_line = self.line.nobody_present() || barge;
         if again || self.hold.is_none() && first_in_line && world.is_present(caller) {
             self.grant(me, world, caller, 1, None, false);
@@ -123,6 +117,18 @@ impl Lock {
         let key = world.park(caller, me, Want::Lock, timeout)?;
         self.line.enter(key, &world.tickets[key]);
         Ok(None)
+    }
+
+    /// What is wrong with an acquire in any case; else, whether it is one of the holder's, who may have it again.
+    pub(crate) fn check_acquire(&self, caller: &Caller) -> Result<bool, Error> {
+        if caller.mode == Mode::Sessionless {
+            return Err(session_required("acquire"));
+        }
+        let again = self.is_reentrant() && self.hold.as_ref().is_some_and(|hold| hold.is_of(caller));
+        if again && self.hold.as_ref().is_some_and(|hold| hold.depth() >= LEVELS_MAX as usize) {
+            return Err(Error::limit("levels_max", LEVELS_MAX.into()));
+        }
+        Ok(again)
     }
 
     fn timed_out(&self, world: &World) -> Error {

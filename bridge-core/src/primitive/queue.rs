@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
 use crate::ascending::Ascending;
 use crate::command::Reply as AnyReply;
 use crate::command::queue::{Command, Discipline, Figures, Mode, Options, Reply};
+use crate::error::Error;
 use crate::ids::{Handle, ItemId, Token};
 use crate::objects::object_gone;
 use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
@@ -133,6 +134,19 @@ impl Queue {
             Command::Shutdown { immediate } => self.shut_down(world, immediate),
             // The engine runs them: they are about two queues.
             Command::Redrive(_) | Command::Move(_) => Err(object_gone()),
+        }
+    }
+
+    /// What is wrong with a take or put in any case.
+    pub(crate) fn check_wait(&self, world: &World, caller: &Caller, command: &Command) -> Result<(), Error> {
+        match command {
+            Command::Take { taking, .. } => self.check_take(world, caller, *taking),
+            Command::Put { item, .. } => {
+                let bytes = self.check_item(world, item)?;
+                self.check_put(world, 1, bytes)
+            }
+            Command::PutMany { items, .. } => self.check_many(world, items),
+            _ => Ok(()),
         }
     }
 

@@ -72,14 +72,9 @@ impl RwLock {
         barge: bool,
         timeout: Timeout,
     ) -> Step {
-        if caller.mode == command::Mode::Sessionless {
-            return Err(session_required("acquire"));
-        }
+        self.check_acquire(caller, mode)?;
         let owner = owner(caller);
-        if let Some(hold) = self.hold(owner, mode) {
-            if hold.depth() >= LEVELS_MAX as usize {
-                return Err(Error::limit("levels_max", LEVELS_MAX.into()));
-            }
+        if self.hold(owner, mode).is_some() {
             self.grant(me, world, caller, mode, false);
             return Ok(None);
         }
@@ -100,6 +95,19 @@ impl RwLock {
         let key = world.park(caller, me, Want::ReadWrite { mode, upgrades }, timeout)?;
         self.enter(key, &world.tickets[key]);
         Ok(None)
+    }
+
+    /// What is wrong with an acquire in any case.
+    pub(crate) fn check_acquire(&self, caller: &Caller, mode: Mode) -> Result<(), Error> {
+        if caller.mode == command::Mode::Sessionless {
+            return Err(session_required("acquire"));
+        }
+        match self.hold(owner(caller), mode) {
+            Some(hold) if hold.depth() >= LEVELS_MAX as usize => {
+                Err(Error::limit("levels_max", LEVELS_MAX.into()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn hold(&self, owner: Owner, mode: Mode) -> Option<&Hold> {

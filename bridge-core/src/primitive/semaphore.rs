@@ -144,14 +144,7 @@ impl Semaphore {
     }
 
     fn acquire(&mut self, me: Handle, world: &mut World, caller: &Caller, acquire: Acquire) -> Step {
-        if caller.mode == Mode::Sessionless {
-            return Err(session_required("acquire"));
-        }
-        let permits = i64::from(at_least_one(acquire.permits)?);
-        if self.is_bounded() && permits > self.limit {
-            let message = format!("{permits} permits are asked of a semaphore bounded by {}", self.limit);
-            return Err(Error::invalid("permits", message));
-        }
+        let permits = self.check_acquire(caller, &acquire)?;
         let first_in_line = self.line.nobody_present() || acquire.barge;
         if first_in_line && permits <= self.available() && world.is_present(caller) {
             let asked = Asked { permits, by_token: acquire.by_token, drain: false };
@@ -166,6 +159,19 @@ impl Semaphore {
         let key = world.park(caller, object, want, acquire.timeout)?;
         self.line.enter(key, &world.tickets[key]);
         Ok(None)
+    }
+
+    /// What is wrong with an acquire in any case; else, how many permits it asks for.
+    pub(crate) fn check_acquire(&self, caller: &Caller, acquire: &Acquire) -> Result<i64, Error> {
+        if caller.mode == Mode::Sessionless {
+            return Err(session_required("acquire"));
+        }
+        let permits = i64::from(at_least_one(acquire.permits)?);
+        if self.is_bounded() && permits > self.limit {
+            let message = format!("{permits} permits are asked of a semaphore bounded by {}", self.limit);
+            return Err(Error::invalid("permits", message));
+        }
+        Ok(permits)
     }
 
     fn timed_out(&self) -> Error {

@@ -362,7 +362,8 @@ pub(crate) fn check_datum(world: &World, datum: &Datum) -> Result<(), Error> {
     }
 }
 
-fn check_key(world: &World, key: Option<&Bytes>) -> Result<(), Error> {
+/// Whether a key is within the limits.
+pub(crate) fn check_key(world: &World, key: Option<&Bytes>) -> Result<(), Error> {
     let (bytes, max) = (key.map_or(0, Bytes::len), world.limits.key_bytes_max);
     if bytes > max as usize {
         return Err(Error::limit("key_bytes_max", max.into())

@@ -302,6 +302,30 @@ fn timer_command() -> impl Strategy<Value = timer::Command> {
     ]
 }
 
+/// A command on one object, mostly one that waits.
+fn single() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        4 => (any_target(), queue_command()).prop_map(|(target, command)| Command::Queue(target, command)),
+        2 => (any_target(), any_timeout(), prop::option::of(0_u64..4)).prop_map(|(target, timeout, after)| {
+            Command::Event(target, event::Command::Wait { timeout, after })
+        }),
+        2 => (any_target(), 1_u32..4, any::<bool>()).prop_map(|(target, permits, by_token)| {
+            let acquire = Acquire { permits, by_token, barge: false, timeout: NOW };
+            Command::Semaphore(target, semaphore::Command::Acquire(acquire))
+        }),
+        2 => any_target().prop_map(|target| {
+            Command::Lock(target, lock::Command::Acquire { barge: false, timeout: NOW })
+        }),
+        2 => (any_target(), any::<bool>()).prop_map(|(target, writes)| {
+            let mode = if writes { rwlock::Mode::Write } else { rwlock::Mode::Read };
+            Command::RwLock(target, rwlock::Command::Acquire { mode, barge: false, timeout: NOW })
+        }),
+        1 => any_target().prop_map(|target| Command::Latch(target, latch::Command::Wait { timeout: NOW })),
+        1 => (any_target(), list_command()).prop_map(|(target, command)| Command::List(target, command)),
+        1 => (any_target(), value_command()).prop_map(|(target, command)| Command::Dict(target, command)),
+    ]
+}
+
 fn any_kind() -> impl Strategy<Value = Kind> {
     prop::sample::select(Kind::ALL.to_vec())
 }
@@ -325,6 +349,8 @@ fn command() -> impl Strategy<Value = Command> {
             let step = |(queue, command)| transaction::Step { queue, command };
             Command::Transaction(steps.into_iter().map(step).collect())
         }),
+        6 => (prop::collection::vec(single(), 0..4), any_timeout())
+            .prop_map(|(branches, timeout)| select(branches, timeout)),
         1 => (0_u64..40).prop_map(|op| Command::Cancel(Op(op))),
         1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Discard(kind, target)),
         1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Share(kind, target)),

@@ -22,6 +22,7 @@ mod queue_shutdown;
 mod queue_times;
 mod queue_transfer;
 mod rwlock;
+mod select;
 mod semaphore;
 mod sharing;
 mod support;

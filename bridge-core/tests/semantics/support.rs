@@ -7,7 +7,7 @@ use bridge_core::command::semaphore::{self, Acquire};
 use bridge_core::command::value::{self, Datum, Guard, Lifetime, Write};
 use bridge_core::command::{
     Call, Carrier, Command, Effect, EndReason, Input, Mode, Opened, Outcome, Query, Reply, SessionSpec,
-    barrier, condition, event, latch, list, lock, rwlock,
+    barrier, condition, event, latch, list, lock, rwlock, select::Select,
 };
 use bridge_core::ids::{
     Kind, Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target, Token,
@@ -433,6 +433,10 @@ pub(crate) fn on_list(list: &str, command: list::Command) -> Command {
     Command::List(target(list), command)
 }
 
+pub(crate) fn select(branches: impl IntoIterator<Item = Command>, timeout: Timeout) -> Command {
+    Command::Select(Box::new(Select { branches: branches.into_iter().collect(), timeout }))
+}
+
 /// Sets an entry of the dict "d" for good.
 pub(crate) fn set_entry(key: &'static str, datum: impl Into<Datum>) -> Command {
     guarded(key, datum, Guard::default(), Lifetime::Lasting)
@@ -510,6 +514,7 @@ pub(crate) fn in_short(outcome: &Outcome) -> String {
         Ok(Reply::Latch(latch::Reply::CountedDown { count })) => format!("left {count}"),
         Ok(Reply::Latch(latch::Reply::Waited { is_open })) => is_open.to_string(),
         Ok(Reply::Value(reply)) => value_in_short(reply),
+        Ok(Reply::Selected { reply, .. }) => in_short(&Ok((**reply).clone())),
         Ok(Reply::Cancelled(cancelled)) => format!("cancelled {cancelled}"),
         Ok(other) => format!("{other:?}"),
     }

@@ -9,6 +9,7 @@ mod latch;
 mod lock;
 mod queue;
 mod rwlock;
+mod select;
 mod semaphore;
 mod session;
 mod timer;
@@ -17,11 +18,7 @@ mod value;
 
 use std::sync::Arc;
 
-use bridge_core::command::{
-    Command, Reply, Request, barrier as barriers, condition as conditions, event as events, latch as latches,
-    list as lists, lock as locks, queue as queues, rwlock as rwlocks, semaphore as semaphores,
-    value as values,
-};
+use bridge_core::command::{Command, Reply, Request, condition as conditions};
 use bridge_core::error::{Error, Reason};
 use bridge_core::time::Timeout;
 use bridge_node::{Answer, Backlog, Namespace, Node, UnaryCall};
@@ -65,6 +62,7 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
     let latch = pb::latch_service_server::LatchServiceServer::new(latch::Service(shared.clone()));
     let value = pb::value_service_server::ValueServiceServer::new(value::Service(shared.clone()));
     let timer = pb::timer_service_server::TimerServiceServer::new(timer::Service(shared.clone()));
+    let select = pb::select_service_server::SelectServiceServer::new(select::Service(shared.clone()));
     let transaction =
         pb::transaction_service_server::TransactionServiceServer::new(transaction::Service(shared.clone()));
     let admin = pb::admin_service_server::AdminServiceServer::new(admin::Service(shared));
@@ -79,12 +77,13 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
         .add_service(latch.max_decoding_message_size(bytes))
         .add_service(value.max_decoding_message_size(bytes))
         .add_service(timer.max_decoding_message_size(bytes))
+        .add_service(select.max_decoding_message_size(bytes))
         .add_service(transaction.max_decoding_message_size(bytes))
         .add_service(admin.max_decoding_message_size(bytes))
 }
 
 /// The names under which the services report their health.
-pub(crate) const NAMES: [&str; 13] = [
+pub(crate) const NAMES: [&str; 14] = [
     pb::session_service_server::SERVICE_NAME,
     pb::queue_service_server::SERVICE_NAME,
     pb::event_service_server::SERVICE_NAME,
@@ -96,6 +95,7 @@ pub(crate) const NAMES: [&str; 13] = [
     pb::latch_service_server::SERVICE_NAME,
     pb::value_service_server::SERVICE_NAME,
     pb::timer_service_server::SERVICE_NAME,
+    pb::select_service_server::SERVICE_NAME,
     pb::transaction_service_server::SERVICE_NAME,
     pb::admin_service_server::SERVICE_NAME,
 ];
@@ -115,9 +115,9 @@ impl Shared {
     {
         let (metadata, extensions, message) = request.into_parts();
         let caller = Caller::read(&self.node, &metadata).map_err(status)?;
-        let request = Request::try_from(message).map_err(status)?;
+        let mut request = Request::try_from(message).map_err(status)?;
         let waiting = match extensions.get::<Arc<Connection>>() {
-            Some(connection) if may_wait(&request) => Some(connection.wait().map_err(status)?),
+            Some(connection) if may_wait(&mut request) => Some(connection.wait().map_err(status)?),
             _ => None,
         };
         let answer = caller.call(request).await.map_err(status)?;
@@ -161,32 +161,13 @@ impl Drop for OpenCall<'_> {
 }
 
 /// Whether a request can be parked, and so keep its stream for long.
-fn may_wait(request: &Request) -> bool {
-    let timeout = match request {
-        Request::Command(Command::Queue(
-            _,
-            queues::Command::Put { timeout, .. }
-            | queues::Command::PutMany { timeout, .. }
-            | queues::Command::Take { timeout, .. }
-            | queues::Command::Join { timeout },
-        ))
-        | Request::Command(Command::Event(_, events::Command::Wait { timeout, .. }))
-        | Request::Command(Command::Semaphore(
-            _,
-            semaphores::Command::Acquire(semaphores::Acquire { timeout, .. }),
-        ))
-        | Request::Command(Command::Lock(_, locks::Command::Acquire { timeout, .. }))
-        | Request::Command(Command::RwLock(_, rwlocks::Command::Acquire { timeout, .. }))
-        | Request::Command(Command::Barrier(_, barriers::Command::Wait(barriers::Arrive { timeout, .. })))
-        | Request::Command(Command::Latch(_, latches::Command::Wait { timeout }))
-        | Request::Command(Command::Value(_, values::Command::Watch { timeout, .. }))
-        | Request::Command(Command::List(_, lists::Command::Watch { timeout, .. }))
-        | Request::Command(Command::Dict(_, values::Command::Watch { timeout, .. })) => *timeout,
+fn may_wait(request: &mut Request) -> bool {
+    match request {
         // Whatever its timeout, it waits for the lock.
-        Request::Command(Command::Condition(_, conditions::Command::Wait { .. })) => return true,
-        Request::Command(_) | Request::Query(_) => return false,
-    };
-    timeout != Timeout::NOW
+        Request::Command(Command::Condition(_, conditions::Command::Wait { .. })) => true,
+        Request::Command(command) => command.timeout_mut().is_some_and(|timeout| *timeout != Timeout::NOW),
+        Request::Query(_) => false,
+    }
 }
 
 /// Implements a service whose methods are all unary calls of our vocabulary.

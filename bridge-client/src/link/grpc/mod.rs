@@ -29,7 +29,7 @@ use bridge_core::wire::duration_field;
 use syncbridge_proto::v1 as pb;
 
 use super::slot::Slot;
-use super::{Answered, Identity, Link, Settle, Started, Submission};
+use super::{Answered, Identity, Link, Settle, Several, Started, Submission};
 use crate::bridge::ConnectOptions;
 use crate::clock;
 use crate::fork;
@@ -208,17 +208,27 @@ fn inherited() -> Error {
     )
 }
 
-impl Link for GrpcLink {
-    fn start(&self, submission: Submission) -> Started {
+impl GrpcLink {
+    fn post(&self, submit: impl FnOnce(&mut Session) -> Arc<Slot>) -> Started {
         let connection = match self.connection() {
             Ok(connection) => connection,
             Err(error) => {
                 return Started::Answered(Answered { op: Op(0), outcome: Err(error), offered: false });
             }
         };
-        let slot = connection.post(|session, _| session.submit(clock::now(), submission));
+        let slot = connection.post(|session, _| submit(session));
         connection.look_soon();
         Started::Waiting(slot)
+    }
+}
+
+impl Link for GrpcLink {
+    fn start(&self, submission: Submission) -> Started {
+        self.post(|session| session.submit(clock::now(), submission))
+    }
+
+    fn start_several(&self, submission: Several) -> Started {
+        self.post(|session| session.submit_several(clock::now(), submission))
     }
 
     fn claim(&self, slot: &Slot) -> Option<Answered> {

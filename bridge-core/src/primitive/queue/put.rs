@@ -45,6 +45,19 @@ impl Queue {
         items: Vec<NewItem>,
         timeout: Timeout,
     ) -> Step {
+        self.check_many(world, &items)?;
+        if self.putters.nobody_present() && self.has_room(items.len()) {
+            let admit = |item| {
+                let item = world.keep_item(item);
+                self.admit(me, world, item)
+            };
+            return done(AnyReply::Queue(Reply::PutMany(items.into_iter().map(admit).collect())));
+        }
+        self.park_put(me, world, caller, items, true, timeout)
+    }
+
+    /// What is wrong with a put of many in any case.
+    pub(super) fn check_many(&self, world: &World, items: &[NewItem]) -> Result<(), Error> {
         let (count, max) = (items.len(), world.limits.batch_max);
         if count == 0 {
             return Err(Error::invalid("items", "items is empty; give at least one item"));
@@ -59,15 +72,7 @@ impl Queue {
             return Err(Error::invalid("dedupe", message));
         }
         let bytes = items.iter().map(|item| self.check_item(world, item)).sum::<Result<u64, Error>>()?;
-        self.check_put(world, count, bytes)?;
-        if self.putters.nobody_present() && self.has_room(count) {
-            let admit = |item| {
-                let item = world.keep_item(item);
-                self.admit(me, world, item)
-            };
-            return done(AnyReply::Queue(Reply::PutMany(items.into_iter().map(admit).collect())));
-        }
-        self.park_put(me, world, caller, items, true, timeout)
+        self.check_put(world, count, bytes)
     }
 
     /// A timer puts an item: without waiting, and not before those who do. A duplicate is as good as put.
@@ -100,7 +105,9 @@ impl Queue {
         if timeout == Timeout::NOW {
             return Err(self.full());
         }
-        world.check_waits(caller)?;
+        if caller.branch.is_none() {
+            world.check_waits(caller)?;
+        }
         let items = items.into_iter().map(|item| world.keep_item(item)).collect();
         let key = world.park(caller, me, Want::Put { items, many }, timeout)?;
         self.putters.enter(key, &world.tickets[key]);
@@ -185,7 +192,7 @@ impl Queue {
             return false;
         }
         self.putters.leave(place);
-        let Some(ticket) = world.unpark(key) else { return false };
+        let Some(ticket) = world.unpark(key) else { return true };
         let Want::Put { items, many } = ticket.want else { return false };
         if let [item] = items[..]
             && let Some(outcome) = self.duplicates(world, item)

@@ -25,17 +25,8 @@ impl Queue {
         taking: Taking,
         timeout: Timeout,
     ) -> Step {
-        let Taking { mode, batch, max_hold, end } = taking;
-        check_batch(world, batch)?;
-        if max_hold.is_some() {
-            check_max_hold(mode, max_hold)?;
-        }
-        if end == End::Back {
-            self.check_end("taken from the back")?;
-        }
-        if mode == Mode::Lease && caller.mode == SessionMode::Sessionless {
-            return Err(session_required("lease"));
-        }
+        self.check_take(world, caller, taking)?;
+        let batch = taking.batch;
         let now_or_never = timeout == Timeout::NOW;
         let count = if world.is_present(caller) { self.takeable_now(batch, now_or_never) } else { 0 };
         if count > 0 {
@@ -50,6 +41,22 @@ impl Queue {
         let key = world.park(caller, me, want, timeout)?;
         self.takers.line(batch.min).enter(key, &world.tickets[key]);
         Ok(None)
+    }
+
+    /// What is wrong with a take in any case.
+    pub(super) fn check_take(&self, world: &World, caller: &Caller, taking: Taking) -> Result<(), Error> {
+        let Taking { mode, batch, max_hold, end } = taking;
+        check_batch(world, batch)?;
+        if max_hold.is_some() {
+            check_max_hold(mode, max_hold)?;
+        }
+        if end == End::Back {
+            self.check_end("taken from the back")?;
+        }
+        if mode == Mode::Lease && caller.mode == SessionMode::Sessionless {
+            return Err(session_required("lease"));
+        }
+        Ok(())
     }
 
     pub(super) fn empty(&self) -> Error {
@@ -127,7 +134,7 @@ impl Queue {
         }
         self.takers.lingering = None;
         self.takers.leave(batch.min, ticket.place);
-        let Some(ticket) = world.unpark(key) else { return false };
+        let Some(ticket) = world.unpark(key) else { return true };
         let count = self.ready.len().min(batch.max as usize);
         self.grant(me, world, &ticket.caller, taking, count, true);
         true
@@ -139,7 +146,7 @@ impl Queue {
         let Some(ticket) = world.tickets.get(key) else { return false };
         let Want::Take { taking, .. } = ticket.want else { return false };
         self.takers.leave(taking.batch.min, ticket.place);
-        let Some(ticket) = world.unpark(key) else { return false };
+        let Some(ticket) = world.unpark(key) else { return true };
         let count = self.ready.len().min(taking.batch.max as usize);
         self.grant(me, world, &ticket.caller, taking, count, true);
         true

@@ -1,7 +1,8 @@
 //! The engine against a naive model: lists that are walked from the front, nothing remembered twice.
 //!
 //! What sessions, waits, offers and stored answers do is the same for all primitives and modelled here; each
-//! primitive adds what it gives to whom.
+//! primitive adds what it gives to whom. Every other wait is made as a branch of a select beside one that never ends, which
+//! changes nothing but what it is told when its time is over.
 
 mod barrier;
 mod event;
@@ -15,10 +16,11 @@ mod semaphore;
 mod timer;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bridge_core::command::{Call, Carrier, Command, Effect, EndReason, Input, Mode};
+use bridge_core::command::select::is_branch;
+use bridge_core::command::{Call, Carrier, Command, Effect, EndReason, Input, Mode, Outcome, Reply};
 use bridge_core::ids::{Op, OpRange, ParticipantId, SessionKey};
 use bridge_core::{Time, Timeout};
 use proptest::prelude::*;
@@ -166,6 +168,8 @@ struct Test<N: Naive> {
     waiting: Vec<Waiting<N::Want>>,
     unsettled: [BTreeMap<Op, Unsettled<N::Grant>>; SESSIONS],
     told: Vec<Told>,
+    /// Calls that are branches of a select.
+    selects: BTreeSet<Op>,
     next_op: u64,
 }
 
@@ -185,6 +189,7 @@ pub(super) fn run<N: Naive>(mode: Mode, naive: N, declare: Command, events: Vec<
         waiting: Vec::new(),
         unsettled: std::array::from_fn(|_| BTreeMap::new()),
         told: Vec::new(),
+        selects: BTreeSet::new(),
         next_op: 1000,
     };
     test.naive.tick(test.space.now);
@@ -252,6 +257,7 @@ impl<N: Naive> Test<N> {
         // A detached session calls nothing: it has no stream.
         let Some(command) = self.naive.command(who, step).filter(|_| self.attached[who]) else { return };
         let op = self.op();
+        let command = self.as_branch(op, command);
         match self.naive.want(step) {
             None => {
                 let (text, grant) = self.naive.act(who, step);
@@ -265,7 +271,7 @@ impl<N: Naive> Test<N> {
                 if let Some((text, grant)) = served {
                     self.tell(who, op, text, grant, false);
                 } else if timeout == NOW {
-                    self.tell(who, op, self.naive.timed_out(&want).into(), None, false);
+                    self.tell(who, op, self.timed_out(op, &want), None, false);
                 } else {
                     let deadline = timeout.deadline(self.space.now);
                     self.waiting.push(Waiting { who, op, want, deadline });
@@ -275,6 +281,23 @@ impl<N: Naive> Test<N> {
         }
         let input = self.call(who, op, command);
         self.check(input);
+    }
+
+    fn as_branch(&mut self, op: Op, mut command: Command) -> Command {
+        if op.0.is_multiple_of(2) || !is_branch(&command) {
+            return command;
+        }
+        self.selects.insert(op);
+        let timeout = *command.timeout_mut().expect("it waits");
+        match op.0 % 4 {
+            1 => select([command, wait("never", NOW)], timeout),
+            _ => select([wait("never", NOW), command], timeout),
+        }
+    }
+
+    fn timed_out(&self, op: Op, want: &N::Want) -> String {
+        let of_select = self.selects.contains(&op);
+        if of_select { "TIMED_OUT".into() } else { self.naive.timed_out(want).into() }
     }
 
     /// Present wants before the one at `index`.
@@ -409,7 +432,7 @@ impl<N: Naive> Test<N> {
             }
             let Some((_, index)) = due else { return };
             let Waiting { who, op, want, .. } = self.waiting.remove(index);
-            self.tell(who, op, self.naive.timed_out(&want).into(), None, true);
+            self.tell(who, op, self.timed_out(op, &want), None, true);
             self.naive.leaves(&want, Leaving::TimedOut);
             self.settle();
         }
@@ -421,7 +444,9 @@ impl<N: Naive> Test<N> {
         let answers: Vec<Answer> = effects
             .into_iter()
             .filter_map(|effect| match effect {
-                Effect::Answer { to, op, outcome, offered } => Some(Answer { to, op, outcome, offered }),
+                Effect::Answer { to, op, outcome, offered } => {
+                    Some(Answer { to, op, outcome: of_branch(outcome), offered })
+                }
                 _ => None,
             })
             .collect();
@@ -436,6 +461,14 @@ impl<N: Naive> Test<N> {
         expected.sort();
         told.sort();
         assert_eq!(told, expected, "after {input:?}");
+    }
+}
+
+/// How a branch ended, as if it had been asked for alone.
+fn of_branch(outcome: Outcome) -> Outcome {
+    match outcome {
+        Ok(Reply::Selected { reply, .. }) => Ok(*reply),
+        outcome => outcome,
     }
 }
 

@@ -1,0 +1,207 @@
+//! Waiting for the first of several: one is granted, and the others are withdrawn in the same step.
+//!
+//! What cannot be had at once has a ticket in the line of each branch, and these are a group: the ticket that is unparked
+//! first decides for all, and the others leave their lines before the step ends. Until then they are over: a primitive that
+//! comes upon one passes it by.
+
+use std::collections::BTreeSet;
+
+use crate::command::rwlock::{self, Mode};
+use crate::command::select::{Select, is_branch};
+use crate::command::{Command, Reply, queue};
+use crate::engine::Engine;
+use crate::error::{Error, Reason};
+use crate::ids::Handle;
+use crate::time::Timeout;
+use crate::wait::{Branch, Caller, Group, TicketKey, Want};
+
+/// What came of asking for one branch.
+enum Asked {
+    /// It has ended, and with it the select.
+    Ended,
+    /// It has a ticket, which is in no line yet.
+    Waits,
+}
+
+impl Engine {
+    pub(super) fn select(&mut self, caller: &Caller, select: Select) {
+        let mut created = Vec::new();
+        let mut objects = Vec::with_capacity(select.branches.len());
+        let outcome = self
+            .check_branches(caller, &select.branches, &mut objects, &mut created)
+            .and_then(|()| self.ask_branches(caller, select, &objects));
+        if let Err(error) = outcome {
+            created.into_iter().rev().for_each(|object| drop(self.objects.remove(object)));
+            return self.world.answer(caller, Err(error));
+        }
+        let objects: BTreeSet<Handle> = objects.into_iter().collect();
+        for object in &objects {
+            if let Some(named) = self.objects.get_mut(*object)
+                && self.world.note_use(caller, *object)
+            {
+                named.begin_use(&mut self.world.timers);
+            }
+        }
+        objects.into_iter().for_each(|object| self.serve(object));
+    }
+
+    /// Finds the objects of the branches, and notes those that it had to create. What is wrong with any of them is told
+    /// before anything is tried.
+    fn check_branches(
+        &mut self,
+        caller: &Caller,
+        branches: &[Command],
+        objects: &mut Vec<Handle>,
+        created: &mut Vec<Handle>,
+    ) -> Result<(), Error> {
+        let (count, max) = (branches.len(), self.world.limits.branches_max);
+        if count == 0 {
+            return Err(Error::invalid("branches", "branches is empty; give at least one branch"));
+        }
+        if count > max as usize {
+            let message = format!("{count} branches were given; at most {max} go in one select");
+            return Err(Error::limit("branches_max", max.into()).with_message(message));
+        }
+        let mut upgrades = BTreeSet::new();
+        for (index, command) in branches.iter().enumerate() {
+            let mut check = || {
+                let (kind, target) = command.target().filter(|_| is_branch(command)).ok_or_else(no_branch)?;
+                let (object, is_new) = self.target(kind, target)?;
+                objects.push(object);
+                if is_new {
+                    created.push(object);
+                }
+                let writes =
+                    matches!(command, Command::RwLock(_, rwlock::Command::Acquire { mode: Mode::Write, .. }));
+                if writes && !upgrades.insert(object) {
+                    let message = "two branches ask to write to the same lock; one will do";
+                    return Err(Error::invalid("branches", message));
+                }
+                let named = self.objects.get(object).ok_or_else(crate::objects::object_gone)?;
+                named.state.check_wait(&self.world, caller, command)
+            };
+            check().map_err(|error| error.with("branch", index.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Asks for one after the other until one ends; where none does, all of them wait.
+    fn ask_branches(&mut self, caller: &Caller, select: Select, objects: &[Handle]) -> Result<(), Error> {
+        for (index, (mut command, object)) in select.branches.into_iter().zip(objects).enumerate() {
+            if let Some(timeout) = command.timeout_mut() {
+                *timeout = Timeout::Never;
+            }
+            let caller = Caller { branch: Branch::new(index), ..*caller };
+            match self.ask_branch(&caller, *object, command) {
+                Ok(Asked::Waits) => {}
+                Ok(Asked::Ended) => {
+                    self.drop_gathered();
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.drop_gathered();
+                    return Err(error.with("branch", index.to_string()));
+                }
+            }
+        }
+        if select.timeout != Timeout::NOW
+            && let Err(error) = self.world.check_waits(caller)
+        {
+            self.drop_gathered();
+            return Err(error);
+        }
+        let gathered: Group = self.world.gathered.clone();
+        self.world.park_group(caller, select.timeout);
+        for (key, object) in gathered.iter().zip(objects) {
+            if let Some((primitive, world)) = self.parts(*object)
+                && let Some(ticket) = world.tickets.get(*key)
+            {
+                primitive.enter(*key, ticket);
+            }
+        }
+        if select.timeout == Timeout::NOW {
+            objects.iter().for_each(|object| self.serve(*object));
+            gathered.first().into_iter().for_each(|first| self.expire_group(*first));
+        }
+        Ok(())
+    }
+
+    fn ask_branch(&mut self, caller: &Caller, object: Handle, command: Command) -> Result<Asked, Error> {
+        let waiting = self.world.gathered.len();
+        let Some(named) = self.objects.get_mut(object) else { return Err(crate::objects::object_gone()) };
+        let world = &mut self.world;
+        match named.execute(object, world, caller, command)? {
+            Some(reply) => {
+                let is_put = matches!(reply, Reply::Queue(queue::Reply::Put(_) | queue::Reply::PutMany(_)));
+                world.answer_put(caller, Ok(reply), is_put.then_some(object));
+            }
+            None if world.gathered.len() > waiting => {
+                // It takes its place when all have been asked: until then none of them stands before another.
+                if let Some(ticket) = world.gathered.last().and_then(|key| world.tickets.get(*key)) {
+                    named.state.primitive_mut().leave(ticket);
+                }
+                return Ok(Asked::Waits);
+            }
+            None => {}
+        }
+        Ok(Asked::Ended)
+    }
+
+    /// The branches that would have waited, which are in no line, are not needed.
+    fn drop_gathered(&mut self) {
+        for key in std::mem::take(&mut self.world.gathered) {
+            self.world.drop_put(key);
+            self.world.take_ticket(key);
+        }
+    }
+
+    /// The time of a group is over: a batch that lingers gets what there is, and otherwise nothing was granted.
+    pub(super) fn expire_group(&mut self, key: TicketKey) {
+        let Some(group) = self.world.group_of(key) else { return };
+        let lingers = |key: &&TicketKey| {
+            let want = self.world.tickets.get(**key).map(|ticket| &ticket.want);
+            matches!(want, Some(Want::Take { lingers_until: Some(_), .. }))
+        };
+        if let Some(&batch) = group.iter().find(lingers)
+            && let Some(object) = self.world.tickets.get(batch).map(|ticket| ticket.object)
+        {
+            self.with(object, |primitive, world| primitive.expire(object, batch, world));
+            return self.serve(object);
+        }
+        let freed = self.withdraw_ticket(key, timed_out());
+        freed.into_iter().for_each(|object| self.serve(object));
+    }
+
+    /// Tickets that are over leave their lines; adds where that was.
+    pub(super) fn clear_withdrawn(&mut self, freed: &mut Vec<Handle>) {
+        while let Some(key) = self.world.withdrawn.pop() {
+            let Some(object) = self.world.tickets.get(key).map(|ticket| ticket.object) else { continue };
+            if let Some((primitive, world)) = self.parts(object)
+                && let Some(ticket) = world.tickets.get(key)
+            {
+                primitive.leave(ticket);
+            }
+            self.world.drop_put(key);
+            self.world.take_ticket(key);
+            freed.push(object);
+        }
+    }
+
+    /// Whoever stood behind a ticket that is over is served.
+    pub(super) fn serve_withdrawn(&mut self) {
+        while !self.world.withdrawn.is_empty() {
+            let mut freed = Vec::new();
+            self.clear_withdrawn(&mut freed);
+            freed.into_iter().for_each(|object| self.serve(object));
+        }
+    }
+}
+
+fn no_branch() -> Error {
+    let message = "a branch takes, puts, waits, acquires or watches; nothing else goes in a select";
+    Error::invalid("branches", message)
+}
+
+fn timed_out() -> Error {
+    Error::new(Reason::TimedOut, "none of the branches was granted within the time given")
+}

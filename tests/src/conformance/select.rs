@@ -1,0 +1,223 @@
+//! Waiting for the first of several.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bridge_client::queue::{self, Batch, Mode};
+use bridge_client::semaphore::{self, Acquire};
+use bridge_client::{
+    Bridge, Call, ConnectOptions, Error, Event, Got, Latch, Lock, Queue, Reason, RwLock, Selected, Semaphore,
+    Timeout, event, latch, lock, rwlock, value,
+};
+
+use super::{LONG, ME, SHORT, connect, end, good, item, put, reason, text, try_get, until, until_waiting};
+
+const LONGEST: Timeout = Timeout::After(LONG);
+const ONE: Acquire = Acquire { permits: 1, by_token: true, barge: false, timeout: Timeout::NOW };
+
+struct Things {
+    jobs: Queue,
+    full: Queue,
+    ready: Event,
+    gpu: Semaphore,
+    held: Lock,
+    book: RwLock,
+    door: Latch,
+}
+
+/// A queue that is empty, one that is full, an event that is not set, and what another session has.
+fn things(bridge: &Bridge) -> Things {
+    let bounded = queue::Options { maxsize: Some(1), ..Default::default() };
+    let limit = semaphore::Options { limit: Some(1), ..Default::default() };
+    let count = latch::Options { count: Some(1), ..Default::default() };
+    Things {
+        jobs: bridge.queue(Some("jobs"), queue::Options::default()).unwrap(),
+        full: bridge.queue(Some("full"), bounded).unwrap(),
+        ready: bridge.event(Some("ready"), event::Options::default()).unwrap(),
+        gpu: bridge.semaphore(Some("gpu"), limit).unwrap(),
+        held: bridge.lock(Some("held"), lock::Options::default()).unwrap(),
+        book: bridge.rwlock(Some("book"), rwlock::Options::default()).unwrap(),
+        door: bridge.latch(Some("door"), latch::Options { ..count }).unwrap(),
+    }
+}
+
+fn taken(bridge: &Bridge) -> Things {
+    let things = things(bridge);
+    put(&things.full, "x");
+    good(things.gpu.acquire(ME, ONE));
+    good(things.held.acquire(ME, false, Timeout::NOW));
+    good(things.book.acquire(ME, rwlock::Mode::Write, false, Timeout::NOW));
+    things
+}
+
+fn all(bridge: &Bridge, mine: &Things, timeout: Timeout) -> Call<Selected> {
+    let branches = [
+        mine.jobs.to_take(Mode::Lease, Batch::ONE),
+        mine.full.to_put(item("y")),
+        mine.ready.to_wait(None),
+        mine.gpu.to_acquire(ONE),
+        mine.held.to_acquire(),
+        mine.book.to_acquire(rwlock::Mode::Read),
+        mine.door.to_wait(),
+    ];
+    bridge.select(ME, branches, timeout)
+}
+
+/// Each kind of branch, granted at once and after a wait.
+pub fn every_kind(url: &str) {
+    let (one, two) = (connect(url), connect(url));
+    let theirs = taken(&two);
+    let mine = things(&one);
+    let dict = one.dict(Some("settings"), value::Options::default()).unwrap();
+    assert_eq!(reason(all(&one, &mine, Timeout::NOW)), Reason::TimedOut);
+    assert_eq!(reason(all(&one, &mine, Timeout::After(SHORT))), Reason::TimedOut);
+
+    let wait = all(&one, &mine, LONGEST);
+    until_waiting(&theirs.jobs, 1);
+    put(&theirs.jobs, "a");
+    let Selected { branch: 0, got: Got::Items(items) } = good(wait) else { panic!("not the first") };
+    assert_eq!(text(&items[0]), "a");
+    good(mine.jobs.ack(ME, vec![items[0].token]));
+    until_waiting(&theirs.jobs, 0);
+
+    let wait = all(&one, &mine, LONGEST);
+    until_waiting(&theirs.jobs, 1);
+    assert_eq!(try_get(&theirs.full).unwrap(), "x");
+    let Selected { branch: 1, got: Got::Put(ids) } = good(wait) else { panic!("not the second") };
+    assert_eq!(ids.len(), 1);
+
+    good(theirs.ready.set(ME));
+    assert!(matches!(good(all(&one, &mine, LONGEST)), Selected { branch: 2, got: Got::Event(1) }));
+    good(theirs.ready.clear(ME));
+
+    let wait = all(&one, &mine, LONGEST);
+    until_waiting(&theirs.jobs, 1);
+    good(theirs.held.release(ME, None));
+    let Selected { branch: 4, got: Got::Lock(grant) } = good(wait) else { panic!("not the lock") };
+    good(mine.held.release(ME, Some(grant.token)));
+    good(theirs.held.acquire(ME, false, LONGEST));
+
+    let wait = one.select(ME, [mine.jobs.to_take(Mode::Get, Batch::ONE), dict.to_watch(0)], LONGEST);
+    until_waiting(&theirs.jobs, 1);
+    let settings = two.dict(Some("settings"), value::Options::default()).unwrap();
+    good(settings.entry("k").set(ME, 1_i64));
+    assert!(matches!(good(wait), Selected { branch: 1, got: Got::Changed(_) }));
+
+    good(theirs.door.count_down(ME, 1));
+    assert_eq!(good(all(&one, &mine, LONGEST)), Selected { branch: 6, got: Got::Open });
+}
+
+/// Only one is granted; dropped or withdrawn, none is.
+pub fn one_only(url: &str) {
+    let (one, two) = (connect(url), connect(url));
+    let (mine, theirs) = (things(&one), things(&two));
+    let take = |queue: &Queue| queue.to_take(Mode::Get, Batch::ONE);
+    let wait = one.select(ME, [take(&mine.jobs), take(&mine.full)], LONGEST);
+    until_waiting(&theirs.full, 1);
+    put(&theirs.full, "a");
+    assert!(matches!(good(wait), Selected { branch: 1, .. }));
+    put(&theirs.jobs, "b");
+    assert_eq!(try_get(&theirs.jobs).unwrap(), "b");
+
+    let wait = one.select(ME, [take(&mine.jobs), take(&mine.full)], LONGEST);
+    until_waiting(&theirs.full, 1);
+    drop(wait);
+    until_waiting(&theirs.full, 0);
+    put(&theirs.full, "c");
+
+    let mut granted = one.select(ME, [mine.ready.to_wait(None), take(&mine.full)], LONGEST);
+    let grant = granted.wait(LONG).expect("there is one").unwrap();
+    assert!(!grant.is_final() || one.is_local());
+    if !grant.is_final() {
+        drop(grant);
+        until(|| good(theirs.full.describe(ME)).ready == 1, "it does not come back");
+    }
+
+    let wait = one.select(ME, [mine.ready.to_wait(None), take(&mine.jobs)], Timeout::Never);
+    assert!(wait.cancel(LONG).is_none(), "it was withdrawn");
+    until_waiting(&theirs.jobs, 0);
+}
+
+/// A put that is a branch is withdrawn with its call, unless it was.
+pub fn puts(url: &str) {
+    let (one, two) = (connect(url), connect(url));
+    let (mine, theirs) = (things(&one), taken(&two));
+    let both = || one.select(ME, [mine.full.to_put(item("y")), mine.ready.to_wait(None)], LONGEST);
+    let wait = both();
+    until(|| good(theirs.full.describe(ME)).waiting_to_put == 1, "the wait does not show");
+    good(theirs.ready.set(ME));
+    assert!(matches!(good(wait), Selected { branch: 1, .. }));
+    assert_eq!(try_get(&theirs.full).unwrap(), "x");
+    assert_eq!(try_get(&theirs.full), Err(Reason::Empty));
+    let Selected { branch: 0, got: Got::Put(ids) } = good(both()) else { panic!("there is room") };
+    assert_eq!(good(theirs.full.remove(ME, ids.clone())), ids);
+}
+
+/// What is wrong fails the whole.
+pub fn wrong(url: &str) {
+    let bridge = connect(url);
+    let mine = things(&bridge);
+    put(&mine.jobs, "a");
+    let fails = |branches: Vec<bridge_client::Branch>| end(bridge.select(ME, branches, LONGEST)).unwrap_err();
+    let undeclared = bridge.latch(Some("undeclared"), latch::Options::default()).unwrap();
+    let error = fails(vec![mine.jobs.to_take(Mode::Get, Batch::ONE), undeclared.to_wait()]);
+    assert_eq!((error.reason, error.detail("branch")), (Reason::InvalidArgument, Some("1")));
+    assert_eq!(good(mine.jobs.describe(ME)).ready, 1);
+    assert_eq!(fails(Vec::new()).reason, Reason::InvalidArgument);
+    good(mine.full.shutdown(ME, false));
+    let error = fails(vec![mine.ready.to_wait(None), mine.full.to_take(Mode::Get, Batch::ONE)]);
+    assert_eq!((error.reason, error.detail("branch")), (Reason::ShutDown, Some("1")));
+    let again = connect(url);
+    let error = fails(vec![things(&again).ready.to_wait(None)]);
+    assert_eq!(error.reason, Reason::InvalidArgument);
+    let other = Bridge::connect("mem:another-namespace", ConnectOptions::default()).unwrap();
+    let error: Error = fails(vec![mine.ready.to_wait(None), things(&other).ready.to_wait(None)]);
+    assert_eq!(error.reason, Reason::CrossNamespace);
+}
+
+/// Consumers of two queues and a producer: every item comes out once, whichever branch brings it.
+pub fn many(url: &str) {
+    const ITEMS: usize = 100;
+    let seen = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let bridge = connect(url);
+                let [a, b] =
+                    ["a", "b"].map(|name| bridge.queue(Some(name), queue::Options::default()).unwrap());
+                let stop = bridge.event(Some("stop"), event::Options::default()).unwrap();
+                let me = bridge.participant("consumer");
+                loop {
+                    let take = |queue: &Queue| queue.to_take(Mode::Get, Batch::ONE);
+                    let call = bridge.select(me, [take(&a), stop.to_wait(None), take(&b)], LONGEST);
+                    match good(call) {
+                        Selected { branch: 1, .. } => return,
+                        Selected { got: Got::Items(items), .. } => {
+                            seen.fetch_add(items.len(), Ordering::Relaxed);
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                }
+            });
+        }
+        let bridge = connect(url);
+        let [a, b] = ["a", "b"].map(|name| bridge.queue(Some(name), queue::Options::default()).unwrap());
+        for number in 0..ITEMS {
+            put(if number % 3 == 0 { &a } else { &b }, number);
+        }
+        until(|| seen.load(Ordering::Relaxed) == ITEMS, "not all items came out");
+        good(bridge.event(Some("stop"), event::Options::default()).unwrap().set(ME));
+    });
+    assert_eq!(seen.load(Ordering::Relaxed), ITEMS);
+}
+
+/// The handles of a call are used until it has ended: an object of its own stays for it.
+pub fn own(url: &str) {
+    let bridge = connect(url);
+    let [a, b] = [(), ()].map(|()| bridge.queue(None, queue::Options::default()).unwrap());
+    put(&b, "x");
+    let mut call = bridge.select(ME, [a, b].map(|queue| queue.to_take(Mode::Get, Batch::ONE)), LONGEST);
+    let granted = call.wait(Duration::from_secs(20)).expect("it ends").unwrap();
+    drop(call);
+    assert!(matches!(granted.accept().unwrap(), Selected { branch: 1, .. }));
+}
