@@ -219,9 +219,13 @@ impl Engine {
     /// gone again: nothing was changed.
     fn run(&mut self, caller: &Caller, command: Command) {
         let Some((kind, target)) = command.target() else { return };
-        let (handle, created) = match self.target(kind, target) {
-            Ok(found) => found,
-            Err(error) => return self.world.answer(caller, Err(error)),
+        // A handle that is of another kind, or of something deleted, is found out below.
+        let (handle, created) = match target {
+            Target::Handle(handle) => (*handle, false),
+            target => match self.target(kind, target) {
+                Ok(found) => found,
+                Err(error) => return self.world.answer(caller, Err(error)),
+            },
         };
         match &command {
             Command::Queue(_, queue::Command::Redrive(redrive)) => {

@@ -79,7 +79,7 @@ pub(crate) struct Session {
     /// Accepted leases and permits.
     pub(crate) holds: BTreeMap<Token, Handle>,
     pub(crate) labels: BTreeMap<ParticipantId, Box<str>>,
-    pub(crate) uses: BTreeSet<Handle>,
+    pub(crate) uses: Uses,
     settled: VecDeque<(Token, Token, Verdict)>,
 }
 
@@ -94,7 +94,7 @@ impl Session {
             waits: 0,
             holds: BTreeMap::new(),
             labels: BTreeMap::new(),
-            uses: BTreeSet::new(),
+            uses: Uses::default(),
             settled: VecDeque::new(),
         }
     }
@@ -152,6 +152,34 @@ impl Session {
     pub(crate) fn was_settled(&self, token: Token, verdict: Verdict) -> bool {
         let mut runs = self.settled.iter().rev();
         runs.any(|(first, last, how)| (*first..=*last).contains(&token) && *how == verdict)
+    }
+}
+
+/// The objects that a session uses.
+#[derive(Debug, Default, Hash)]
+pub(crate) struct Uses {
+    all: BTreeSet<Handle>,
+    /// The one that was noted last: most calls are about the same object as the one before.
+    last: Option<Handle>,
+}
+
+impl Uses {
+    /// One more: true if it is new.
+    pub(crate) fn insert(&mut self, object: Handle) -> bool {
+        self.last != Some(object) && {
+            self.last = Some(object);
+            self.all.insert(object)
+        }
+    }
+
+    /// One less: true if it was one.
+    pub(crate) fn remove(&mut self, object: Handle) -> bool {
+        self.last = None;
+        self.all.remove(&object)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Handle> {
+        self.all.iter().copied()
     }
 }
 

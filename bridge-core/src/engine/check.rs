@@ -51,7 +51,7 @@ impl Engine {
                 }
             }
             granted.extend(session.holds.iter().map(|(token, object)| (*object, *token, key, true)));
-            users.extend(session.uses.iter().copied());
+            users.extend(session.uses.iter());
         }
         users.sort_unstable();
         for (object, named) in self.objects.iter() {

@@ -23,7 +23,7 @@ impl Engine {
         self.world.answer(caller, Ok(Reply::Discarded));
         let (Some(object), key) = (found, caller.session) else { return };
         let Some(session) = self.world.sessions.get_mut(key) else { return };
-        if !session.uses.remove(&object) {
+        if !session.uses.remove(object) {
             return;
         }
         let mut freed = BTreeSet::from([object]);

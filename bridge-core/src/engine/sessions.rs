@@ -176,12 +176,12 @@ impl Engine {
         let (ops, holds) = (std::mem::take(&mut session.ops), std::mem::take(&mut session.holds));
         self.give_back(ops.values().filter_map(Entry::offer), &holds, reason);
         let Some(session) = self.world.sessions.close(key) else { return };
-        for object in &session.uses {
-            self.with(*object, |primitive, world| primitive.session_over(serial, world));
+        for object in session.uses.iter() {
+            self.with(object, |primitive, world| primitive.session_over(serial, world));
         }
-        let freed: BTreeSet<_> = session.uses.iter().copied().chain(waited_for).collect();
+        let freed: BTreeSet<_> = session.uses.iter().chain(waited_for).collect();
         freed.into_iter().for_each(|object| self.serve(object));
-        session.uses.iter().for_each(|object| self.abandon(*object));
+        session.uses.iter().for_each(|object| self.abandon(object));
     }
 
     pub(super) fn give_back<'a>(

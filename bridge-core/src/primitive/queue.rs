@@ -207,7 +207,9 @@ impl Primitive for Queue {
 
     fn serve(&mut self, me: Handle, world: &mut World) {
         // Before blocked puts come in: they add to what is unfinished.
-        self.serve_joiners(world);
+        if self.done_early > 0 || !self.joiners.is_empty() {
+            self.serve_joiners(world);
+        }
         loop {
             let mut served = false;
             while self.serve_taker(me, world) {

@@ -1,0 +1,110 @@
+//! How the cost of a call grows with what else is there.
+
+use bridge_core::Timeout;
+use bridge_core::command::{Command, Mode};
+
+use crate::support::{Bench, get, is_asked_for, nanos_of, payload, put};
+
+const SIZES: [u64; 3] = [100, 10_000, 1_000_000];
+const ROUNDS: u64 = 200_000;
+
+pub(crate) fn print() {
+    println!("\n{:<42} {:>11} {:>11} {:>11}", "among so many idle ones", SIZES[0], SIZES[1], SIZES[2]);
+    for mode in [Mode::Direct, Mode::Resumable] {
+        curve(&format!("{mode:?} put + get + done, objects"), |n| hot(n, mode, idle_objects));
+        curve(&format!("{mode:?} put + get + done, sessions"), |n| hot(n, mode, idle_sessions));
+        curve(&format!("{mode:?} put + get + done, parked waits"), |n| hot(n, mode, idle_waits));
+    }
+    curve("Direct put + get + done, any of the objects", any_object);
+    curve("Direct parked get + put + done, any object", any_wait);
+    curve("Resumable cancel of any wait + a new one", cancel);
+}
+
+fn curve(what: &str, cost: impl Fn(u64) -> f64) {
+    if !is_asked_for(what) {
+        return;
+    }
+    let costs = SIZES.map(cost);
+    let [first, second, third] = costs.map(|nanos| format!("{nanos:.1} ns"));
+    println!("{what:<42} {first:>11} {second:>11} {third:>11}  x {:.2}", costs[2] / costs[0]);
+}
+
+/// One queue that is busy, beside what is idle.
+fn hot(n: u64, mode: Mode, idle: impl Fn(&mut Bench, u64)) -> f64 {
+    let mut bench = Bench::new();
+    idle(&mut bench, n);
+    let who = bench.open(1, mode);
+    let queue = bench.queue(who, "hot");
+    let payload = payload();
+    nanos_of(ROUNDS, || bench.pair(who, &queue, &payload))
+}
+
+fn idle_objects(bench: &mut Bench, n: u64) {
+    let who = bench.open(2, Mode::Direct);
+    for i in 0..n {
+        bench.queue(who, &i.to_string());
+    }
+}
+
+fn idle_sessions(bench: &mut Bench, n: u64) {
+    for i in 0..n {
+        bench.open(u128::from(1000 + i), Mode::Resumable);
+    }
+}
+
+fn idle_waits(bench: &mut Bench, n: u64) {
+    let who = bench.open(2, Mode::Resumable);
+    let queue = bench.queue(who, "idle");
+    for _ in 0..n {
+        bench.call(who, get(&queue, Timeout::Never));
+    }
+}
+
+/// Uniformly random, and the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((u128::from(self.0) * u128::from(n)) >> 64) as usize
+    }
+}
+
+fn any_object(n: u64) -> f64 {
+    let mut bench = Bench::new();
+    let who = bench.open(1, Mode::Direct);
+    let queues: Vec<_> = (0..n).map(|i| bench.queue(who, &i.to_string())).collect();
+    let (payload, mut random) = (payload(), Random(1));
+    nanos_of(ROUNDS, || bench.pair(who, &queues[random.below(n)], &payload))
+}
+
+fn any_wait(n: u64) -> f64 {
+    let mut bench = Bench::new();
+    let who = bench.open(1, Mode::Direct);
+    let queues: Vec<_> = (0..n).map(|i| bench.queue(who, &i.to_string())).collect();
+    let mut ops: Vec<_> = queues.iter().map(|queue| bench.call(who, get(queue, Timeout::Never))).collect();
+    let (payload, mut random) = (payload(), Random(1));
+    nanos_of(ROUNDS, || {
+        let i = random.below(n);
+        bench.call(who, put(&queues[i], &payload));
+        bench.done(who, ops[i], ops[i]);
+        ops[i] = bench.call(who, get(&queues[i], Timeout::Never));
+        bench.effects.clear();
+    })
+}
+
+fn cancel(n: u64) -> f64 {
+    let mut bench = Bench::new();
+    let who = bench.open(1, Mode::Resumable);
+    let queue = bench.queue(who, "one");
+    let mut ops: Vec<_> = (0..n).map(|_| bench.call(who, get(&queue, Timeout::Never))).collect();
+    let mut random = Random(1);
+    nanos_of(ROUNDS, || {
+        let i = random.below(n);
+        let cancel = bench.call(who, Command::Cancel(ops[i]));
+        bench.done(who, ops[i], ops[i]);
+        bench.done(who, cancel, cancel);
+        ops[i] = bench.call(who, get(&queue, Timeout::Never));
+        bench.effects.clear();
+    })
+}
