@@ -251,7 +251,7 @@ impl<T> Deref for Granted<T> {
 /// outcome is unknown.
 pub(crate) fn gives(request: &Request) -> bool {
     use bridge_core::command::{
-        Command, barrier, condition, event, latch, list, lock, queue, rwlock, semaphore, timer, value,
+        Command, barrier, condition, event, latch, list, lock, queue, rwlock, semaphore, timer, topic, value,
     };
     match request {
         Request::Query(_) => false,
@@ -284,6 +284,7 @@ pub(crate) fn gives(request: &Request) -> bool {
             !matches!(command, list::Command::Declare(_) | list::Command::Watch { .. })
         }
         Request::Command(Command::Timer(_, command)) => !matches!(command, timer::Command::Declare(_)),
+        Request::Command(Command::Topic(_, command)) => !matches!(command, topic::Command::Declare(_)),
         Request::Command(Command::Cancel(_) | Command::Discard(..) | Command::Share(..)) => false,
     }
 }

@@ -50,6 +50,7 @@ pub mod select;
 pub mod semaphore;
 pub mod session;
 pub mod timer;
+pub mod topic;
 mod url;
 mod usage;
 pub mod value;
@@ -69,6 +70,7 @@ pub use rwlock::RwLock;
 pub use select::{Branch, Got, Selected};
 pub use semaphore::Semaphore;
 pub use timer::Timer;
+pub use topic::Topic;
 pub use value::Value;
 
 pub use bridge_core::ids::{ItemId, Name, ParticipantId, Token};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use bridge_core::command::{
     Command, Request, barrier, condition, event, latch, list, lock as locks, queue, rwlock, semaphore, timer,
-    value,
+    topic, value,
 };
 use bridge_core::ids::{Handle, Kind, Name, ParticipantId, Target, Token};
 use bridge_core::{Error, Reason, Reply};
@@ -33,6 +33,7 @@ pub enum Declaration {
     Dict(value::Options),
     /// Without its schedule, which is the server's.
     Timer(timer::Options),
+    Topic(topic::Options),
 }
 
 impl Declaration {
@@ -50,6 +51,7 @@ impl Declaration {
             Declaration::List(_) => Kind::List,
             Declaration::Dict(_) => Kind::Dict,
             Declaration::Timer(_) => Kind::Timer,
+            Declaration::Topic(_) => Kind::Topic,
         }
     }
 
@@ -68,6 +70,7 @@ impl Declaration {
             Declaration::List(_) => "list",
             Declaration::Dict(_) => "dict",
             Declaration::Timer(_) => "timer",
+            Declaration::Topic(_) => "topic",
         }
     }
 
@@ -83,6 +86,7 @@ impl Declaration {
             Declaration::Barrier(options) => &mut options.ephemeral,
             Declaration::Latch(options) => &mut options.ephemeral,
             Declaration::Timer(options) => &mut options.ephemeral,
+            Declaration::Topic(options) => &mut options.ephemeral,
             Declaration::Value(options) | Declaration::List(options) | Declaration::Dict(options) => {
                 &mut options.ephemeral
             }
@@ -342,6 +346,7 @@ impl Object {
             Declaration::List(options) => Command::List(target, list::Command::Declare(options)),
             Declaration::Dict(options) => Command::Dict(target, value::Command::Declare(options)),
             Declaration::Timer(options) => Command::Timer(target, timer::Command::Declare(options)),
+            Declaration::Topic(options) => Command::Topic(target, topic::Command::Declare(options)),
         })
     }
 }
@@ -358,7 +363,8 @@ pub(crate) fn declared(reply: &Reply) -> Option<Handle> {
         | Reply::Barrier(barrier::Reply::Declared { handle, .. })
         | Reply::Latch(latch::Reply::Declared { handle, .. })
         | Reply::Value(value::Reply::Declared { handle, .. })
-        | Reply::Timer(timer::Reply::Declared { handle, .. }) => Some(*handle),
+        | Reply::Timer(timer::Reply::Declared { handle, .. })
+        | Reply::Topic(topic::Reply::Declared { handle, .. }) => Some(*handle),
         _ => None,
     }
 }

@@ -14,6 +14,7 @@ pub mod rwlock;
 pub mod select;
 pub mod semaphore;
 pub mod timer;
+pub mod topic;
 pub mod transaction;
 pub mod value;
 
@@ -51,6 +52,8 @@ pub enum Command {
     Dict(Target, value::Command),
     /// To a timer.
     Timer(Target, timer::Command),
+    /// To a topic.
+    Topic(Target, topic::Command),
     /// Several steps on queues in one, or none of them. It never waits.
     Transaction(Vec<transaction::Step>),
     /// Waits for the first of several.
@@ -93,6 +96,8 @@ pub enum Query {
     Dict(Target, value::Query),
     /// About a timer.
     Timer(Target, timer::Query),
+    /// About a topic.
+    Topic(Target, topic::Query),
     /// Which timers have a schedule, by name, from the one after `after`.
     Timers {
         /// At most this many.
@@ -118,6 +123,7 @@ impl Command {
             Command::List(target, _) => Some((Kind::List, target)),
             Command::Dict(target, _) => Some((Kind::Dict, target)),
             Command::Timer(target, _) => Some((Kind::Timer, target)),
+            Command::Topic(target, _) => Some((Kind::Topic, target)),
             Command::Discard(kind, target) | Command::Share(kind, target) => Some((*kind, target)),
             Command::Transaction(_) | Command::Select(_) | Command::Cancel(_) => None,
         }
@@ -138,6 +144,7 @@ impl Command {
             | Command::List(target, _)
             | Command::Dict(target, _)
             | Command::Timer(target, _)
+            | Command::Topic(target, _)
             | Command::Discard(_, target)
             | Command::Share(_, target) => Some(target),
             Command::Transaction(_) | Command::Select(_) | Command::Cancel(_) => None,
@@ -186,6 +193,7 @@ impl Query {
             Query::List(target, _) => Some((Kind::List, target)),
             Query::Dict(target, _) => Some((Kind::Dict, target)),
             Query::Timer(target, _) => Some((Kind::Timer, target)),
+            Query::Topic(target, _) => Some((Kind::Topic, target)),
             Query::Timers { .. } => None,
         }
     }
@@ -225,7 +233,8 @@ impl Request {
                 | Query::Value(target, _)
                 | Query::List(target, _)
                 | Query::Dict(target, _)
-                | Query::Timer(target, _),
+                | Query::Timer(target, _)
+                | Query::Topic(target, _),
             ) => Some(target),
             Request::Query(Query::Timers { .. }) => None,
         }
@@ -255,6 +264,8 @@ pub enum Reply {
     Value(value::Reply),
     /// From a timer.
     Timer(timer::Reply),
+    /// From a topic.
+    Topic(topic::Reply),
     /// A transaction was executed: what each step is answered with, in order.
     Committed(Vec<queue::Reply>),
     /// A branch of a select, counted from 0, has ended: how.
@@ -296,6 +307,7 @@ impl Reply {
             Reply::Latch(_)
             | Reply::Value(_)
             | Reply::Timer(_)
+            | Reply::Topic(_)
             | Reply::Committed(_)
             | Reply::Cancelled(_)
             | Reply::Discarded

@@ -7,6 +7,7 @@ mod lifetime;
 mod select;
 mod sessions;
 mod timers;
+mod topics;
 mod transaction;
 mod transfer;
 
@@ -28,6 +29,7 @@ use crate::primitive::queue::Queue;
 use crate::primitive::rwlock::RwLock;
 use crate::primitive::semaphore::Semaphore;
 use crate::primitive::timer::Timer;
+use crate::primitive::topic::Topic;
 use crate::primitive::value::Values;
 use crate::session::Entry;
 use crate::time::Time;
@@ -116,6 +118,10 @@ impl Engine {
             (Some(State::Timer(timer)), Query::Timer(_, query)) => Ok(timer.query(now, query)),
             (_, Query::Timer(_, query)) => Ok(Timer::default().query(now, query)),
             (_, Query::Timers { .. }) => Err(object_gone()),
+            (Some(State::Topic(topic)), Query::Topic(_, query)) => {
+                topic.query(world, query, |queue| self.objects.get(queue).is_some())
+            }
+            (_, Query::Topic(_, query)) => Topic::default().query(world, query, |_| true),
         }
     }
 
@@ -211,6 +217,7 @@ impl Engine {
             Command::Transaction(steps) => self.transaction(&caller, steps),
             Command::Timer(target, command) => self.run_timer(&caller, &target, command),
             Command::Select(select) => self.select(&caller, *select),
+            Command::Topic(target, command) => self.run_topic(&caller, &target, command),
             command => self.run(&caller, command),
         }
     }

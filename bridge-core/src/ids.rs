@@ -154,11 +154,13 @@ pub enum Kind {
     Dict,
     /// Puts items at their times.
     Timer,
+    /// Puts items into the queues that are bound to it.
+    Topic,
 }
 
 impl Kind {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Queue,
         Kind::Event,
         Kind::Semaphore,
@@ -171,6 +173,7 @@ impl Kind {
         Kind::List,
         Kind::Dict,
         Kind::Timer,
+        Kind::Topic,
     ];
 }
 
@@ -189,6 +192,7 @@ impl fmt::Display for Kind {
             Kind::List => "list",
             Kind::Dict => "dict",
             Kind::Timer => "timer",
+            Kind::Topic => "topic",
         })
     }
 }

@@ -45,6 +45,8 @@ pub struct Limits {
     pub timer_firings_max: u32,
     /// Dedupe keys that one queue remembers.
     pub dedupe_keys_max: u32,
+    /// Queues that are bound to one topic, each pattern counted.
+    pub topic_bindings_max: u32,
     /// Objects of all kinds.
     pub objects_max: u32,
     /// Open sessions.
@@ -85,6 +87,7 @@ impl Default for Limits {
             timer_period_min: Duration::from_millis(10),
             timer_firings_max: 1_000,
             dedupe_keys_max: 1_000_000,
+            topic_bindings_max: 10_000,
             objects_max: 1_000_000,
             sessions_max: 100_000,
             participants_per_session_max: 100_000,

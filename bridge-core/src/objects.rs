@@ -16,6 +16,7 @@ use crate::primitive::queue::Queue;
 use crate::primitive::rwlock::RwLock;
 use crate::primitive::semaphore::Semaphore;
 use crate::primitive::timer::Timer;
+use crate::primitive::topic::Topic;
 use crate::primitive::value::Values;
 use crate::slots::Slots;
 use crate::time::Time;
@@ -72,6 +73,7 @@ pub(crate) enum State {
     List(Box<List>),
     Dict(Box<Values>),
     Timer(Box<Timer>),
+    Topic(Box<Topic>),
 }
 
 impl State {
@@ -89,6 +91,7 @@ impl State {
             Kind::List => State::List(Box::default()),
             Kind::Dict => State::Dict(Box::default()),
             Kind::Timer => State::Timer(Box::default()),
+            Kind::Topic => State::Topic(Box::default()),
         }
     }
 
@@ -106,6 +109,7 @@ impl State {
             State::List(_) => Kind::List,
             State::Dict(_) => Kind::Dict,
             State::Timer(_) => Kind::Timer,
+            State::Topic(_) => Kind::Topic,
         }
     }
 
@@ -122,6 +126,7 @@ impl State {
             State::Value(values) | State::Dict(values) => &**values,
             State::List(list) => &**list,
             State::Timer(timer) => &**timer,
+            State::Topic(topic) => &**topic,
         }
     }
 
@@ -138,6 +143,7 @@ impl State {
             State::Value(values) | State::Dict(values) => &mut **values,
             State::List(list) => &mut **list,
             State::Timer(timer) => &mut **timer,
+            State::Topic(topic) => &mut **topic,
         }
     }
 }
@@ -186,6 +192,13 @@ impl Objects {
     pub(crate) fn queue_mut(&mut self, handle: Handle) -> Option<&mut Queue> {
         match &mut self.get_mut(handle)?.state {
             State::Queue(queue) => Some(queue),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn topic_mut(&mut self, handle: Handle) -> Option<&mut Topic> {
+        match &mut self.get_mut(handle)?.state {
+            State::Topic(topic) => Some(topic),
             _ => None,
         }
     }

@@ -11,6 +11,7 @@ pub(crate) mod queue;
 pub(crate) mod rwlock;
 pub(crate) mod semaphore;
 pub(crate) mod timer;
+pub(crate) mod topic;
 pub(crate) mod value;
 
 use crate::command::{Outcome, Reply};

@@ -18,6 +18,7 @@ mod rwlock;
 mod select;
 mod semaphore;
 mod timer;
+mod topic;
 mod transaction;
 mod value;
 
@@ -203,6 +204,12 @@ fn request(body: Body) -> Result<Request, Error> {
         Body::TimerCancel(message) => message.try_into(),
         Body::TimerDescribe(message) => message.try_into(),
         Body::TimerList(message) => message.try_into(),
+        Body::TopicDeclare(message) => message.try_into(),
+        Body::TopicBind(message) => message.try_into(),
+        Body::TopicUnbind(message) => message.try_into(),
+        Body::TopicPublish(message) => message.try_into(),
+        Body::TopicDescribe(message) => message.try_into(),
+        Body::TopicListBindings(message) => message.try_into(),
     }
 }
 
@@ -221,6 +228,7 @@ fn body(request: &Request) -> Body {
         Request::Query(Query::List(target, query)) => list::query_body(target, query),
         Request::Query(Query::Dict(target, query)) => value::query_body(Kind::Dict, target, query),
         Request::Query(Query::Timer(target, query)) => timer::query_body(target, query),
+        Request::Query(Query::Topic(target, query)) => topic::query_body(target, query),
         Request::Query(Query::Timers { page_size, after }) => timer::list_body(*page_size, after.as_ref()),
     }
 }
@@ -250,6 +258,7 @@ fn command_body(command: &Command) -> Body {
         Command::List(target, command) => list::command_body(target, command),
         Command::Dict(target, command) => value::command_body(Kind::Dict, target, command),
         Command::Timer(target, command) => timer::command_body(target, command),
+        Command::Topic(target, command) => topic::command_body(target, command),
     }
 }
 
@@ -270,6 +279,7 @@ fn reply_body(reply: Reply, packs: bool) -> Answer {
         Reply::Latch(reply) => latch::reply_body(reply),
         Reply::Value(reply) => value::reply_body(reply),
         Reply::Timer(reply) => timer::reply_body(reply),
+        Reply::Topic(reply) => topic::reply_body(reply),
     }
 }
 
@@ -354,6 +364,12 @@ fn reply(body: Answer) -> Outcome {
         | Answer::TimerCancel(_)
         | Answer::TimerDescribe(_)
         | Answer::TimerList(_) => timer::reply(body).map(Reply::Timer),
+        Answer::TopicDeclare(_)
+        | Answer::TopicBind(_)
+        | Answer::TopicUnbind(_)
+        | Answer::TopicPublish(_)
+        | Answer::TopicDescribe(_)
+        | Answer::TopicListBindings(_) => topic::reply(body).map(Reply::Topic),
     }
 }
 
@@ -395,6 +411,7 @@ impl From<Kind> for pb::ObjectKind {
             Kind::List => pb::ObjectKind::List,
             Kind::Dict => pb::ObjectKind::Dict,
             Kind::Timer => pb::ObjectKind::Timer,
+            Kind::Topic => pb::ObjectKind::Topic,
         }
     }
 }
@@ -415,6 +432,7 @@ pub fn kind_or_any(number: i32) -> Result<Option<Kind>, Error> {
         Ok(pb::ObjectKind::List) => Ok(Some(Kind::List)),
         Ok(pb::ObjectKind::Dict) => Ok(Some(Kind::Dict)),
         Ok(pb::ObjectKind::Timer) => Ok(Some(Kind::Timer)),
+        Ok(pb::ObjectKind::Topic) => Ok(Some(Kind::Topic)),
         Err(_) => Err(Error::invalid("kind", format!("kind is {number}, which this server does not know"))),
     }
 }

@@ -76,7 +76,8 @@ fn settles(request: &Request) -> bool {
             | Command::Value(..)
             | Command::List(..)
             | Command::Dict(..)
-            | Command::Timer(..),
+            | Command::Timer(..)
+            | Command::Topic(..),
         ) => false,
     }
 }

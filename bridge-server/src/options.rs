@@ -156,6 +156,11 @@ pub struct LimitOptions {
     #[arg(default_value_t = Limits::default().dedupe_keys_max)]
     pub dedupe_keys_max: u32,
 
+    /// Queues bound to one topic, each pattern counted.
+    #[arg(long, env = "SYNCBRIDGE_TOPIC_BINDINGS_MAX", value_name = "N")]
+    #[arg(default_value_t = Limits::default().topic_bindings_max)]
+    pub topic_bindings_max: u32,
+
     /// The shortest period of a timer, in seconds.
     #[arg(long, env = "SYNCBRIDGE_TIMER_PERIOD_SECONDS_MIN", value_name = "SECONDS", value_parser = seconds)]
     #[arg(default_value_t = Limits::default().timer_period_min.as_secs_f64())]
@@ -280,6 +285,7 @@ impl LimitOptions {
             dedupe_keys_max: self.dedupe_keys_max,
             timer_period_min: duration(self.timer_period_seconds_min),
             timer_firings_max: self.timer_firings_max,
+            topic_bindings_max: self.topic_bindings_max,
             objects_max: self.objects_max,
             sessions_max: self.sessions_max,
             participants_per_session_max: self.participants_per_session_max,

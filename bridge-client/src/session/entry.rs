@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bridge_core::command::{
-    Command, barrier, condition, event, latch, list, lock, queue, rwlock, semaphore, timer, value,
+    Command, barrier, condition, event, latch, list, lock, queue, rwlock, semaphore, timer, topic, value,
 };
 use bridge_core::ids::{ParticipantId, Target, Token};
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, Timeout};
@@ -172,6 +172,7 @@ impl Entry {
                     | Command::List(_, list::Command::Declare(_))
                     | Command::Dict(_, value::Command::Declare(_))
                     | Command::Timer(_, timer::Command::Declare(_))
+                    | Command::Topic(_, topic::Command::Declare(_))
             )
         )
     }

@@ -70,6 +70,7 @@ impl Named {
             Command::Condition(..)
             | Command::Transaction(_)
             | Command::Timer(..)
+            | Command::Topic(..)
             | Command::Select(_)
             | Command::Cancel(_)
             | Command::Discard(..)

@@ -1,6 +1,7 @@
 //! What is written is read back the same; what is wrong is named.
 
 mod timers;
+mod topics;
 
 use std::time::Duration;
 
@@ -308,6 +309,7 @@ fn requests() -> Vec<Request> {
     all.push(transaction());
     all.extend(timers::requests());
     all.push(select());
+    all.extend(topics::requests());
     all
 }
 
@@ -547,6 +549,7 @@ fn every_outcome_survives_the_wire() {
     outcomes.push(Ok(Reply::Lock(lock::Reply::Described(Box::new(figures)))));
     outcomes.extend(barrier_and_latch_replies().into_iter().map(Ok));
     outcomes.extend(timers::replies().map(Ok));
+    outcomes.extend(topics::replies().map(Ok));
     outcomes.extend(value_replies().into_iter().map(|reply| Ok(Reply::Value(reply))));
     outcomes.push(Ok(Reply::Cancelled(true)));
     outcomes.push(Ok(Reply::Discarded));

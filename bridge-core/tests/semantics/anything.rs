@@ -11,7 +11,7 @@ use bridge_core::command::transaction;
 use bridge_core::command::value::{self, Datum, Guard, Lifetime};
 use bridge_core::command::{
     Call, Carrier, Command, EndReason, Input, Mode, barrier, condition, event, latch, list, lock, rwlock,
-    timer,
+    timer, topic,
 };
 use bridge_core::cron::Cron;
 use bridge_core::ids::{Handle, ItemId, Kind, Op, OpRange, ParticipantId, SessionKey, Target, Token};
@@ -326,6 +326,18 @@ fn single() -> impl Strategy<Value = Command> {
     ]
 }
 
+fn topic_command() -> impl Strategy<Value = topic::Command> {
+    use topic::{Command as Do, Options, Publish};
+    let pattern = || prop::sample::select(vec!["", "k", "*", "k*"]).prop_map(str::to_owned);
+    let queue = prop::sample::select(vec!["a", "b"]);
+    prop_oneof![
+        1 => any::<Option<bool>>().prop_map(|ephemeral| Do::Declare(Options { ephemeral })),
+        3 => (any_target(), pattern()).prop_map(|(queue, pattern)| Do::Bind { queue, pattern }),
+        1 => (queue, pattern()).prop_map(|(queue, pattern)| Do::Unbind { queue: name(queue), pattern }),
+        3 => (pattern(), new_item()).prop_map(|(key, item)| Do::Publish(Box::new(Publish { key, item }))),
+    ]
+}
+
 fn any_kind() -> impl Strategy<Value = Kind> {
     prop::sample::select(Kind::ALL.to_vec())
 }
@@ -345,6 +357,7 @@ fn command() -> impl Strategy<Value = Command> {
         2 => (any_target(), value_command()).prop_map(|(target, command)| Command::Dict(target, command)),
         2 => (any_target(), list_command()).prop_map(|(target, command)| Command::List(target, command)),
         2 => (any_target(), timer_command()).prop_map(|(target, command)| Command::Timer(target, command)),
+        2 => (any_target(), topic_command()).prop_map(|(target, command)| Command::Topic(target, command)),
         2 => prop::collection::vec((any_target(), queue_command()), 0..4).prop_map(|steps| {
             let step = |(queue, command)| transaction::Step { queue, command };
             Command::Transaction(steps.into_iter().map(step).collect())
@@ -396,6 +409,7 @@ fn input() -> impl Strategy<Value = Input> {
             consumers_per_item_max: small,
             dedupe_keys_max: small,
             timer_firings_max: small - 1,
+            topic_bindings_max: small,
             ..Limits::default()
         })),
     ]

@@ -27,5 +27,6 @@ mod semaphore;
 mod sharing;
 mod support;
 mod timer;
+mod topic;
 mod transaction;
 mod value;

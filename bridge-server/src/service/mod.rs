@@ -13,6 +13,7 @@ mod select;
 mod semaphore;
 mod session;
 mod timer;
+mod topic;
 mod transaction;
 mod value;
 
@@ -63,6 +64,7 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
     let value = pb::value_service_server::ValueServiceServer::new(value::Service(shared.clone()));
     let timer = pb::timer_service_server::TimerServiceServer::new(timer::Service(shared.clone()));
     let select = pb::select_service_server::SelectServiceServer::new(select::Service(shared.clone()));
+    let topic = pb::topic_service_server::TopicServiceServer::new(topic::Service(shared.clone()));
     let transaction =
         pb::transaction_service_server::TransactionServiceServer::new(transaction::Service(shared.clone()));
     let admin = pb::admin_service_server::AdminServiceServer::new(admin::Service(shared));
@@ -78,12 +80,13 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
         .add_service(value.max_decoding_message_size(bytes))
         .add_service(timer.max_decoding_message_size(bytes))
         .add_service(select.max_decoding_message_size(bytes))
+        .add_service(topic.max_decoding_message_size(bytes))
         .add_service(transaction.max_decoding_message_size(bytes))
         .add_service(admin.max_decoding_message_size(bytes))
 }
 
 /// The names under which the services report their health.
-pub(crate) const NAMES: [&str; 14] = [
+pub(crate) const NAMES: [&str; 15] = [
     pb::session_service_server::SERVICE_NAME,
     pb::queue_service_server::SERVICE_NAME,
     pb::event_service_server::SERVICE_NAME,
@@ -96,6 +99,7 @@ pub(crate) const NAMES: [&str; 14] = [
     pb::value_service_server::SERVICE_NAME,
     pb::timer_service_server::SERVICE_NAME,
     pb::select_service_server::SERVICE_NAME,
+    pb::topic_service_server::SERVICE_NAME,
     pb::transaction_service_server::SERVICE_NAME,
     pb::admin_service_server::SERVICE_NAME,
 ];

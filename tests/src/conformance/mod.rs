@@ -16,6 +16,7 @@ pub mod select;
 pub mod semaphore;
 pub mod sharing;
 pub mod timer;
+pub mod topic;
 pub mod value;
 
 use std::time::Duration;
@@ -48,6 +49,7 @@ macro_rules! conformance {
         $crate::conformance!(@ $url, barrier: rounds action lost broken cancelled);
         $crate::conformance!(@ $url, latch: opens counts);
         $crate::conformance!(@ $url, timer: fires mismatch full listed);
+        $crate::conformance!(@ $url, topic: publish all_or_none);
         $crate::conformance!(@ $url, value: set_and_get compare_and_set update increment watch fenced ends);
         $crate::conformance!(@ $url, list: items versions);
         $crate::conformance!(@ $url, dict: keys entries watch anonymous);
