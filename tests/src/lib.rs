@@ -2,3 +2,4 @@
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
 pub mod conformance;
+pub mod proxy;

@@ -2,8 +2,8 @@
 
 use bridge_client::semaphore::{self, Acquire};
 use bridge_client::{Reason, event};
+use syncbridge_tests::proxy::{Cut, Proxy};
 
-use super::proxy::{Cut, Proxy};
 use super::served::Served;
 use super::*;
 

@@ -6,7 +6,6 @@ mod cuts;
 mod errors;
 mod fork;
 mod outages;
-mod proxy;
 mod served;
 mod signals;
 mod slow;

@@ -11,7 +11,7 @@ const HEADER_BYTES: usize = 9;
 
 /// Where to cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
+pub enum Cut {
     /// The frame of that number is lost.
     Before(usize),
     /// It is the last to arrive.
@@ -20,8 +20,10 @@ pub(crate) enum Cut {
     Every(usize),
 }
 
-pub(crate) struct Proxy {
-    pub(crate) url: String,
+/// A proxy; it forwards as long as the process lives.
+pub struct Proxy {
+    /// Where it listens.
+    pub url: String,
     counted: Arc<Counted>,
 }
 
@@ -33,7 +35,7 @@ struct Counted {
 
 impl Proxy {
     /// Forwards to `target` (a `grpc://` URL).
-    pub(crate) fn start(target: &str, cut: Cut) -> Proxy {
+    pub fn start(target: &str, cut: Cut) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("grpc://{}", listener.local_addr().unwrap());
         let counted = Arc::new(Counted { cut, frames: AtomicUsize::new(0), cuts: AtomicUsize::new(0) });
@@ -54,7 +56,8 @@ impl Proxy {
         Proxy { url, counted }
     }
 
-    pub(crate) fn cuts(&self) -> usize {
+    /// How often it has cut.
+    pub fn cuts(&self) -> usize {
         self.counted.cuts.load(Ordering::SeqCst)
     }
 }
