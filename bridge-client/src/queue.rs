@@ -9,8 +9,8 @@ use bridge_core::ids::{ItemId, ParticipantId, Token};
 use bridge_core::{Reply as AnyReply, Timeout};
 
 pub use bridge_core::command::queue::{
-    Attributes, Batch, Browsed, Cursor, Dedupe, Delivery, Discipline, End, Figures, Mode, NewItem, Options,
-    Reentry, Scope, Shelf, Taking, Which,
+    Attributes, Batch, Bound, Browsed, Cursor, Dedupe, Delivery, Discipline, End, Figures, Mode, NewItem,
+    Options, Reentry, Scope, Shelf, Taking, Which,
 };
 
 use crate::bridge::Bridge;

@@ -26,8 +26,12 @@ pub enum Discipline {
 pub struct Options {
     /// FIFO unless declared.
     pub discipline: Option<Discipline>,
-    /// How many READY and DELAYED items it holds at most; 0 is unbounded.
+    /// How many items it holds at most of those that the bound counts; 0 is unbounded.
     pub maxsize: Option<u64>,
+    /// How many bytes these may retain, payloads and headers; 0 is unbounded.
+    pub max_bytes: Option<u64>,
+    /// Which items these are; those that are READY or DELAYED unless declared.
+    pub bound: Option<Bound>,
     /// After how many deliveries without an ack an item is a dead letter; 0 is never.
     pub max_deliveries: Option<u32>,
     /// The queue that receives dead letters.
@@ -37,6 +41,16 @@ pub struct Options {
     /// A join ends with `JOIN_INCOMPLETE` once only lost items are left, as it does unless declared otherwise; if not, it
     /// waits for them too, as in the standard library.
     pub robust: Option<bool>,
+}
+
+/// Which items the bounds of a queue count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bound {
+    /// Those that are READY or DELAYED, as the standard library does.
+    #[default]
+    Waiting,
+    /// Those that are OFFERED or LEASED too.
+    Unfinished,
 }
 
 /// An item on its way in.

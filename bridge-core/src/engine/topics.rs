@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::ids::{Handle, Kind, Name, Target};
 use crate::objects::object_gone;
-use crate::primitive::queue::check_new_item;
+use crate::primitive::queue::{Coming, check_new_item};
 use crate::primitive::topic::check_key;
 use crate::time::Timeout;
 use crate::wait::Caller;
@@ -127,7 +127,7 @@ impl Engine {
             else {
                 continue;
             };
-            let checked = queue.check_step(&self.world, caller, &check, 1);
+            let checked = queue.check_step(&self.world, caller, &check, &mut Coming::default());
             bytes += checked.map_err(|error| error.with("queue", name.as_str()))?;
             open.push((handle, name));
         }

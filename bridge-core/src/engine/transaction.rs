@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::ids::{Handle, Kind, Target, Token};
 use crate::objects::object_gone;
+use crate::primitive::queue::Coming;
 use crate::wait::Caller;
 
 impl Engine {
@@ -33,7 +34,7 @@ impl Engine {
     ) -> Result<Vec<Handle>, Error> {
         self.check_size(steps)?;
         let mut tokens = BTreeSet::new();
-        let mut coming: BTreeMap<Handle, usize> = BTreeMap::new();
+        let mut coming: BTreeMap<Handle, Coming> = BTreeMap::new();
         let (mut items, mut bytes) = (0, 0);
         let mut queues = Vec::with_capacity(steps.len());
         for (index, step) in steps.iter().enumerate() {
@@ -41,11 +42,9 @@ impl Engine {
                 let queue = self.step_target(&step.queue, created)?;
                 queues.push(queue);
                 let put = self.objects.queue_mut(queue).ok_or_else(object_gone)?;
-                let new = put_items(&step.command);
-                let of_queue = coming.entry(queue).or_default();
-                *of_queue += new;
-                items += new;
-                bytes += put.check_step(&self.world, caller, &step.command, *of_queue)?;
+                items += put_items(&step.command);
+                let coming = coming.entry(queue).or_default();
+                bytes += put.check_step(&self.world, caller, &step.command, coming)?;
                 self.world.check_items(items, bytes)?;
                 match step_tokens(&step.command).iter().find(|token| !tokens.insert(**token)) {
                     Some(token) => Err(named_twice(*token)),

@@ -84,7 +84,7 @@ impl Engine {
         if to == from {
             return Err(Error::invalid("to", "a queue cannot be moved into itself; name another"));
         }
-        self.objects.queue_mut(to).ok_or_else(object_gone)?.check_moved(items.len())?;
+        self.objects.queue_mut(to).ok_or_else(object_gone)?.check_moved(&self.world, &items)?;
         let mut ids = Vec::with_capacity(items.len());
         for item in items {
             ids.push(self.world.items[item].id);

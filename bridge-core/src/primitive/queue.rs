@@ -15,6 +15,7 @@ mod hold;
 mod item;
 mod look;
 mod put;
+mod room;
 mod schedule;
 mod settle;
 mod shutdown;
@@ -44,9 +45,11 @@ use hold::Hold;
 pub(crate) use item::Item;
 use item::{Arrival, Ready};
 pub(crate) use put::check_new_item;
+use room::Load;
 use schedule::Schedule;
 use settle::Failure;
 use takers::Takers;
+pub(crate) use transaction::Coming;
 
 /// An item that is OFFERED, or LEASED once accepted.
 #[derive(Clone, Debug, Hash)]
@@ -72,6 +75,8 @@ pub(crate) struct Queue {
     ready: Ready,
     /// What of that is READY and must wait.
     groups: Groups,
+    /// Bytes, where they are bounded.
+    load: Option<Box<Load>>,
     /// What is not READY yet.
     delayed: BTreeMap<ItemId, usize>,
     schedule: Schedule,
@@ -145,7 +150,7 @@ impl Queue {
                 let bytes = self.check_item(world, item)?;
                 self.check_put(world, 1, bytes)
             }
-            Command::PutMany { items, .. } => self.check_many(world, items),
+            Command::PutMany { items, .. } => self.check_many(world, items).map(drop),
             _ => Ok(()),
         }
     }
@@ -155,18 +160,23 @@ impl Queue {
         let name_of = |discipline: &Discipline| format!("{discipline:?}").to_uppercase();
         check_option("discipline", &declared.discipline, &asked.discipline, name_of)?;
         check_option("maxsize", &declared.maxsize, &asked.maxsize, u64::to_string)?;
+        check_option("max_bytes", &declared.max_bytes, &asked.max_bytes, u64::to_string)?;
+        check_option("bound", &declared.bound, &asked.bound, |bound| format!("{bound:?}").to_uppercase())?;
         check_option("max_deliveries", &declared.max_deliveries, &asked.max_deliveries, u32::to_string)?;
         check_option("dead_letters", &declared.dead_letters, &asked.dead_letters, ToString::to_string)?;
         check_option("ephemeral", &declared.ephemeral, &asked.ephemeral, bool::to_string)?;
         check_option("robust", &declared.robust, &asked.robust, bool::to_string)?;
         declared.discipline = declared.discipline.or(asked.discipline);
         declared.maxsize = declared.maxsize.or(asked.maxsize);
+        declared.max_bytes = declared.max_bytes.or(asked.max_bytes);
+        declared.bound = declared.bound.or(asked.bound);
         declared.max_deliveries = declared.max_deliveries.or(asked.max_deliveries);
         declared.dead_letters = declared.dead_letters.take().or(asked.dead_letters);
         declared.ephemeral = declared.ephemeral.or(asked.ephemeral);
         declared.robust = declared.robust.or(asked.robust);
         let discipline = declared.discipline.unwrap_or_default();
         self.reorder(discipline, &world.items);
+        self.begin_load(world);
         done(AnyReply::Queue(Reply::Declared { handle: me, options: self.options() }))
     }
 
@@ -174,16 +184,13 @@ impl Queue {
         Options {
             discipline: Some(self.ready.discipline()),
             maxsize: Some(self.maxsize()),
+            max_bytes: Some(self.max_bytes()),
+            bound: Some(self.declared.bound.unwrap_or_default()),
             max_deliveries: Some(self.declared.max_deliveries.unwrap_or(0)),
             dead_letters: self.declared.dead_letters.clone(),
             ephemeral: Some(self.is_ephemeral()),
             robust: Some(self.is_robust()),
         }
-    }
-
-    /// 0 is unbounded.
-    fn maxsize(&self) -> u64 {
-        self.declared.maxsize.unwrap_or(0)
     }
 }
 
@@ -232,7 +239,7 @@ impl Primitive for Queue {
         let (away, want) = (ticket.away, ticket.want.clone());
         match want {
             Want::Take { taking, .. } => {
-                let count = if away { 0 } else { self.takeable(key, taking.batch) };
+                let count = if away { 0 } else { self.takeable(world, key, taking.batch) };
                 let place = ticket.place;
                 self.takers.leave(taking.batch.min, place);
                 let Some(ticket) = world.unpark(key) else { return };
@@ -291,7 +298,7 @@ impl Primitive for Queue {
         let rest = self.out.iter().map(|(_, out)| out.item).chain(self.dead.values().copied());
         rest.for_each(|item| drop(world.drop_item(item)));
         self.out.clear();
-        self.groups = Groups::default();
+        (self.groups, self.load) = (Groups::default(), None);
         self.dead.clear();
         let mut waiting = self.takers.clear();
         waiting.extend(self.putters.clear());

@@ -13,8 +13,8 @@ use super::{
     unexpected,
 };
 use crate::command::queue::{
-    Batch, Command, Cursor, Discipline, End, Figures, Mode, Move, NewItem, Options, Query, Redrive, Reentry,
-    Reply, Taken, Taking, Which,
+    Batch, Bound, Command, Cursor, Discipline, End, Figures, Mode, Move, NewItem, Options, Query, Redrive,
+    Reentry, Reply, Taken, Taking, Which,
 };
 use crate::command::{self, Request};
 use crate::error::Error;
@@ -34,10 +34,21 @@ impl TryFrom<pb::QueueOptions> for Options {
                 return Err(Error::invalid("discipline", message));
             }
         };
+        let bound = match pb::QueueBound::try_from(options.bound) {
+            Ok(pb::QueueBound::Unspecified) => None,
+            Ok(pb::QueueBound::Waiting) => Some(Bound::Waiting),
+            Ok(pb::QueueBound::Unfinished) => Some(Bound::Unfinished),
+            Err(_) => {
+                let message = format!("bound is {}; give WAITING or UNFINISHED", options.bound);
+                return Err(Error::invalid("bound", message));
+            }
+        };
         let dead_letters = options.dead_letters.map(|name| Name::parse("dead_letters", &name)).transpose()?;
         Ok(Options {
             discipline,
             maxsize: options.maxsize,
+            max_bytes: options.max_bytes,
+            bound,
             max_deliveries: options.max_deliveries,
             dead_letters,
             ephemeral: options.ephemeral,
@@ -54,9 +65,16 @@ impl From<Options> for pb::QueueOptions {
             Some(Discipline::Lifo) => pb::QueueDiscipline::Lifo,
             Some(Discipline::Priority) => pb::QueueDiscipline::Priority,
         };
+        let bound = match options.bound {
+            None => pb::QueueBound::Unspecified,
+            Some(Bound::Waiting) => pb::QueueBound::Waiting,
+            Some(Bound::Unfinished) => pb::QueueBound::Unfinished,
+        };
         pb::QueueOptions {
             discipline: discipline.into(),
             maxsize: options.maxsize,
+            max_bytes: options.max_bytes,
+            bound: bound.into(),
             max_deliveries: options.max_deliveries,
             dead_letters: options.dead_letters.map(|name| name.as_str().to_owned()),
             ephemeral: options.ephemeral,

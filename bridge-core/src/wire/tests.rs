@@ -174,6 +174,8 @@ fn requests() -> Vec<Request> {
     let queue_options = queue::Options {
         discipline: Some(queue::Discipline::Priority),
         maxsize: Some(0),
+        max_bytes: Some(1 << 20),
+        bound: Some(queue::Bound::Unfinished),
         max_deliveries: Some(3),
         dead_letters: Some(name("dead")),
         ephemeral: Some(true),

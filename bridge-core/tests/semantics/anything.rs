@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bridge_core::command::queue::{
-    self, Attributes, Batch, Dedupe, Discipline, End, NewItem, Options, Reentry, Scope, Taking, Which,
+    self, Attributes, Batch, Bound, Dedupe, Discipline, End, NewItem, Options, Reentry, Scope, Taking, Which,
 };
 use bridge_core::command::semaphore::{self, Acquire, Ownership};
 use bridge_core::command::transaction;
@@ -81,6 +81,8 @@ fn queue_command() -> impl Strategy<Value = queue::Command> {
         |(maxsize, max_deliveries, ephemeral, priority)| Options {
             discipline: priority.then_some(Discipline::Priority),
             maxsize: (maxsize > 0).then_some(maxsize),
+            max_bytes: (max_deliveries > 0).then_some(5 * maxsize),
+            bound: priority.then_some(Bound::Unfinished),
             max_deliveries: (max_deliveries > 0).then_some(max_deliveries),
             dead_letters: (max_deliveries > 1).then(|| name("b")),
             ephemeral,

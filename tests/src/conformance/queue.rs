@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bridge_client::queue::{
-    Attributes, Batch, Dedupe, Discipline, End, Mode, NewItem, Options, Redriven, Reentry, Scope, Shelf,
-    Taking, Which,
+    Attributes, Batch, Bound, Dedupe, Discipline, End, Mode, NewItem, Options, Redriven, Reentry, Scope,
+    Shelf, Taking, Which,
 };
 use bridge_client::{Reason, Timeout};
 use bytes::Bytes;
@@ -221,6 +221,23 @@ pub fn ends(url: &str) {
     let lifo = Options { discipline: Some(Discipline::Lifo), ..Options::default() };
     let lifo = connect(url).queue(Some("lifo"), lifo).unwrap();
     assert_eq!(reason(lifo.take_as(ME, back(Mode::Get, 1), Timeout::Never)), Reason::InvalidArgument);
+}
+
+/// A bound may count bytes, and what is leased.
+pub fn room(url: &str) {
+    let bound = Some(Bound::Unfinished);
+    let options = Options { maxsize: Some(2), max_bytes: Some(4), bound, ..Options::default() };
+    let queue = connect(url).queue(Some("q"), options).unwrap();
+    assert_eq!(reason(queue.put(ME, item("12345"), Timeout::Never)), Reason::InvalidArgument);
+    put(&queue, "abc");
+    assert_eq!(reason(queue.put(ME, item("de"), Timeout::NOW)), Reason::Full);
+    let leased = good(queue.take(ME, Mode::Lease, Batch::ONE, Timeout::NOW));
+    let waits = queue.put(ME, item("de"), Timeout::Never);
+    assert_eq!(reason(queue.put(ME, item("f"), Timeout::NOW)), Reason::Full);
+    good(queue.ack(ME, vec![leased[0].token]));
+    good(waits);
+    let shown = good(queue.describe(ME)).options;
+    assert_eq!((shown.max_bytes, shown.bound), (Some(4), Some(Bound::Unfinished)));
 }
 
 /// What is rejected, or was delivered too often, goes to the dead letters.

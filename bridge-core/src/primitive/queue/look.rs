@@ -77,13 +77,13 @@ impl Queue {
     /// Every item that is in this queue.
     pub(crate) fn item_keys(&self) -> impl Iterator<Item = usize> {
         let out = self.out.iter().map(|(_, out)| out.item);
+        self.waiting_keys().chain(out).chain(self.dead.values().copied())
+    }
+
+    /// Every item that is READY or DELAYED.
+    pub(super) fn waiting_keys(&self) -> impl Iterator<Item = usize> {
         let delayed = self.delayed.values().copied();
-        self.ready
-            .iter()
-            .chain(self.groups.held_back())
-            .chain(delayed)
-            .chain(out)
-            .chain(self.dead.values().copied())
+        self.ready.iter().chain(self.groups.held_back()).chain(delayed)
     }
 
     /// See the module's invariants.
@@ -92,16 +92,12 @@ impl Queue {
         self.out.check();
         self.check_schedule(world);
         self.check_groups(world);
+        self.check_room(world);
         assert_eq!(self.leased, self.out.iter().filter(|(_, out)| out.accepted).count(), "leased");
         assert_eq!(self.gotten_total, self.gotten.values().sum::<u64>(), "gotten_total");
         assert!(self.done_early <= self.put_and_not_gone(), "more is done than was put");
         assert!(self.joiners.is_empty() || self.joined().is_none(), "a joiner waits for nothing");
         let want = |key: TicketKey| world.tickets[key].want.clone();
-        if let Some((_, first)) = self.putters.first() {
-            let Want::Put { items, .. } = want(first) else { panic!("a putter puts") };
-            let (room, maxsize) = ((self.waiting_items() + items.len()) as u64, self.maxsize());
-            assert!(maxsize > 0 && room > maxsize, "the first putter could be served");
-        }
         assert!(
             self.shut.is_none() || self.putters.is_empty(),
             "a putter waits at a queue that is shut down"

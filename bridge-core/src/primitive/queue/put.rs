@@ -1,4 +1,4 @@
-//! Putting: room is what `maxsize` leaves beside the READY and DELAYED items. Blocked puts stand in line.
+//! Putting: an item comes in where there is room for it. Blocked puts stand in line.
 
 use crate::command::Reply as AnyReply;
 use crate::command::queue::{Attributes, Discipline, End, NewItem, Reply};
@@ -30,7 +30,7 @@ impl Queue {
             }
             self.make_room_to_know(world)?;
         }
-        if self.putters.nobody_present() && self.has_room(1) {
+        if self.putters.nobody_present() && self.has_room(1, bytes) {
             let item = world.keep_item(item);
             return done(AnyReply::Queue(Reply::Put(self.admit(me, world, item))));
         }
@@ -45,8 +45,8 @@ impl Queue {
         items: Vec<NewItem>,
         timeout: Timeout,
     ) -> Step {
-        self.check_many(world, &items)?;
-        if self.putters.nobody_present() && self.has_room(items.len()) {
+        let bytes = self.check_many(world, &items)?;
+        if self.putters.nobody_present() && self.has_room(items.len(), bytes) {
             let admit = |item| {
                 let item = world.keep_item(item);
                 self.admit(me, world, item)
@@ -56,8 +56,8 @@ impl Queue {
         self.park_put(me, world, caller, items, true, timeout)
     }
 
-    /// What is wrong with a put of many in any case.
-    pub(super) fn check_many(&self, world: &World, items: &[NewItem]) -> Result<(), Error> {
+    /// Checks what is wrong with a put of many in any case, and says how many bytes they retain.
+    pub(super) fn check_many(&self, world: &World, items: &[NewItem]) -> Result<u64, Error> {
         let (count, max) = (items.len(), world.limits.batch_max);
         if count == 0 {
             return Err(Error::invalid("items", "items is empty; give at least one item"));
@@ -72,7 +72,8 @@ impl Queue {
             return Err(Error::invalid("dedupe", message));
         }
         let bytes = items.iter().map(|item| self.check_item(world, item)).sum::<Result<u64, Error>>()?;
-        self.check_put(world, count, bytes)
+        self.check_put(world, count, bytes)?;
+        Ok(bytes)
     }
 
     /// A timer puts an item: without waiting, and not before those who do. A duplicate is as good as put.
@@ -85,7 +86,7 @@ impl Queue {
             }
             self.make_room_to_know(world)?;
         }
-        if !self.putters.nobody_present() || !self.has_room(1) {
+        if !self.putters.nobody_present() || !self.has_room(1, bytes) {
             return Err(self.full());
         }
         let item = world.keep_item(item.clone());
@@ -145,17 +146,8 @@ impl Queue {
         if self.shut.is_some() {
             return Err(self.is_shut_down());
         }
-        let maxsize = self.maxsize();
-        if maxsize > 0 && count as u64 > maxsize {
-            let message = format!("{count} items at once never fit into a queue of maxsize {maxsize}");
-            return Err(Error::invalid("items", message));
-        }
+        self.check_fits(count, bytes)?;
         world.check_items(count, bytes)
-    }
-
-    pub(super) fn has_room(&self, count: usize) -> bool {
-        let maxsize = self.maxsize();
-        maxsize == 0 || (self.waiting_items() + count) as u64 <= maxsize
     }
 
     /// An item comes in as a new arrival.
@@ -166,6 +158,9 @@ impl Queue {
         admitted.arrival = number as Arrival;
         admitted.enqueued_at = world.now;
         if admitted.extra.is_none() {
+            if let Some(load) = &mut self.load {
+                load.comes(admitted);
+            }
             self.ready.insert(item, admitted);
             return ItemId(number);
         }
@@ -188,7 +183,7 @@ impl Queue {
         let Some(Want::Put { items, .. }) = world.tickets.get(key).map(|ticket| &ticket.want) else {
             return false;
         };
-        if !self.has_room(items.len()) {
+        if !self.has_room_for(world, items) {
             return false;
         }
         self.putters.leave(place);
@@ -227,16 +222,6 @@ impl Queue {
     pub(super) fn find_waiting(&self, id: ItemId) -> Option<usize> {
         let delayed = || self.delayed.get(&id).copied();
         self.ready.find(id).or_else(delayed).or_else(|| self.groups.find(id))
-    }
-
-    pub(super) fn full(&self) -> Error {
-        let (ready, delayed) = (self.ready.len() + self.groups.len(), self.delayed.len());
-        let maxsize = self.maxsize();
-        let delayed = if delayed > 0 { format!(", {delayed} are DELAYED") } else { String::new() };
-        let message = format!(
-            "no room within the time given: {ready} items are READY{delayed} and maxsize is {maxsize}"
-        );
-        Error::new(Reason::Full, message)
     }
 
     pub(super) fn is_shut_down(&self) -> Error {

@@ -71,6 +71,9 @@ impl Queue {
 
     /// An item waits, READY or DELAYED for so long.
     pub(super) fn shelve(&mut self, me: Handle, world: &mut World, item: usize, delay: Duration) {
+        if let Some(load) = &mut self.load {
+            load.comes(&world.items[item]);
+        }
         if !delay.is_zero() {
             let alarm = self.schedule.set(me, world, world.now + delay, Moment::Ready(item));
             world.items[item].extra_mut().ready = Some(alarm);
@@ -86,6 +89,9 @@ impl Queue {
 
     /// An item that is READY or DELAYED leaves.
     pub(super) fn unshelve(&mut self, world: &mut World, item: usize) {
+        if let Some(load) = &mut self.load {
+            load.leaves(&world.items[item]);
+        }
         let delayed = self.delayed.remove(&world.items[item].id).is_some();
         if !delayed || world.items[item].group().is_some() {
             self.leave_ready(&world.items, item);

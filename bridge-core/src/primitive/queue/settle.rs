@@ -221,7 +221,12 @@ impl Queue {
         letter.extra_mut().expires_at = None;
         match self.shut {
             Some(_) => self.keep_dead(world, item),
-            None => self.make_ready(&world.items, item),
+            None => {
+                if let Some(load) = &mut self.load {
+                    load.comes(&world.items[item]);
+                }
+                self.make_ready(&world.items, item);
+            }
         }
     }
 }

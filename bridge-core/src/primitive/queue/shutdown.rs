@@ -107,6 +107,9 @@ impl Queue {
         let mut all = self.ready.clear();
         all.extend(self.groups.clear_waiting());
         all.extend(std::mem::take(&mut self.delayed).into_values());
+        if let Some(load) = &mut self.load {
+            load.nothing_waits();
+        }
         for item in &all {
             self.forget_times(world, *item);
             world.drop_item(*item);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use slab::Slab;
+
 use crate::command::queue::{Batch, Delivery, End, Mode, Reply, Taken, Taking};
 use crate::command::{Mode as SessionMode, Reply as AnyReply};
 use crate::error::{Error, Reason};
@@ -28,7 +30,7 @@ impl Queue {
         self.check_take(world, caller, taking)?;
         let batch = taking.batch;
         let now_or_never = timeout == Timeout::NOW;
-        let count = if world.is_present(caller) { self.takeable_now(batch, now_or_never) } else { 0 };
+        let count = if world.is_present(caller) { self.takeable_now(world, batch, now_or_never) } else { 0 };
         if count > 0 {
             self.grant(me, world, caller, taking, count, false);
             return Ok(None);
@@ -70,41 +72,36 @@ impl Queue {
     }
 
     /// Minima up to this are met.
-    fn enough(&self) -> u32 {
-        match self.is_at_bound() {
+    fn enough(&self, world: &World) -> u32 {
+        match self.is_at_bound(world) {
             true => u32::MAX,
             false => u32::try_from(self.ready.len()).unwrap_or(u32::MAX),
         }
     }
 
-    /// No more can come before something is taken.
-    fn is_at_bound(&self) -> bool {
-        let maxsize = self.maxsize();
-        maxsize > 0 && self.delayed.is_empty() && (self.ready.len() + self.groups.len()) as u64 >= maxsize
-    }
-
     /// How many items a batch that has not waited gets.
-    fn takeable_now(&self, batch: Batch, now_or_never: bool) -> usize {
-        if self.ready.len() == 0 || batch.min > self.enough() {
+    fn takeable_now(&self, world: &World, batch: Batch, now_or_never: bool) -> usize {
+        if self.ready.len() == 0 || batch.min > self.enough(world) {
             return 0;
         }
         // Who is content with what is READY and still waits is a batch that lingers: it is served first.
-        if !self.takers.is_empty() && self.takers.first(self.enough()).is_some() {
+        if !self.takers.is_empty() && self.takers.first(self.enough(world)).is_some() {
             return 0;
         }
-        match now_or_never || self.is_complete(batch) {
+        match now_or_never || self.is_complete(world, batch) {
             true => self.ready.len().min(batch.max as usize),
             false => 0,
         }
     }
 
-    fn is_complete(&self, batch: Batch) -> bool {
-        batch.linger.is_zero() || self.ready.len() >= batch.max as usize || self.is_at_bound()
+    fn is_complete(&self, world: &World, batch: Batch) -> bool {
+        batch.linger.is_zero() || self.ready.len() >= batch.max as usize || self.is_at_bound(world)
     }
 
     /// How many items a waiting batch gets when its time is over.
-    pub(super) fn takeable(&self, key: TicketKey, batch: Batch) -> usize {
-        match self.ready.len() > 0 && self.takers.first(self.enough()).is_some_and(|(_, first)| first == key)
+    pub(super) fn takeable(&self, world: &World, key: TicketKey, batch: Batch) -> usize {
+        match self.ready.len() > 0
+            && self.takers.first(self.enough(world)).is_some_and(|(_, first)| first == key)
         {
             true => self.ready.len().min(batch.max as usize),
             false => 0,
@@ -116,7 +113,7 @@ impl Queue {
         if self.takers.is_empty() && self.takers.lingering.is_none() {
             return false;
         }
-        let first = if self.ready.len() == 0 { None } else { self.takers.first(self.enough()) };
+        let first = if self.ready.len() == 0 { None } else { self.takers.first(self.enough(world)) };
         if let Some(former) = self.takers.lingering.filter(|former| first != Some(*former)) {
             self.takers.lingering = None;
             stop_lingering(world, former);
@@ -125,7 +122,7 @@ impl Queue {
         let Some(ticket) = world.tickets.get(key) else { return false };
         let Want::Take { taking, lingers_until } = ticket.want else { return false };
         let batch = taking.batch;
-        if !self.is_complete(batch) && lingers_until.is_none_or(|until| until > world.now) {
+        if !self.is_complete(world, batch) && lingers_until.is_none_or(|until| until > world.now) {
             if lingers_until.is_none() {
                 self.takers.lingering = Some((place, key));
                 linger(world, key, world.now + batch.linger);
@@ -170,6 +167,9 @@ impl Queue {
         let mut freed = Vec::new();
         for token in (first..).map(Token).take(count) {
             let Some(item) = self.ready.pop(end, &world.items) else { break };
+            if let Some(load) = &mut self.load {
+                load.leaves(&world.items[item]);
+            }
             if world.items[item].extra.is_some() {
                 self.forget_times(world, item);
                 self.close_group(&world.items[item]);
@@ -182,6 +182,9 @@ impl Queue {
             }
             let taken = &mut world.items[item];
             taken.seen = true;
+            if let Some(load) = &mut self.load {
+                load.goes_out(taken);
+            }
             deliveries.push(delivery(taken, token, since));
             self.out.push(token, Out { item, caller: *caller, mode, accepted: false, since });
             if let Some(max_hold) = max_hold {
@@ -221,11 +224,8 @@ impl Queue {
                 Mode::Get => {
                     let item = out.item;
                     self.out.remove(token);
-                    if let Some(item) = world.drop_item(item)
-                        && item.extra.is_some()
-                    {
-                        self.free_group(&world.items, item.group());
-                    }
+                    self.is_out_no_more(&world.items, item);
+                    world.drop_item(item);
                     gotten.get_or_insert((serial, 0)).1 += 1;
                 }
             }
@@ -260,10 +260,19 @@ impl Queue {
             self.schedule.clear(world, hold.over);
         }
         self.leased -= usize::from(out.accepted);
-        if world.items[out.item].extra.is_some() {
-            self.free_group(&world.items, world.items[out.item].group());
-        }
+        self.is_out_no_more(&world.items, out.item);
         Some(out)
+    }
+
+    /// An item has left `out`.
+    fn is_out_no_more(&mut self, items: &Slab<Item>, item: usize) {
+        let item = &items[item];
+        if let Some(load) = &mut self.load {
+            load.is_out_no_more(item);
+        }
+        if item.extra.is_some() {
+            self.free_group(items, item.group());
+        }
     }
 
     /// An item re-enters at its position after so long, above the bound if need be.

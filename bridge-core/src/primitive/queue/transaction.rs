@@ -8,6 +8,13 @@ use crate::primitive::queue::Queue;
 use crate::wait::Caller;
 use crate::world::World;
 
+/// What the steps of a transaction so far bring to a queue.
+#[derive(Debug, Default)]
+pub(crate) struct Coming {
+    items: usize,
+    bytes: u64,
+}
+
 impl Queue {
     /// Whether the step can be executed, where `coming` items come with it and the steps before; how many bytes it
     /// brings.
@@ -16,7 +23,7 @@ impl Queue {
         world: &World,
         caller: &Caller,
         command: &Command,
-        coming: usize,
+        coming: &mut Coming,
     ) -> Result<u64, Error> {
         match command {
             Command::Put { item, .. } => self.check_coming(world, std::slice::from_ref(item), coming),
@@ -31,7 +38,7 @@ impl Queue {
         }
     }
 
-    fn check_coming(&self, world: &World, items: &[NewItem], coming: usize) -> Result<u64, Error> {
+    fn check_coming(&self, world: &World, items: &[NewItem], coming: &mut Coming) -> Result<u64, Error> {
         if items.is_empty() {
             return Err(Error::invalid("items", "items is empty; give at least one item"));
         }
@@ -41,8 +48,10 @@ impl Queue {
             return Err(Error::invalid("dedupe", message));
         }
         let bytes = items.iter().map(|item| self.check_item(world, item)).sum::<Result<u64, Error>>()?;
-        self.check_put(world, coming, bytes)?;
-        match self.putters.nobody_present() && self.has_room(coming) {
+        coming.items += items.len();
+        coming.bytes += bytes;
+        self.check_put(world, coming.items, coming.bytes)?;
+        match self.putters.nobody_present() && self.has_room(coming.items, coming.bytes) {
             true => Ok(bytes),
             false => Err(self.full()),
         }

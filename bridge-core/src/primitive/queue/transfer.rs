@@ -66,10 +66,10 @@ impl Queue {
         if self.shut.is_some() { Err(self.is_shut_down()) } else { Ok(()) }
     }
 
-    /// Whether so many items can come from another queue.
-    pub(crate) fn check_moved(&self, count: usize) -> Result<(), Error> {
+    /// Whether these items can come from another queue.
+    pub(crate) fn check_moved(&self, world: &World, items: &[usize]) -> Result<(), Error> {
         self.check_open()?;
-        match count == 0 || self.putters.nobody_present() && self.has_room(count) {
+        match items.is_empty() || self.putters.nobody_present() && self.has_room_for(world, items) {
             true => Ok(()),
             false => Err(self.full()),
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bridge_core::command;
 use bridge_core::command::queue::{
-    Attributes, Batch, Command as Do, Dedupe, Discipline, End, Mode as Take, Move, NewItem, Options, Redrive,
-    Reentry, Reply, Scope, Taking, Which,
+    Attributes, Batch, Bound, Command as Do, Dedupe, Discipline, End, Mode as Take, Move, NewItem, Options,
+    Redrive, Reentry, Reply, Scope, Taking, Which,
 };
 use bridge_core::ids::{SessionKey, Token};
 use bridge_core::{Time, Timeout};
@@ -68,6 +68,8 @@ enum Moment {
 struct Queue {
     discipline: Discipline,
     maxsize: usize,
+    max_bytes: usize,
+    bound: Bound,
     max_deliveries: u32,
     robust: bool,
     items: Vec<Item>,
@@ -118,6 +120,10 @@ enum Step {
 
 fn label_text(label: usize) -> String {
     format!("i{label}")
+}
+
+fn bytes(labels: impl Iterator<Item = usize>) -> usize {
+    labels.map(|label| label_text(label).len()).sum()
 }
 
 /// What "put i5" and "put 3 from i5" brought.
@@ -198,6 +204,32 @@ impl Queue {
     /// Only a FIFO queue has two ends.
     fn two_ends(&self) -> bool {
         self.discipline == Discipline::Fifo
+    }
+
+    /// Labels of the items that the bounds count.
+    fn counted(&self) -> Vec<usize> {
+        let counts = |item: &&Item| match item.state {
+            State::Ready | State::Delayed => true,
+            State::Out { .. } => self.bound == Bound::Unfinished,
+            State::Dead => false,
+        };
+        self.items.iter().filter(counts).map(|item| item.label).collect()
+    }
+
+    fn has_room(&self, new: &[(usize, u8, Times)]) -> bool {
+        let counted = self.counted();
+        let labels = new.iter().map(|(label, ..)| *label);
+        (self.maxsize == 0 || counted.len() + new.len() <= self.maxsize)
+            && (self.max_bytes == 0 || bytes(counted.iter().copied().chain(labels)) <= self.max_bytes)
+    }
+
+    fn never_fits(&self, labels: Range<usize>) -> bool {
+        self.max_bytes > 0 && bytes(labels) > self.max_bytes
+    }
+
+    /// Whether a batch has what it wants is not modelled where bytes are bounded.
+    fn min(&self, min: u32, max: u32) -> u32 {
+        if self.max_bytes > 0 { 1 } else { min.min(max) }
     }
 
     /// How a put ends that brings a duplicate.
@@ -321,6 +353,7 @@ impl Naive for Queue {
                 Do::Put { item: new(self.labels, *key, *times), timeout: *timeout }
             }
             Step::PutMany(keys, _) if self.maxsize > 0 && keys.len() > self.maxsize => return None,
+            Step::PutMany(keys, _) if self.never_fits(self.labels..self.labels + keys.len()) => return None,
             Step::PutMany(keys, timeout) => {
                 let items = keys.iter().enumerate().map(|(n, (key, group))| {
                     new(self.labels + n, *key, Times { group: *group, ..Times::default() })
@@ -328,7 +361,7 @@ impl Naive for Queue {
                 Do::PutMany { items: items.collect(), timeout: *timeout }
             }
             Step::Take { mode, max, min, max_hold, end, timeout } => {
-                let batch = Batch { max: *max, min: *min.min(max), ..Batch::ONE };
+                let batch = Batch { max: *max, min: self.min(*min, *max), ..Batch::ONE };
                 Do::Take {
                     taking: Taking { mode: *mode, batch, max_hold: *max_hold, end: self.end(*end) },
                     timeout: *timeout,
@@ -372,7 +405,7 @@ impl Naive for Queue {
                 Some((Want::Put(new.collect()), *timeout, false))
             }
             Step::Take { mode, max, min, max_hold, end, timeout } => {
-                let (max, min) = (*max as usize, *min.min(max) as usize);
+                let (max, min) = (*max as usize, self.min(*min, *max) as usize);
                 Some((
                     Want::Take { mode: *mode, max, min, max_hold: *max_hold, end: self.end(*end) },
                     *timeout,
@@ -465,8 +498,7 @@ impl Naive for Queue {
     }
 
     fn serve(&mut self, who: Who, want: &Want, ahead: &[Want]) -> Option<(String, Option<Vec<usize>>)> {
-        let ready = self.ready();
-        let at_bound = self.maxsize > 0 && self.delayed() == 0 && ready >= self.maxsize;
+        let at_bound = self.maxsize > 0 && self.delayed() == 0 && self.counted().len() >= self.maxsize;
         match want {
             Want::Join if self.unfinished() == 0 => Some(("joined".into(), None)),
             Want::Join if self.robust && self.only_lost() => Some(("JOIN_INCOMPLETE".into(), None)),
@@ -478,7 +510,7 @@ impl Naive for Queue {
                     return Some((how, None));
                 }
                 let blocked = ahead.iter().any(|want| matches!(want, Want::Put(_)));
-                if blocked || self.maxsize > 0 && ready + self.delayed() + new.len() > self.maxsize {
+                if blocked || !self.has_room(new) {
                     return None;
                 }
                 if let Some(how) = self.duplicate(new) {
@@ -720,6 +752,8 @@ proptest! {
         mode in modes(),
         discipline in prop_oneof![Just(Discipline::Fifo), Just(Discipline::Lifo), Just(Discipline::Priority)],
         maxsize in 0_usize..4,
+        max_bytes in prop_oneof![Just(0_usize), 4_usize..9],
+        bound in prop_oneof![Just(Bound::Waiting), Just(Bound::Unfinished)],
         max_deliveries in 0_u32..3,
         robust in any::<bool>(),
         events in events(steps()),
@@ -727,11 +761,14 @@ proptest! {
         let options = Options {
             discipline: Some(discipline),
             maxsize: Some(maxsize as u64),
+            max_bytes: Some(max_bytes as u64),
+            bound: Some(bound),
             max_deliveries: Some(max_deliveries),
             robust: (!robust).then_some(false),
             ..Default::default()
         };
-        let naive = Queue { discipline, maxsize, max_deliveries, robust, age: vec![0, 1, 2], ..Default::default() };
+        let naive = Queue { discipline, maxsize, max_bytes, bound, max_deliveries, robust, ..Default::default() };
+        let naive = Queue { age: vec![0, 1, 2], ..naive };
         run(mode, naive, declare("q", options), events);
     }
 }
