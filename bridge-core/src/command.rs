@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::ids::{Kind, Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target};
 use crate::limits::Limits;
 use crate::time::Timeout;
+use crate::view::Deadlock;
 
 /// Something that the engine does for a caller.
 #[derive(Clone, Debug, PartialEq)]
@@ -338,6 +339,36 @@ impl std::fmt::Display for Ownership {
     }
 }
 
+/// What happens where a wait for an object closes a cycle of participants that wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OnDeadlock {
+    /// The request that closes it ends with `DEADLOCK`, where every wait in it is without a timeout, at least two
+    /// participants wait in it, and no other object of it says otherwise. Else it is reported.
+    Raise,
+    /// It is reported, and the wait goes on.
+    Report,
+    /// Waits for this object are not looked at.
+    Off,
+}
+
+impl OnDeadlock {
+    /// What holds for an object that declared this. An ephemeral one (so every one without a name of its own) behaves as
+    /// in the caller's standard library, which raises nothing.
+    pub(crate) fn effective(declared: Option<Self>, ephemeral: bool) -> Self {
+        declared.unwrap_or(if ephemeral { OnDeadlock::Report } else { OnDeadlock::Raise })
+    }
+}
+
+impl std::fmt::Display for OnDeadlock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            OnDeadlock::Raise => "raise",
+            OnDeadlock::Report => "report",
+            OnDeadlock::Off => "off",
+        })
+    }
+}
+
 /// How a session talks to the engine, which decides what must be remembered for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mode {
@@ -470,4 +501,6 @@ pub enum Effect {
         /// Why.
         reason: EndReason,
     },
+    /// Participants wait for each other: to be logged.
+    Deadlock(Box<Deadlock>),
 }

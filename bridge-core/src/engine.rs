@@ -2,6 +2,7 @@
 
 mod check;
 mod conditions;
+mod deadlock;
 mod execute;
 mod lifetime;
 mod select;
@@ -73,6 +74,10 @@ impl Engine {
             Input::Restart => self.restart(),
         }
         self.end_step();
+        while !self.world.queued.is_empty() {
+            self.look_for_deadlocks();
+            self.end_step();
+        }
         std::mem::swap(&mut self.world.effects, effects);
     }
 
@@ -416,7 +421,7 @@ impl Engine {
         Some((primitive, &mut self.world))
     }
 
-    fn primitive(&self, object: Handle) -> Option<&dyn Primitive> {
+    pub(crate) fn primitive(&self, object: Handle) -> Option<&dyn Primitive> {
         Some(self.objects.get(object)?.state.primitive())
     }
 }

@@ -23,6 +23,7 @@ pub mod time;
 mod timer;
 pub mod view;
 mod wait;
+mod waitgraph;
 pub mod wire;
 mod world;
 

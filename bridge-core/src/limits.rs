@@ -15,6 +15,15 @@ pub const PERMITS_MAX: i64 = 1 << 53;
 /// How often one holder can acquire a lock without releasing it.
 pub const LEVELS_MAX: u32 = 1 << 30;
 
+/// Waits of a cycle that its report and its error name.
+pub const CYCLE_WAITS_MAX: usize = 16;
+
+/// Deadlocks that a namespace remembers, the last ones.
+pub const DEADLOCKS_MAX: usize = 64;
+
+/// Waits that one step looks at for deadlocks: a call queues one; only notifications and times that are over queue more.
+pub const DEADLOCK_CHECKS_MAX: usize = 64;
+
 /// The bounds of a namespace that an operator may choose. Part of the engine's state: changed by a journaled
 /// `Configure`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

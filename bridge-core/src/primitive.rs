@@ -14,7 +14,7 @@ pub(crate) mod timer;
 pub(crate) mod topic;
 pub(crate) mod value;
 
-use crate::command::{Outcome, Reply};
+use crate::command::{OnDeadlock, Outcome, Reply};
 use crate::error::Error;
 use crate::ids::{Handle, ParticipantId, SessionKey, Token};
 use crate::session::{Offer, Serial};
@@ -91,6 +91,11 @@ pub(crate) trait Primitive {
     /// Who owns what a waiting ticket waits for; nobody where what it waits for has no owners.
     fn owners(&self, _ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {
         Box::new(std::iter::empty())
+    }
+
+    /// What happens where a wait for it closes a cycle.
+    fn on_deadlock(&self) -> OnDeadlock {
+        OnDeadlock::Off
     }
 
     /// The timers of its own.

@@ -1,14 +1,18 @@
 //! What operators see: objects, who holds, who waits, sessions. Nothing here changes anything.
 
+mod graph;
+
 use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::ids::{ItemId, Kind, Name, Op, ParticipantId, SessionId, SessionKey, Target, Token};
 use crate::objects::{Named, State};
-use crate::primitive::Standing;
+use crate::primitive::{Owner, Standing};
 use crate::session::Entry;
 use crate::time::Time;
-use crate::wait::{Caller, Ticket, TicketKey, Want};
+use crate::wait::{Ticket, TicketKey, Want};
+
+pub use graph::{Deadlock, Wait};
 
 /// A namespace in figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,13 +77,31 @@ pub struct ObjectView {
 }
 
 /// Who somebody is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub struct Participant {
     pub session: SessionId,
     pub session_label: String,
     pub participant: ParticipantId,
     pub participant_label: String,
+    pub host: String,
+    pub language: String,
+    pub pid: u32,
+}
+
+impl std::fmt::Display for Participant {
+    /// "worker of calc@host:123 (python)", as far as it is known.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.participant_label.as_str() {
+            "" => write!(f, "participant {} of ", self.participant.0)?,
+            label => write!(f, "{label} of ")?,
+        }
+        write!(f, "{}@{}:{}", self.session_label, self.host, self.pid)?;
+        if !self.language.is_empty() {
+            write!(f, " ({})", self.language)?;
+        }
+        Ok(())
+    }
 }
 
 /// Who holds something.
@@ -169,7 +191,7 @@ impl Engine {
         let grants =
             primitive.grants().filter(|grant| page.holders_after.is_none_or(|after| grant.token > after));
         let mut holders = grants.map(|grant| Holder {
-            who: self.who(&grant.caller),
+            who: self.who(grant.caller.owner()),
             token: grant.token,
             count: grant.count,
             held_for: now.since(grant.since),
@@ -221,21 +243,25 @@ impl Engine {
         summaries.collect()
     }
 
-    fn who(&self, caller: &Caller) -> Participant {
-        let session = self.world.sessions.get(caller.session);
-        let label = session.and_then(|session| session.labels.get(&caller.participant));
+    pub(crate) fn who(&self, (session, participant): Owner) -> Participant {
+        let session = self.world.sessions.get(session);
+        let label = session.and_then(|session| session.labels.get(&participant));
+        let spec = session.map(|session| &session.spec);
         Participant {
-            session: session.map_or(SessionId(0), |session| session.spec.id),
-            session_label: session.map_or_else(String::new, |session| session.spec.label.clone()),
-            participant: caller.participant,
+            session: spec.map_or(SessionId(0), |spec| spec.id),
+            session_label: spec.map_or_else(String::new, |spec| spec.label.clone()),
+            participant,
             participant_label: label.map_or_else(String::new, |label| label.to_string()),
+            host: spec.map_or_else(String::new, |spec| spec.host.clone()),
+            language: spec.map_or_else(String::new, |spec| spec.language.clone()),
+            pid: spec.map_or(0, |spec| spec.pid),
         }
     }
 
     fn waiters(&self, now: Time, keys: impl Iterator<Item = TicketKey>) -> Vec<Waiter> {
         let tickets = keys.filter_map(|key| self.world.tickets.get(key));
         let waiters = tickets.map(|ticket| Waiter {
-            who: self.who(&ticket.caller),
+            who: self.who(ticket.caller.owner()),
             op: ticket.caller.op,
             wants: wants(ticket),
             waiting_for: now.since(ticket.since),
@@ -262,7 +288,7 @@ impl Engine {
     }
 }
 
-fn wants(ticket: &Ticket) -> String {
+pub(crate) fn wants(ticket: &Ticket) -> String {
     use crate::command::queue::{Mode, Taking};
     use crate::command::rwlock;
     match &ticket.want {

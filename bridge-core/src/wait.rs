@@ -16,6 +16,7 @@ use crate::command::queue::Taking;
 use crate::command::rwlock::Mode as LockMode;
 use crate::command::{Carrier, Mode};
 use crate::ids::{Handle, Op, ParticipantId, SessionKey};
+use crate::primitive::Owner;
 use crate::session::Serial;
 use crate::time::Time;
 
@@ -54,6 +55,11 @@ impl Branch {
 }
 
 impl Caller {
+    /// The participant, as a vertex of the wait-for graph.
+    pub(crate) fn owner(&self) -> Owner {
+        (self.session, self.participant)
+    }
+
     /// Whether a grant made within the caller's own call, or to its parked ticket, needs no acceptance.
     pub(crate) fn grant_is_final(&self, parked: bool) -> bool {
         match self.mode {
@@ -96,6 +102,13 @@ pub(crate) enum Want {
     Watch { key: Option<Bytes> },
 }
 
+impl Want {
+    /// Whether what it waits for is owned by participants, now or later.
+    fn has_owners(&self) -> bool {
+        matches!(self, Want::Acquire { .. } | Want::Lock | Want::ReadWrite { .. } | Want::Condition { .. })
+    }
+}
+
 /// A call that has not been answered yet.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) struct Ticket {
@@ -132,6 +145,11 @@ impl GroupKey {
 pub(crate) type Group = Vec<TicketKey>;
 
 impl Ticket {
+    /// Whether a search for deadlocks must know of it: as one of a group it may end a wait for what has owners.
+    pub(crate) fn may_have_owners(&self) -> bool {
+        self.want.has_owners() || self.group.is_some()
+    }
+
     /// Whether it was asked of that object, or waits at it.
     pub(crate) fn is_about(&self, object: Handle) -> bool {
         let asked = matches!(self.want, Want::Condition { condition, .. } if condition == object);

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use syncbridge_proto::v1 as pb;
 
-use crate::command::{Command, Outcome, Ownership, Query, Reply, Request};
+use crate::command::{Command, OnDeadlock, Outcome, Ownership, Query, Reply, Request};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Kind, Name, Op, OpRange, ParticipantId, Target};
 use crate::time::Timeout;
@@ -485,6 +485,26 @@ fn ownership_field(ownership: Option<Ownership>) -> i32 {
         Some(Ownership::None) => pb::Ownership::None,
     };
     ownership.into()
+}
+
+fn on_deadlock(number: i32) -> Result<Option<OnDeadlock>, Error> {
+    match pb::OnDeadlock::try_from(number) {
+        Ok(pb::OnDeadlock::Unspecified) => Ok(None),
+        Ok(pb::OnDeadlock::Raise) => Ok(Some(OnDeadlock::Raise)),
+        Ok(pb::OnDeadlock::Report) => Ok(Some(OnDeadlock::Report)),
+        Ok(pb::OnDeadlock::Off) => Ok(Some(OnDeadlock::Off)),
+        Err(_) => Err(Error::invalid("deadlock", format!("deadlock is {number}; give RAISE, REPORT or OFF"))),
+    }
+}
+
+fn on_deadlock_field(deadlock: Option<OnDeadlock>) -> i32 {
+    let deadlock = match deadlock {
+        None => pb::OnDeadlock::Unspecified,
+        Some(OnDeadlock::Raise) => pb::OnDeadlock::Raise,
+        Some(OnDeadlock::Report) => pb::OnDeadlock::Report,
+        Some(OnDeadlock::Off) => pb::OnDeadlock::Off,
+    };
+    deadlock.into()
 }
 
 fn timeout(timeout: Option<prost_types::Duration>) -> Result<Timeout, Error> {

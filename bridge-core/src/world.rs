@@ -1,5 +1,6 @@
 //! What all primitives share: time, numbers, sessions, tickets, items, and the effects of the current step.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
 
 use slab::Slab;
@@ -10,10 +11,12 @@ use crate::error::{Error, Reason};
 use crate::ids::{Handle, Name, Op, SessionKey, Token};
 use crate::limits::Limits;
 use crate::payload::Payload;
+use crate::primitive::Owner;
 use crate::primitive::queue::Item;
 use crate::session::{Entry, Offer, Session, Sessions};
 use crate::time::{Time, Timeout};
 use crate::timer::{Due, Subject, Timers};
+use crate::view::Deadlock;
 use crate::wait::{Branch, Caller, Group, GroupKey, Ticket, TicketKey, Tickets, Want};
 
 /// An item on its way to the dead letters of another queue.
@@ -45,6 +48,12 @@ pub(crate) struct World {
     /// Dead letters of this step; delivered at its end.
     pub(crate) fallen: Vec<Fallen>,
     pub(crate) effects: Vec<Effect>,
+    /// Who waits for something that may have owners.
+    pub(crate) blocked: BTreeSet<(Owner, TicketKey)>,
+    /// Those of this step, to be looked at for deadlocks at its end.
+    pub(crate) queued: Vec<TicketKey>,
+    /// The deadlocks found last.
+    pub(crate) deadlocks: VecDeque<Deadlock>,
     next_number: u64,
 }
 
@@ -64,6 +73,9 @@ impl World {
             entries: 0,
             fallen: Vec::new(),
             effects: Vec::new(),
+            blocked: BTreeSet::new(),
+            queued: Vec::new(),
+            deadlocks: VecDeque::new(),
             next_number: first_token.max(1),
         }
     }
@@ -165,8 +177,12 @@ impl World {
             over: false,
             group: None,
         };
-        let deadline = ticket.deadline;
+        let (deadline, has_owners) = (ticket.deadline, ticket.may_have_owners());
         let key = self.tickets.insert(ticket);
+        if has_owners {
+            self.blocked.insert((caller.owner(), key));
+            self.queued.push(key);
+        }
         session.ops.insert(caller.op, Entry::Waiting(key));
         session.waits += 1;
         if let Some(at) = deadline {
@@ -189,6 +205,7 @@ impl World {
             over: false,
             group: GroupKey::new(self.groups.vacant_key()),
         });
+        self.blocked.insert((caller.owner(), key));
         self.gathered.push(key);
         Ok(key)
     }
@@ -197,6 +214,7 @@ impl World {
     pub(crate) fn park_group(&mut self, caller: &Caller, timeout: Timeout) {
         let group = std::mem::take(&mut self.gathered);
         let Some(&first) = group.first() else { return };
+        self.queued.push(first);
         self.groups.insert(group);
         let Some(ticket) = self.tickets.get_mut(first) else { return };
         ticket.deadline = timeout.deadline(self.now);
@@ -266,6 +284,9 @@ impl World {
         if let Want::Take { lingers_until: Some(at), .. } = ticket.want {
             self.timers.clear(at, ticket.place, Due::Linger);
         }
+        if ticket.may_have_owners() {
+            self.blocked.remove(&(ticket.caller.owner(), key));
+        }
         Some(ticket)
     }
 
@@ -277,6 +298,7 @@ impl World {
             self.timers.clear(at, ticket.place, Due::Deadline);
         }
         ticket.place = place;
+        self.queued.push(key);
     }
 
     /// Forgets the items that a waiting put brought.
@@ -392,6 +414,7 @@ impl Hash for World {
         self.tickets.iter().for_each(|entry| entry.hash(state));
         self.groups.iter().for_each(|entry| entry.hash(state));
         self.items.iter().for_each(|entry| entry.hash(state));
+        self.deadlocks.hash(state);
         self.next_number.hash(state);
     }
 }

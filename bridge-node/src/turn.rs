@@ -472,6 +472,9 @@ impl<'a> Turn<'a> {
                     self.parcels.end(mail, ended(reason));
                 }
             }
+            Effect::Deadlock(deadlock) => {
+                tracing::warn!(namespace = %self.namespace.name(), raised = deadlock.raised, "deadlock: {deadlock}");
+            }
             Effect::Opened(_) => {}
         }
     }

@@ -52,6 +52,7 @@ extern "system" fn Java_io_syncbridge_Native_semaphoreOpen<'local>(
                 _ => None,
             },
             ephemeral: ephemeral.then_some(true),
+            ..Options::default()
         };
         let name = jvm::text(env, &name)?;
         let (semaphore, declared) =

@@ -65,7 +65,7 @@ impl Semaphore {
                 )));
             }
         };
-        let options = Options { limit, bounded, ownership, ephemeral };
+        let options = Options { limit, bounded, ownership, ephemeral, ..Default::default() };
         let client = bridge.open(py, name, move |client, name| match (attached, name) {
             (Some(anonymous), Some(name)) => client.attach_semaphore(name, anonymous, options),
             _ => client.semaphore(name, options),

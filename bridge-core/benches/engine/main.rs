@@ -7,6 +7,7 @@ mod support;
 use std::time::Duration;
 
 use bridge_core::Timeout;
+use bridge_core::command::lock::Command as OnLock;
 use bridge_core::command::semaphore::{Acquire, Command as OnSemaphore, Options};
 use bridge_core::command::{Command, Effect, Input, Mode};
 
@@ -67,6 +68,9 @@ fn main() {
             bench.effects.clear();
         }
     });
+    if is_asked_for("deadlock") {
+        deadlock();
+    }
     if is_asked_for("bytes") {
         sizes();
     }
@@ -79,6 +83,29 @@ fn measure<R: FnMut()>(what: &str, prepare: impl FnOnce() -> R) {
     if is_asked_for(what) {
         println!("{what:<42} {:>7.1} ns", nanos_of(ROUNDS, prepare()));
     }
+}
+
+/// Each holds a lock and waits for that of the next; the last asks for that of the first, and is told.
+fn deadlock() {
+    const ROUNDS: u64 = 20;
+    const LAST: u32 = PARKED as u32 - 1;
+    let mut bench = Bench::new();
+    let who = bench.open(1, Mode::Direct);
+    let lock = |number: u32, timeout| {
+        Command::Lock(named(&number.to_string()), OnLock::Acquire { barge: false, timeout })
+    };
+    for number in 0..=LAST {
+        bench.call_by(who, number, lock(number, Timeout::NOW));
+    }
+    for number in 0..LAST {
+        bench.call_by(who, number, lock(number + 1, Timeout::Never));
+    }
+    bench.effects.clear();
+    let nanos = nanos_of(ROUNDS, || {
+        bench.call_by(who, LAST, lock(0, Timeout::Never));
+    });
+    assert!(bench.effects.len() as u64 >= 2 * ROUNDS, "each is found and answered");
+    println!("{:<42} {:>7.1} ms", format!("a deadlock of {PARKED}"), nanos / 1e6);
 }
 
 fn sizes() {

@@ -46,9 +46,13 @@ impl Bench {
     }
 
     pub(crate) fn call(&mut self, who: SessionKey, command: Command) -> Op {
+        self.call_by(who, 0, command)
+    }
+
+    pub(crate) fn call_by(&mut self, who: SessionKey, participant: u32, command: Command) -> Op {
         self.op += 1;
         let op = Op(self.op);
-        let call = Call { op, participant: ParticipantId(0), carrier: Carrier::Stream, command };
+        let call = Call { op, participant: ParticipantId(participant), carrier: Carrier::Stream, command };
         self.handle(Input::Call(who, call));
         op
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::command::Ownership;
+use crate::command::{OnDeadlock, Ownership};
 use crate::ids::{Handle, Token};
 use crate::time::Timeout;
 
@@ -17,6 +17,8 @@ pub struct Options {
     pub foreign_release: Option<bool>,
     /// Deleted with the last session that uses it.
     pub ephemeral: Option<bool>,
+    /// RAISE unless declared, REPORT if it is ephemeral.
+    pub deadlock: Option<OnDeadlock>,
 }
 
 /// What changes a lock.

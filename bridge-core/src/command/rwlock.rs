@@ -1,5 +1,6 @@
 //! What can be asked of a read-write lock, and what it answers.
 
+use crate::command::OnDeadlock;
 use crate::command::lock::{Abandoned, Grant, Holder};
 use crate::ids::{Handle, Token};
 use crate::time::Timeout;
@@ -9,6 +10,8 @@ use crate::time::Timeout;
 pub struct Options {
     /// Deleted with the last session that uses it.
     pub ephemeral: Option<bool>,
+    /// RAISE unless declared, REPORT if it is ephemeral.
+    pub deadlock: Option<OnDeadlock>,
 }
 
 /// What it is held for.

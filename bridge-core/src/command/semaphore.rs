@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::command::OnDeadlock;
 pub use crate::command::Ownership;
 use crate::ids::{Handle, Token};
 use crate::time::Timeout;
@@ -17,6 +18,8 @@ pub struct Options {
     pub ownership: Option<Ownership>,
     /// Deleted with the last session that uses it.
     pub ephemeral: Option<bool>,
+    /// Unless declared OFF while anybody holds a permit that others may release, else as for locks.
+    pub deadlock: Option<OnDeadlock>,
 }
 
 /// Permits that are wanted.

@@ -112,6 +112,10 @@ impl Engine {
             "tickets and lines differ"
         );
         self.check_groups();
+        let blocked = self.world.tickets.iter().filter(|(_, ticket)| ticket.may_have_owners());
+        let blocked = blocked.map(|(key, ticket)| (ticket.caller.owner(), key)).collect();
+        assert_eq!(self.world.blocked, blocked, "who waits for something that may have owners");
+        assert!(self.world.queued.is_empty(), "a wait has not been looked at");
         let mut timers = self.check_lives();
         for (key, ticket) in &self.world.tickets {
             let owners = self.primitive(ticket.object).into_iter().flat_map(|object| object.owners(ticket));

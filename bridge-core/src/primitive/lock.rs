@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use crate::command::Reply as AnyReply;
 use crate::command::condition::{self, Woken};
 use crate::command::lock::{Command, Figures, Grant, Options, Query, Reply};
-use crate::command::{Carrier, Mode, Ownership};
+use crate::command::{Carrier, Mode, OnDeadlock, Ownership};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::limits::LEVELS_MAX;
@@ -64,11 +64,13 @@ impl Lock {
         let (foreign, asked_foreign) = (&declared.foreign_release, &asked.foreign_release);
         check_option("foreign_release", foreign, asked_foreign, bool::to_string)?;
         check_option("ephemeral", &declared.ephemeral, &asked.ephemeral, bool::to_string)?;
+        check_option("deadlock", &declared.deadlock, &asked.deadlock, OnDeadlock::to_string)?;
         let now = Options {
             reentrant: declared.reentrant.or(asked.reentrant),
             ownership: declared.ownership.or(asked.ownership),
             foreign_release: declared.foreign_release.or(asked.foreign_release),
             ephemeral: declared.ephemeral.or(asked.ephemeral),
+            deadlock: declared.deadlock.or(asked.deadlock),
         };
         if now.reentrant == Some(true) {
             let message =
@@ -90,6 +92,7 @@ impl Lock {
             ownership: Some(self.declared.ownership.unwrap_or_default()),
             foreign_release: Some(self.declared.foreign_release.unwrap_or(false)),
             ephemeral: Some(self.is_ephemeral()),
+            deadlock: Some(self.on_deadlock()),
         }
     }
 
@@ -336,11 +339,15 @@ impl Primitive for Lock {
         Box::new(self.hold.iter().filter_map(Hold::granted))
     }
 
+    fn on_deadlock(&self) -> OnDeadlock {
+        OnDeadlock::effective(self.declared.deadlock, self.is_ephemeral())
+    }
+
     fn owners(&self, ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {
         // Nobody owns a notification.
         let for_lock = !matches!(ticket.want, Want::Condition { woken: None, .. });
         let owned = self.hold.iter().filter(move |hold| for_lock && hold.owned);
-        Box::new(owned.map(|hold| (hold.caller.session, hold.caller.participant)))
+        Box::new(owned.map(|hold| hold.caller.owner()))
     }
 
     fn standing(&self) -> Standing {

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use crate::command::rwlock::{Command, Figures, Mode, Options, Query, Reply};
-use crate::command::{self, Reply as AnyReply, lock::Grant};
+use crate::command::{self, OnDeadlock, Reply as AnyReply, lock::Grant};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::limits::LEVELS_MAX;
@@ -55,12 +55,14 @@ impl RwLock {
 
     fn declare(&mut self, me: Handle, asked: &Options) -> Step {
         check_option("ephemeral", &self.declared.ephemeral, &asked.ephemeral, bool::to_string)?;
+        check_option("deadlock", &self.declared.deadlock, &asked.deadlock, OnDeadlock::to_string)?;
         self.declared.ephemeral = self.declared.ephemeral.or(asked.ephemeral);
+        self.declared.deadlock = self.declared.deadlock.or(asked.deadlock);
         done(AnyReply::RwLock(Reply::Declared { handle: me, options: self.options() }))
     }
 
     fn options(&self) -> Options {
-        Options { ephemeral: Some(self.is_ephemeral()) }
+        Options { ephemeral: Some(self.is_ephemeral()), deadlock: Some(self.on_deadlock()) }
     }
 
     fn acquire(
@@ -73,7 +75,7 @@ impl RwLock {
         timeout: Timeout,
     ) -> Step {
         self.check_acquire(caller, mode)?;
-        let owner = owner(caller);
+        let owner = caller.owner();
         if self.hold(owner, mode).is_some() {
             self.grant(me, world, caller, mode, false);
             return Ok(None);
@@ -102,7 +104,7 @@ impl RwLock {
         if caller.mode == command::Mode::Sessionless {
             return Err(session_required("acquire"));
         }
-        match self.hold(owner(caller), mode) {
+        match self.hold(caller.owner(), mode) {
             Some(hold) if hold.depth() >= LEVELS_MAX as usize => {
                 Err(Error::limit("levels_max", LEVELS_MAX.into()))
             }
@@ -118,7 +120,7 @@ impl RwLock {
     }
 
     fn writes(&self, by: Owner) -> bool {
-        self.writer.as_ref().is_some_and(|hold| owner(&hold.caller) == by)
+        self.writer.as_ref().is_some_and(|hold| hold.caller.owner() == by)
     }
 
     /// Whether what is held lets the owner in.
@@ -138,7 +140,7 @@ impl RwLock {
 
     /// Gives one level and answers.
     fn grant(&mut self, me: Handle, world: &mut World, caller: &Caller, mode: Mode, parked: bool) {
-        let owner = owner(caller);
+        let owner = caller.owner();
         let since = world.now;
         let new = |world: &mut World| Hold::new(caller, Token(world.number()), since, true);
         let hold = match mode {
@@ -178,7 +180,7 @@ impl RwLock {
     ) -> Step {
         let named = token.and_then(|token| self.by_token(mode, token));
         let held = match token {
-            None => self.hold(owner(caller), mode),
+            None => self.hold(caller.owner(), mode),
             Some(_) => named,
         };
         let Some(hold) = held else {
@@ -279,7 +281,7 @@ impl Primitive for RwLock {
         while let Some(key) = self.next() {
             let Some(ticket) = world.tickets.get(key) else { return };
             let Want::ReadWrite { mode, .. } = ticket.want else { return };
-            if !self.can_have(owner(&ticket.caller), mode) {
+            if !self.can_have(ticket.caller.owner(), mode) {
                 return;
             }
             self.leave(ticket);
@@ -346,10 +348,14 @@ impl Primitive for RwLock {
         Box::new(all.into_iter())
     }
 
+    fn on_deadlock(&self) -> OnDeadlock {
+        OnDeadlock::effective(self.declared.deadlock, self.is_ephemeral())
+    }
+
     fn owners(&self, ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {
-        let own = owner(&ticket.caller);
+        let own = ticket.caller.owner();
         let holds = self.writer.iter().chain(self.reading());
-        Box::new(holds.map(|hold| owner(&hold.caller)).filter(move |owner| *owner != own))
+        Box::new(holds.map(|hold| hold.caller.owner()).filter(move |owner| *owner != own))
     }
 
     fn standing(&self) -> Standing {
@@ -363,22 +369,18 @@ impl Primitive for RwLock {
         if let Some(ticket) = self.next().map(|key| &world.tickets[key])
             && let Want::ReadWrite { mode, .. } = ticket.want
         {
-            assert!(!self.can_have(owner(&ticket.caller), mode), "the next in line could have it");
+            assert!(!self.can_have(ticket.caller.owner(), mode), "the next in line could have it");
         }
         let holds = || self.writer.iter().chain(self.readers.values());
         assert!(holds().all(|hold| !hold.is_over()), "a hold without a level or an offer");
         if let Some(writer) = &self.writer {
-            let alone = self.readers.keys().all(|reader| *reader == owner(&writer.caller));
+            let alone = self.readers.keys().all(|reader| *reader == writer.caller.owner());
             assert!(alone, "somebody reads while another writes");
         }
         let tokens = self.readers.iter().map(|(owner, hold)| (hold.token, *owner));
         assert_eq!(tokens.collect::<BTreeMap<_, _>>(), self.tokens, "whose the readers' tokens are");
         assert!(self.upgrade.len() <= 1, "two readers wait to write");
     }
-}
-
-fn owner(caller: &Caller) -> Owner {
-    (caller.session, caller.participant)
 }
 
 fn upgrading() -> Error {

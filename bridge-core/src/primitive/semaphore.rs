@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::command::Reply as AnyReply;
 use crate::command::semaphore::{Acquire, Command, Figures, Holder, Options, Ownership, Query, Reply};
-use crate::command::{Carrier, Mode};
+use crate::command::{Carrier, Mode, OnDeadlock};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::limits::PERMITS_MAX;
@@ -116,6 +116,7 @@ impl Semaphore {
         check_option("bounded", &declared.bounded, &asked.bounded, bool::to_string)?;
         check_option("ownership", &declared.ownership, &asked.ownership, Ownership::to_string)?;
         check_option("ephemeral", &declared.ephemeral, &asked.ephemeral, bool::to_string)?;
+        check_option("deadlock", &declared.deadlock, &asked.deadlock, OnDeadlock::to_string)?;
         if let (None, Some(limit)) = (declared.limit, asked.limit) {
             self.limit = check_limit(limit)?;
             declared.limit = Some(limit);
@@ -123,6 +124,7 @@ impl Semaphore {
         declared.bounded = declared.bounded.or(asked.bounded);
         declared.ownership = declared.ownership.or(asked.ownership);
         declared.ephemeral = declared.ephemeral.or(asked.ephemeral);
+        declared.deadlock = declared.deadlock.or(asked.deadlock);
         done(AnyReply::Semaphore(Reply::Declared { handle: me, options: self.options() }))
     }
 
@@ -132,6 +134,7 @@ impl Semaphore {
             bounded: Some(self.is_bounded()),
             ownership: Some(self.declared.ownership.unwrap_or_default()),
             ephemeral: Some(self.is_ephemeral()),
+            deadlock: self.declared.deadlock,
         }
     }
 
@@ -451,9 +454,19 @@ impl Primitive for Semaphore {
         }))
     }
 
+    /// Whoever holds a bare permit may never release it, and somebody else may: of a bounded buffer producers acquire and
+    /// consumers release. So nothing is concluded from those unless that was asked for.
+    fn on_deadlock(&self) -> OnDeadlock {
+        let all_by_token = || self.grants.values().all(|grant| grant.by_token || grant.held == 0);
+        match self.declared.deadlock {
+            None if !all_by_token() => OnDeadlock::Off,
+            declared => OnDeadlock::effective(declared, self.is_ephemeral()),
+        }
+    }
+
     fn owners(&self, _ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {
         let held = self.grants.values().filter(|grant| grant.held > 0);
-        Box::new(held.map(|grant| (grant.caller.session, grant.caller.participant)))
+        Box::new(held.map(|grant| grant.caller.owner()))
     }
 
     fn standing(&self) -> Standing {

@@ -5,8 +5,8 @@ use pb::command::Body;
 use syncbridge_proto::v1 as pb;
 
 use super::{
-    duration, duration_field, named, ownership, ownership_field, responses, target, target_fields, timeout,
-    timeout_field, unexpected,
+    duration, duration_field, named, on_deadlock, on_deadlock_field, ownership, ownership_field, responses,
+    target, target_fields, timeout, timeout_field, unexpected,
 };
 use crate::command::lock::{Abandoned, Command, Figures, Grant, Holder, Options, Query, Reply};
 use crate::command::{self, Request};
@@ -22,6 +22,7 @@ impl TryFrom<pb::LockOptions> for Options {
             ownership: ownership(options.ownership)?,
             foreign_release: options.foreign_release,
             ephemeral: options.ephemeral,
+            deadlock: on_deadlock(options.deadlock)?,
         })
     }
 }
@@ -33,6 +34,7 @@ impl From<Options> for pb::LockOptions {
             ownership: ownership_field(options.ownership),
             foreign_release: options.foreign_release,
             ephemeral: options.ephemeral,
+            deadlock: on_deadlock_field(options.deadlock),
         }
     }
 }

@@ -5,22 +5,28 @@ use pb::command::Body;
 use syncbridge_proto::v1 as pb;
 
 use super::lock::{abandoned, abandoned_field, holder};
-use super::{named, responses, target, target_fields, timeout, timeout_field, unexpected};
+use super::{
+    named, on_deadlock, on_deadlock_field, responses, target, target_fields, timeout, timeout_field,
+    unexpected,
+};
 use crate::command::lock::{Grant, Holder};
 use crate::command::rwlock::{Command, Figures, Mode, Options, Query, Reply};
 use crate::command::{self, Request};
 use crate::error::Error;
 use crate::ids::{Handle, Target, Token};
 
-impl From<pb::ReadWriteLockOptions> for Options {
-    fn from(options: pb::ReadWriteLockOptions) -> Self {
-        Options { ephemeral: options.ephemeral }
+impl TryFrom<pb::ReadWriteLockOptions> for Options {
+    type Error = Error;
+
+    fn try_from(options: pb::ReadWriteLockOptions) -> Result<Self, Error> {
+        Ok(Options { ephemeral: options.ephemeral, deadlock: on_deadlock(options.deadlock)? })
     }
 }
 
 impl From<Options> for pb::ReadWriteLockOptions {
     fn from(options: Options) -> Self {
-        pb::ReadWriteLockOptions { ephemeral: options.ephemeral }
+        let deadlock = on_deadlock_field(options.deadlock);
+        pb::ReadWriteLockOptions { ephemeral: options.ephemeral, deadlock }
     }
 }
 
@@ -50,7 +56,7 @@ impl TryFrom<pb::ReadWriteLockServiceDeclareRequest> for Request {
 
     fn try_from(message: pb::ReadWriteLockServiceDeclareRequest) -> Result<Self, Error> {
         let options = message.options.unwrap_or_default();
-        rwlock(named("rwlock", &message.rwlock)?, Command::Declare(options.into()))
+        rwlock(named("rwlock", &message.rwlock)?, Command::Declare(options.try_into()?))
     }
 }
 
@@ -141,14 +147,14 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
     Ok(match body {
         Answer::RwlockDeclare(message) => Reply::Declared {
             handle: Handle::from_u64(message.handle).ok_or_else(|| unexpected(&message))?,
-            options: message.options.unwrap_or_default().into(),
+            options: message.options.unwrap_or_default().try_into()?,
         },
         Answer::RwlockAcquire(message) => {
             Reply::Acquired(Grant { token: Token(message.token), abandoned: abandoned(message.abandoned)? })
         }
         Answer::RwlockRelease(_) => Reply::Released,
         Answer::RwlockDescribe(message) => Reply::Described(Box::new(Figures {
-            options: message.options.unwrap_or_default().into(),
+            options: message.options.unwrap_or_default().try_into()?,
             writer: message.writer.map(holder).transpose()?,
             readers: message.readers.into_iter().map(holder).collect::<Result<Vec<Holder>, Error>>()?,
             reading: message.reading,

@@ -5,8 +5,8 @@ use pb::command::Body;
 use syncbridge_proto::v1 as pb;
 
 use super::{
-    duration, duration_field, named, ownership, ownership_field, page_size, responses, target, target_fields,
-    timeout, timeout_field, unexpected,
+    duration, duration_field, named, on_deadlock, on_deadlock_field, ownership, ownership_field, page_size,
+    responses, target, target_fields, timeout, timeout_field, unexpected,
 };
 use crate::command::semaphore::{Acquire, Command, Figures, Holder, Options, Query, Reply};
 use crate::command::{self, Request};
@@ -22,6 +22,7 @@ impl TryFrom<pb::SemaphoreOptions> for Options {
             bounded: options.bounded,
             ownership: ownership(options.ownership)?,
             ephemeral: options.ephemeral,
+            deadlock: on_deadlock(options.deadlock)?,
         })
     }
 }
@@ -33,6 +34,7 @@ impl From<Options> for pb::SemaphoreOptions {
             bounded: options.bounded,
             ownership: ownership_field(options.ownership),
             ephemeral: options.ephemeral,
+            deadlock: on_deadlock_field(options.deadlock),
         }
     }
 }

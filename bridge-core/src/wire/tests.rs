@@ -9,7 +9,9 @@ use bytes::Bytes;
 use syncbridge_proto::v1 as pb;
 
 use super::*;
-use crate::command::{barrier, condition, event, latch, list, lock, queue, rwlock, semaphore, value};
+use crate::command::{
+    OnDeadlock, barrier, condition, event, latch, list, lock, queue, rwlock, semaphore, value,
+};
 use crate::ids::{Handle, ItemId, Token};
 use crate::payload::{ContentType, Payload};
 
@@ -186,6 +188,7 @@ fn requests() -> Vec<Request> {
         bounded: Some(true),
         ownership: Some(semaphore::Ownership::None),
         ephemeral: Some(false),
+        deadlock: Some(OnDeadlock::Off),
     };
     let acquire = semaphore::Acquire { permits: 3, by_token: true, barge: true, timeout };
     let cursor = queue::Cursor { key: Bytes::from_static(&[0, 255]), arrival: -4 };
@@ -268,9 +271,13 @@ fn requests() -> Vec<Request> {
         ownership: Some(semaphore::Ownership::Session),
         foreign_release: Some(false),
         ephemeral: None,
+        deadlock: Some(OnDeadlock::Report),
     };
     command(Command::Lock(Target::Name(name("l")), lock::Command::Declare(lock_options)));
-    let declare = rwlock::Command::Declare(rwlock::Options { ephemeral: Some(true) });
+    let declare = rwlock::Command::Declare(rwlock::Options {
+        ephemeral: Some(true),
+        deadlock: Some(OnDeadlock::Raise),
+    });
     command(Command::RwLock(Target::Name(name("rw")), declare));
     let rwlock_commands = [
         rwlock::Command::Acquire { mode: rwlock::Mode::Read, barge: false, timeout },

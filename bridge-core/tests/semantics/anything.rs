@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bridge_core::command::OnDeadlock;
 use bridge_core::command::queue::{
     self, Attributes, Batch, Bound, Dedupe, Discipline, End, NewItem, Options, Reentry, Scope, Taking, Which,
 };
@@ -137,16 +138,20 @@ fn event_command() -> impl Strategy<Value = event::Command> {
     ]
 }
 
+fn on_deadlock() -> impl Strategy<Value = Option<OnDeadlock>> {
+    prop::option::of(prop::sample::select(vec![OnDeadlock::Raise, OnDeadlock::Report, OnDeadlock::Off]))
+}
+
 fn semaphore_command() -> impl Strategy<Value = semaphore::Command> {
     use semaphore::Command as Do;
-    let options = (-2_i64..4, any::<Option<bool>>(), any::<bool>(), any::<Option<bool>>()).prop_map(
-        |(limit, bounded, unowned, ephemeral)| semaphore::Options {
+    let options = (-2_i64..4, any::<Option<bool>>(), any::<bool>(), any::<Option<bool>>(), on_deadlock())
+        .prop_map(|(limit, bounded, unowned, ephemeral, deadlock)| semaphore::Options {
             limit: Some(limit),
             bounded,
             ownership: unowned.then_some(Ownership::None),
             ephemeral,
-        },
-    );
+            deadlock,
+        });
     prop_oneof![
         options.prop_map(Do::Declare),
         (0_u32..4, any::<bool>(), any::<bool>(), any_timeout()).prop_map(
@@ -163,13 +168,15 @@ fn semaphore_command() -> impl Strategy<Value = semaphore::Command> {
 
 fn lock_command() -> impl Strategy<Value = lock::Command> {
     use lock::Command as Do;
-    let options = (any::<Option<bool>>(), any::<bool>(), any::<Option<bool>>(), any::<Option<bool>>())
-        .prop_map(|(reentrant, unowned, foreign_release, ephemeral)| lock::Options {
-            reentrant,
-            ownership: unowned.then_some(Ownership::None),
-            foreign_release,
-            ephemeral,
-        });
+    let options =
+        (any::<Option<bool>>(), any::<bool>(), any::<Option<bool>>(), any::<Option<bool>>(), on_deadlock())
+            .prop_map(|(reentrant, unowned, foreign_release, ephemeral, deadlock)| lock::Options {
+                reentrant,
+                ownership: unowned.then_some(Ownership::None),
+                foreign_release,
+                ephemeral,
+                deadlock,
+            });
     prop_oneof![
         1 => options.prop_map(Do::Declare),
         4 => (any::<bool>(), any_timeout()).prop_map(|(barge, timeout)| Do::Acquire { barge, timeout }),
@@ -181,7 +188,8 @@ fn rwlock_command() -> impl Strategy<Value = rwlock::Command> {
     use rwlock::{Command as Do, Mode};
     let mode = || prop::sample::select(vec![Mode::Read, Mode::Write]);
     prop_oneof![
-        1 => any::<Option<bool>>().prop_map(|ephemeral| Do::Declare(rwlock::Options { ephemeral })),
+        1 => (any::<Option<bool>>(), on_deadlock())
+            .prop_map(|(ephemeral, deadlock)| Do::Declare(rwlock::Options { ephemeral, deadlock })),
         5 => (mode(), any::<bool>(), any_timeout())
             .prop_map(|(mode, barge, timeout)| Do::Acquire { mode, barge, timeout }),
         3 => (mode(), prop::option::of(token())).prop_map(|(mode, token)| Do::Release { mode, token }),

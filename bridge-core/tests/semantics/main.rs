@@ -4,6 +4,7 @@
 mod anything;
 mod barrier;
 mod condition;
+mod deadlock;
 mod discard;
 mod event;
 mod ground_rules;

@@ -24,8 +24,12 @@ fn by_token(permits: u32) -> command::Command {
 }
 
 fn options(limit: i64, bounded: bool, ownership: Ownership) -> command::Command {
-    let options =
-        Options { limit: Some(limit), bounded: Some(bounded), ownership: Some(ownership), ephemeral: None };
+    let options = Options {
+        limit: Some(limit),
+        bounded: Some(bounded),
+        ownership: Some(ownership),
+        ..Default::default()
+    };
     on_semaphore("s", Command::Declare(options))
 }
 

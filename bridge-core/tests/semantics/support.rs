@@ -13,7 +13,7 @@ use bridge_core::ids::{
     Kind, Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target, Token,
 };
 use bridge_core::payload::ContentType;
-use bridge_core::view::{ObjectPage, ObjectView};
+use bridge_core::view::{Deadlock, ObjectPage, ObjectView};
 use bridge_core::{Engine, Error, Limits, Payload, Reason, Time, Timeout};
 
 pub(crate) const FOREVER: Timeout = Timeout::Never;
@@ -28,6 +28,8 @@ pub(crate) struct Space {
     pub(crate) engine: Engine,
     pub(crate) now: Time,
     pub(crate) journal: Vec<(Time, Input)>,
+    /// Reported or raised so far.
+    pub(crate) deadlocks: Vec<Deadlock>,
     first_token: u64,
     limits: Limits,
     next_op: u64,
@@ -62,7 +64,16 @@ impl Space {
     pub(crate) fn with(limits: Limits) -> Self {
         let now = Time::from_micros(1_000_000_000);
         let engine = Engine::new(1000, limits.clone());
-        Space { engine, now, journal: Vec::new(), first_token: 1000, limits, next_op: 1, sessions: 0 }
+        Space {
+            engine,
+            now,
+            journal: Vec::new(),
+            deadlocks: Vec::new(),
+            first_token: 1000,
+            limits,
+            next_op: 1,
+            sessions: 0,
+        }
     }
 
     /// One input; what leaves the engine. Invariants are checked.
@@ -71,6 +82,10 @@ impl Space {
         let mut effects = Vec::new();
         self.engine.handle(self.now, input, &mut effects);
         self.engine.check_invariants();
+        self.deadlocks.extend(effects.iter().filter_map(|effect| match effect {
+            Effect::Deadlock(deadlock) => Some((**deadlock).clone()),
+            _ => None,
+        }));
         effects
     }
 

@@ -172,6 +172,9 @@ fn who(participant: view::Participant) -> pb::ParticipantIdentity {
         session_label: participant.session_label,
         participant: participant.participant.0,
         participant_label: participant.participant_label,
+        host: participant.host,
+        language: participant.language,
+        pid: participant.pid,
     }
 }
 

@@ -141,7 +141,7 @@ impl Witness {
                     later.retain(|(of, _), _| of != session);
                     self.answers.append(&mut later);
                 }
-                Effect::Opened(_) => {}
+                Effect::Opened(_) | Effect::Deadlock(_) => {}
             }
         }
     }

@@ -157,7 +157,7 @@ proptest! {
             reentrant: Some(naive.reentrant),
             ownership: naive.unowned.then_some(Ownership::None),
             foreign_release: naive.foreign.then_some(true),
-            ephemeral: None,
+            ..Default::default()
         };
         run(mode, naive, on_lock("l", Do::Declare(options)), events);
     }

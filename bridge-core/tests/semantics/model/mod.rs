@@ -5,6 +5,7 @@
 //! changes nothing but what it is told when its time is over.
 
 mod barrier;
+mod deadlock;
 mod event;
 mod latch;
 mod lifetime;

@@ -2,6 +2,7 @@
 
 use bridge_core::Timeout;
 use bridge_core::command;
+use bridge_core::command::OnDeadlock;
 use bridge_core::command::semaphore::{Acquire, Command as Do, Options, Ownership, Reply};
 use bridge_core::ids::{SessionKey, Token};
 use proptest::prelude::*;
@@ -225,7 +226,7 @@ proptest! {
     ) {
         let ownership = if unowned { Ownership::None } else { Ownership::Session };
         let options =
-            Options { limit: Some(3), bounded: Some(bounded), ownership: Some(ownership), ephemeral: None };
+            Options { limit: Some(3), bounded: Some(bounded), ownership: Some(ownership), deadlock: Some(OnDeadlock::Off), ..Default::default() };
         let naive = Semaphore { limit: 3, bounded, unowned, ..Default::default() };
         run(mode, naive, on_semaphore("s", Do::Declare(options)), events);
     }

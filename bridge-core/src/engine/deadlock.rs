@@ -1,0 +1,144 @@
+//! Deadlocks: looked for where a wait is queued, raised or reported.
+//!
+//! Raised is a cycle of at least two participants in which every wait is without a timeout and for an object that raises.
+//! Any other is reported, and the wait goes on: a timeout ends it, or somebody else releases what is held. The wait of a
+//! condition that has to get its lock back is never the victim, since nothing but the lock ends it.
+
+use std::cell::Cell;
+
+use crate::command::{Effect, OnDeadlock};
+use crate::engine::Engine;
+use crate::error::{Error, Reason};
+use crate::limits::{CYCLE_WAITS_MAX, DEADLOCK_CHECKS_MAX, DEADLOCKS_MAX};
+use crate::primitive::Owner;
+use crate::view::Deadlock;
+use crate::wait::{Ticket, TicketKey, Want};
+use crate::waitgraph::{self, Graph, Needs};
+
+impl Engine {
+    /// Looks at the waits that this step has queued.
+    #[cold]
+    pub(super) fn look_for_deadlocks(&mut self) {
+        let queued = std::mem::take(&mut self.world.queued);
+        queued.into_iter().take(DEADLOCK_CHECKS_MAX).for_each(|key| self.look_at(key));
+    }
+
+    fn look_at(&mut self, key: TicketKey) {
+        let Some(ticket) = self.world.tickets.get(key).filter(|ticket| self.may_close_a_cycle(ticket)) else {
+            return;
+        };
+        let who = ticket.caller.owner();
+        let all = Waits { engine: self, raising: false, all_raise: Cell::new(true) };
+        let Some(cycle) = waitgraph::cycle(&all, who, 1) else { return };
+        let raised = match &ticket.want {
+            Want::Condition { .. } => None,
+            _ if all.all_raise.get() && cycle.len() > 1 => Some(cycle.clone()),
+            _ => waitgraph::cycle(&Waits { raising: true, ..all }, who, 2),
+        };
+        let Some(cycle) = raised else { return self.report(self.deadlock(&cycle, false)) };
+        let deadlock = self.deadlock(&cycle, true);
+        let error = self.deadlock_error(&deadlock);
+        self.report(deadlock);
+        let freed = self.withdraw_ticket(key, error);
+        freed.into_iter().for_each(|object| self.serve(object));
+    }
+
+    /// False where a look at the neighbours says that it closes none: the usual case, so it is told without a search.
+    fn may_close_a_cycle(&self, ticket: &Ticket) -> bool {
+        let session = self.world.sessions.get(ticket.caller.session);
+        if session.is_none_or(|session| session.holds.is_empty() && session.stored() == 0) {
+            return false;
+        }
+        let waits = |owner: Owner| self.waits_of(owner).next().is_some();
+        // Whoever waits for several things at once is looked at with all of them.
+        if ticket.group.is_some() {
+            return true;
+        }
+        match self.needs(ticket) {
+            Some(Needs::All(mut owners)) => owners.any(waits),
+            Some(Needs::Any(mut owners)) => owners.all(waits),
+            None => false,
+        }
+    }
+
+    fn waits_of(&self, who: Owner) -> impl Iterator<Item = TicketKey> {
+        let waits = self.world.blocked.range((who, TicketKey::MIN)..=(who, TicketKey::MAX));
+        waits.map(|(_, key)| *key)
+    }
+
+    fn is_timed(&self, wait: TicketKey) -> bool {
+        let first = self.world.group_of(wait).and_then(|group| group.first()).copied();
+        self.world.tickets.get(first.unwrap_or(wait)).is_some_and(|ticket| ticket.deadline.is_some())
+    }
+
+    fn needs<'a>(&'a self, ticket: &'a Ticket) -> Option<Needs<'a>> {
+        let primitive = self.primitive(ticket.object)?;
+        if primitive.on_deadlock() == OnDeadlock::Off {
+            return None;
+        }
+        let owners = primitive.owners(ticket);
+        Some(match ticket.want {
+            Want::Acquire { .. } => Needs::Any(owners),
+            _ => Needs::All(owners),
+        })
+    }
+
+    fn deadlock(&self, cycle: &[TicketKey], raised: bool) -> Deadlock {
+        let waits = cycle.iter().filter_map(|key| self.world.tickets.get(*key));
+        Deadlock {
+            at: self.world.now,
+            raised,
+            participants: cycle.len() as u64,
+            waits: waits.take(CYCLE_WAITS_MAX).filter_map(|ticket| self.wait(ticket)).collect(),
+        }
+    }
+
+    fn deadlock_error(&self, deadlock: &Deadlock) -> Error {
+        let cycle = self.world.cut(deadlock.to_string());
+        let message = format!(
+            "the wait would never end: {cycle}; release what you hold before you wait for more, or acquire in the same \
+             order everywhere"
+        );
+        let participants = deadlock.participants.to_string();
+        Error::new(Reason::Deadlock, message).with("cycle", cycle).with("participants", participants)
+    }
+
+    /// The same waits by calls made again and again are reported once in a while.
+    fn report(&mut self, deadlock: Deadlock) {
+        let deadlocks = &mut self.world.deadlocks;
+        if !deadlock.raised && deadlocks.iter().any(|known| known.covers(&deadlock)) {
+            return;
+        }
+        if deadlocks.len() == DEADLOCKS_MAX {
+            deadlocks.pop_front();
+        }
+        deadlocks.push_back(deadlock.clone());
+        self.world.effects.push(Effect::Deadlock(Box::new(deadlock)));
+    }
+}
+
+/// The engine as a graph; `raising`: only waits that a deadlock may be raised for.
+struct Waits<'a> {
+    engine: &'a Engine,
+    raising: bool,
+    /// So far no other wait has been asked for.
+    all_raise: Cell<bool>,
+}
+
+impl Graph for Waits<'_> {
+    fn waits_of(&self, who: Owner) -> impl Iterator<Item = TicketKey> {
+        self.engine.waits_of(who)
+    }
+
+    fn needs(&self, wait: TicketKey) -> Option<Needs<'_>> {
+        let ticket = self.engine.world.tickets.get(wait)?;
+        let policy = self.engine.primitive(ticket.object).map(|primitive| primitive.on_deadlock());
+        if self.engine.is_timed(wait) || policy != Some(OnDeadlock::Raise) {
+            self.all_raise.set(false);
+            if self.raising {
+                return None;
+            }
+        }
+        self.engine.needs(ticket)
+    }
+}
