@@ -1,7 +1,7 @@
 # The only front door. Everything is set up inside the checkout; the work is in scripts/.
 # PROFILE=release builds with optimisation (bench does so by itself).
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt bench sim wheel jar
+.PHONY: help build demo test lint fmt bench sim fuzz wheel jar
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -29,6 +29,9 @@ bench: ## the comparison with Redis, memory and parked waits (ARGS="--json FILE 
 
 sim: ## many clients and a server in virtual time, with faults (SEEDS=2000; SEED=n runs one again, ARGS="--trace")
 	@scripts/sim $(ARGS)
+
+fuzz: ## whatever clients may send, to the engine (SECONDS=60; ARGS=FILE runs one input again)
+	@FUZZ_SECONDS=$(SECONDS) scripts/fuzz $(ARGS)
 
 wheel: ## the Python wheel, in target/wheels
 	@scripts/wheel
