@@ -262,6 +262,7 @@ pub(crate) fn gives(request: &Request) -> bool {
             command,
             queue::Command::Declare(_) | queue::Command::Take { .. } | queue::Command::Join { .. }
         ),
+        Request::Command(Command::AcquireAll(_)) => false,
         Request::Command(Command::Transaction(_)) => true,
         Request::Command(Command::Event(_, command)) => {
             !matches!(command, event::Command::Declare(_) | event::Command::Wait { .. })

@@ -28,6 +28,7 @@
 //!
 //! [`session`] is the client's half of the session protocol without any I/O; `link` carries it.
 
+mod acquire_all;
 pub mod barrier;
 pub mod bridge;
 pub mod call;
@@ -51,6 +52,7 @@ pub mod semaphore;
 pub mod session;
 pub mod timer;
 pub mod topic;
+pub mod transaction;
 mod url;
 mod usage;
 pub mod value;
@@ -71,6 +73,7 @@ pub use select::{Branch, Got, Selected};
 pub use semaphore::Semaphore;
 pub use timer::Timer;
 pub use topic::Topic;
+pub use transaction::Transaction;
 pub use value::Value;
 
 pub use bridge_core::ids::{ItemId, Name, ParticipantId, Token};

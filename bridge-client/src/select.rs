@@ -25,7 +25,7 @@ use crate::semaphore::{Acquire, Semaphore};
 use crate::usage::{Usage, Uses};
 use crate::value::{Entry, Item};
 
-/// One thing that a select waits for.
+/// One thing that a select waits for, or one part of what is acquired together.
 #[derive(Clone)]
 pub struct Branch {
     usage: Arc<Usage>,
@@ -60,6 +60,12 @@ pub enum Got {
     Changed(Item),
 }
 
+impl Branch {
+    pub(crate) fn into_parts(self) -> (Arc<Usage>, Command) {
+        (self.usage, self.command)
+    }
+}
+
 impl Bridge {
     /// Waits for the first of the branches: exactly one is granted, and the others are withdrawn in the same step. They
     /// are tried in the order given; what can be had at once is. Dropped before its end it is withdrawn; its grant is
@@ -71,8 +77,7 @@ impl Bridge {
         branches: impl IntoIterator<Item = Branch>,
         timeout: Timeout,
     ) -> Call<Selected> {
-        let (usages, branches): (Vec<_>, Vec<_>) =
-            branches.into_iter().map(|branch| (branch.usage, branch.command)).unzip();
+        let (usages, branches): (Vec<_>, Vec<_>) = branches.into_iter().map(Branch::into_parts).unzip();
         let request = Request::Command(Command::Select(Box::new(Select { branches, timeout })));
         self.several(who, "branches", usages, request, |reply| match reply {
             Reply::Selected { branch, reply } => {
@@ -130,7 +135,8 @@ impl Bridge {
     }
 }
 
-fn got(reply: Reply) -> Option<Got> {
+/// What a branch was answered with.
+pub(crate) fn got(reply: Reply) -> Option<Got> {
     use command::{event, latch, lock, queue, rwlock, semaphore, value};
     Some(match reply {
         Reply::Queue(queue::Reply::Taken(taken)) => Got::Items(taken.deliveries),

@@ -3,6 +3,7 @@
 //! A [`Command`] changes something and is journaled; a [`Query`] reads and is not. Both are answered with a
 //! [`Reply`]. Each primitive has its own file here, as everywhere.
 
+pub mod acquire_all;
 pub mod barrier;
 pub mod condition;
 pub mod event;
@@ -59,6 +60,8 @@ pub enum Command {
     Transaction(Vec<transaction::Step>),
     /// Waits for the first of several.
     Select(Box<select::Select>),
+    /// Acquires several, all or none.
+    AcquireAll(Box<acquire_all::AcquireAll>),
     /// Withdraws an earlier command of the session. Answered with [`Reply::Cancelled`] after that command's
     /// own answer.
     Cancel(Op),
@@ -126,7 +129,9 @@ impl Command {
             Command::Timer(target, _) => Some((Kind::Timer, target)),
             Command::Topic(target, _) => Some((Kind::Topic, target)),
             Command::Discard(kind, target) | Command::Share(kind, target) => Some((*kind, target)),
-            Command::Transaction(_) | Command::Select(_) | Command::Cancel(_) => None,
+            Command::Transaction(_) | Command::Select(_) | Command::AcquireAll(_) | Command::Cancel(_) => {
+                None
+            }
         }
     }
 
@@ -148,7 +153,9 @@ impl Command {
             | Command::Topic(target, _)
             | Command::Discard(_, target)
             | Command::Share(_, target) => Some(target),
-            Command::Transaction(_) | Command::Select(_) | Command::Cancel(_) => None,
+            Command::Transaction(_) | Command::Select(_) | Command::AcquireAll(_) | Command::Cancel(_) => {
+                None
+            }
         }
     }
 
@@ -173,6 +180,7 @@ impl Command {
             | Command::List(_, list::Command::Watch { timeout, .. })
             | Command::Dict(_, value::Command::Watch { timeout, .. }) => Some(timeout),
             Command::Select(select) => Some(&mut select.timeout),
+            Command::AcquireAll(all) => Some(&mut all.timeout),
             _ => None,
         }
     }
@@ -276,6 +284,8 @@ pub enum Reply {
         /// What it is answered with.
         reply: Box<Reply>,
     },
+    /// All parts were acquired: what each was granted, in order.
+    AcquiredAll(Vec<Reply>),
     /// True: the command ended as CANCELLED. False: it had ended otherwise, as its own answer says; or it is the wait of
     /// a condition, which ends with its lock.
     Cancelled(bool),
@@ -305,6 +315,7 @@ impl Reply {
                 matches!(reply, barrier::Reply::Arrived(barrier::Arrived { action: Some(_), .. }))
             }
             Reply::Selected { reply, .. } => reply.is_grant(),
+            Reply::AcquiredAll(_) => true,
             Reply::Latch(_)
             | Reply::Value(_)
             | Reply::Timer(_)

@@ -1,5 +1,6 @@
 //! The engine: `(state, now, input) -> effects`.
 
+mod acquire_all;
 mod check;
 mod conditions;
 mod deadlock;
@@ -32,7 +33,7 @@ use crate::primitive::semaphore::Semaphore;
 use crate::primitive::timer::Timer;
 use crate::primitive::topic::Topic;
 use crate::primitive::value::Values;
-use crate::session::Entry;
+use crate::session::{Entry, Offer};
 use crate::time::Time;
 use crate::timer::{Due, Subject};
 use crate::wait::{Caller, TicketKey};
@@ -164,7 +165,7 @@ impl Engine {
                 }
                 Subject::Object(object) => {
                     self.delete(object);
-                    self.serve_withdrawn();
+                    self.end_step();
                     continue;
                 }
             };
@@ -172,19 +173,28 @@ impl Engine {
             let object = ticket.object;
             match due {
                 Due::Deadline if ticket.group.is_some() => self.expire_group(key),
+                Due::Reserve => self.begin_to_reserve(key),
                 Due::Deadline => self.with(object, |primitive, world| primitive.expire(object, key, world)),
                 _ => {}
             }
             self.serve(object);
-            self.serve_withdrawn();
+            self.end_step();
         }
     }
 
     /// What follows from what has happened, in other objects.
     fn end_step(&mut self) {
-        while !self.world.fallen.is_empty() || !self.world.withdrawn.is_empty() {
-            self.deliver_dead_letters();
-            self.serve_withdrawn();
+        loop {
+            while let Some(offer) = self.world.shown.pop() {
+                self.with(offer.object, |primitive, world| primitive.accept(offer.object, &offer, world));
+            }
+            while !self.world.fallen.is_empty() || !self.world.withdrawn.is_empty() {
+                self.deliver_dead_letters();
+                self.serve_withdrawn();
+            }
+            if self.world.wholes.is_empty() || !self.settle_wholes() {
+                return;
+            }
         }
     }
 
@@ -223,6 +233,7 @@ impl Engine {
             Command::Timer(target, command) => self.run_timer(&caller, &target, command),
             Command::Select(select) => self.select(&caller, *select),
             Command::Topic(target, command) => self.run_topic(&caller, &target, command),
+            Command::AcquireAll(all) => self.acquire_all(&caller, *all),
             command => self.run(&caller, command),
         }
     }
@@ -248,11 +259,16 @@ impl Engine {
             }
             _ => {}
         }
+        if !self.world.wholes.is_empty() {
+            self.world.passes = self.may_pass(caller, handle);
+        }
         let world = &mut self.world;
         let Some(named) = self.objects.get_mut(handle) else {
             return world.answer(caller, Err(object_gone()));
         };
-        match named.execute(handle, world, caller, command) {
+        let step = named.execute(handle, world, caller, command);
+        world.passes = false;
+        match step {
             Err(error) => {
                 if created {
                     self.objects.remove(handle);
@@ -291,7 +307,7 @@ impl Engine {
             Some(Entry::Waiting(key)) => {
                 let key = *key;
                 let away = !session.is_present(caller.carrier);
-                let group = self.world.group_of(key).cloned();
+                let group = self.world.group_of(key).map(|group| group.tickets.clone());
                 let mut changed = Vec::new();
                 for key in group.unwrap_or_else(|| vec![key]) {
                     if let Some(ticket) = self.world.tickets.get_mut(key) {
@@ -303,6 +319,10 @@ impl Engine {
             }
             Some(Entry::Offered(offer)) => {
                 offer.carrier = caller.carrier;
+                self.answer_again(caller.session, caller.op);
+            }
+            Some(Entry::Whole(offers)) => {
+                offers.iter_mut().for_each(|offer| offer.carrier = caller.carrier);
                 self.answer_again(caller.session, caller.op);
             }
             Some(Entry::Answered { .. }) => self.answer_again(caller.session, caller.op),
@@ -318,6 +338,13 @@ impl Engine {
             Some(Entry::Offered(offer)) => {
                 match self.primitive(offer.object).and_then(|p| p.offered(offer, &self.world)) {
                     Some(reply) => (in_branch(offer.branch, Ok(reply)), true),
+                    None => return,
+                }
+            }
+            Some(Entry::Whole(offers)) => {
+                let again = |offer: &Offer| self.primitive(offer.object)?.offered(offer, &self.world);
+                match offers.iter().map(again).collect() {
+                    Some(replies) => (Ok(Reply::AcquiredAll(replies)), true),
                     None => return,
                 }
             }

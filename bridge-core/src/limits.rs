@@ -12,6 +12,9 @@ pub const PAUSED_READS_MAX: usize = 1_024;
 /// The largest limit and number of signals of a semaphore, so that no sum of them overflows.
 pub const PERMITS_MAX: i64 = 1 << 53;
 
+/// How long others pass by who waits for all of several.
+pub const PASSED_BY_MAX: Duration = Duration::from_secs(1);
+
 /// How often one holder can acquire a lock without releasing it.
 pub const LEVELS_MAX: u32 = 1 << 30;
 

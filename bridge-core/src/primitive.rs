@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::ids::{Handle, ParticipantId, SessionKey, Token};
 use crate::session::{Offer, Serial};
 use crate::time::Time;
-use crate::wait::{Caller, Place, Ticket, TicketKey};
+use crate::wait::{Caller, Line, Place, Ticket, TicketKey};
 use crate::world::World;
 
 /// Why a grant or a hold ends without its holder's word.
@@ -98,6 +98,23 @@ pub(crate) trait Primitive {
         OnDeadlock::Off
     }
 
+    /// Whether a ticket could be granted now, whoever stands before it.
+    fn could_grant(&self, _ticket: &Ticket) -> Could {
+        Could::Not
+    }
+
+    /// Grants a ticket that [could be](Self::could_grant) and has left its line.
+    fn hand(&mut self, _me: Handle, _ticket: &Ticket, _parked: bool, _world: &mut World) {}
+
+    /// The line of those who want to hold it.
+    fn line(&self) -> Option<&Line> {
+        None
+    }
+
+    fn line_mut(&mut self) -> Option<&mut Line> {
+        None
+    }
+
     /// The timers of its own.
     fn timers(&self) -> Box<dyn Iterator<Item = (Time, Place)> + '_> {
         Box::new(std::iter::empty())
@@ -113,6 +130,16 @@ pub(crate) trait Primitive {
 
     /// Panics where an invariant of its module does not hold; for tests.
     fn check(&self, world: &World);
+}
+
+/// Whether something can be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Could {
+    Not,
+    /// By whoever is first in line.
+    InTurn,
+    /// Past the line: who asks holds it already.
+    AtOnce,
 }
 
 /// A participant that owns something: a vertex of the wait-for graph.

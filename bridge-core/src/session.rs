@@ -22,6 +22,8 @@ const SETTLED_RUNS_MAX: usize = 256;
 pub(crate) enum Entry {
     Waiting(TicketKey),
     Offered(Offer),
+    /// Several grants that are one offer.
+    Whole(Box<[Offer]>),
     /// `queue`: where a put went, so that it can be withdrawn.
     Answered {
         outcome: Outcome,
@@ -30,8 +32,13 @@ pub(crate) enum Entry {
 }
 
 impl Entry {
-    pub(crate) fn offer(&self) -> Option<&Offer> {
-        if let Entry::Offered(offer) = self { Some(offer) } else { None }
+    /// What is on offer: the grants of one call.
+    pub(crate) fn offers(&self) -> &[Offer] {
+        match self {
+            Entry::Offered(offer) => std::slice::from_ref(offer),
+            Entry::Whole(offers) => offers,
+            Entry::Waiting(_) | Entry::Answered { .. } => &[],
+        }
     }
 }
 
@@ -118,9 +125,11 @@ impl Session {
     pub(crate) fn part_with(&mut self, object: Handle) -> (Vec<Offer>, BTreeMap<Token, Handle>) {
         let (mut offers, mut holds) = (Vec::new(), BTreeMap::new());
         self.ops.retain(|_, entry| {
-            let of_it = entry.offer().filter(|offer| offer.object == object);
-            offers.extend(of_it);
-            of_it.is_none()
+            let of_it = entry.offers().iter().any(|offer| offer.object == object);
+            if of_it {
+                offers.extend(entry.offers());
+            }
+            !of_it
         });
         self.holds.retain(|token, held| {
             let of_it = *held == object;

@@ -13,6 +13,8 @@ pub(crate) enum Due {
     Linger,
     /// A wait's time is over.
     Deadline,
+    /// Who waits for all of several has been passed by for long enough.
+    Reserve,
     /// A shared object that nobody has used for long enough goes.
     Unused,
     /// Something of an object's own, which knows it by its place: a time to live.

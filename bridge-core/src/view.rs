@@ -220,10 +220,7 @@ impl Engine {
         let page = page_size.min(self.world.limits.page_max) as usize;
         let sessions = self.world.sessions.after(after).take(page);
         let summaries = sessions.map(|(key, session)| {
-            let offers = session.ops.values().map(|entry| match entry {
-                Entry::Offered(offer) => u64::from(offer.count),
-                _ => 0,
-            });
+            let offers = session.ops.values().flat_map(Entry::offers).map(|offer| u64::from(offer.count));
             let spec = &session.spec;
             SessionSummary {
                 id: spec.id,

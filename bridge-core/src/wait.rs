@@ -4,7 +4,7 @@
 //! The waiters of a detached or paused session step aside: they keep their place, but what can be given to another
 //! passes them. Entering, leaving and stepping aside cost O(log n).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU16, NonZeroU32};
 
 use bytes::Bytes;
@@ -122,6 +122,8 @@ pub(crate) struct Ticket {
     pub(crate) away: bool,
     /// Another of its group was granted; it leaves its line before the step ends.
     pub(crate) over: bool,
+    /// It is a part of what is granted whole: it stands beside the line, and nobody serves it by itself.
+    pub(crate) whole: bool,
     pub(crate) group: Option<GroupKey>,
 }
 
@@ -140,9 +142,14 @@ impl GroupKey {
     }
 }
 
-/// The tickets of one call, in the order of its branches: one of them is granted, and the others leave with it. The first
-/// has the deadline of all.
-pub(crate) type Group = Vec<TicketKey>;
+/// The tickets of one call, in the order of its branches: of a select one is granted, and the others leave with it; of an
+/// acquire of all, all are. The first has the deadline of all.
+#[derive(Debug, Hash)]
+pub(crate) struct Group {
+    pub(crate) tickets: Vec<TicketKey>,
+    /// Its lines wait for it, where it is granted whole.
+    pub(crate) reserves: bool,
+}
 
 impl Ticket {
     /// Whether a search for deadlocks must know of it: as one of a group it may end a wait for what has owners.
@@ -165,23 +172,83 @@ pub(crate) type Tickets = Slab<Ticket>;
 pub(crate) struct Line {
     present: BTreeMap<Place, TicketKey>,
     away: BTreeMap<Place, TicketKey>,
+    /// Few lines have any.
+    wholes: Option<Box<Wholes>>,
+}
+
+/// Tickets of groups that are granted whole. They stand beside the line, and others pass them unless they reserve.
+#[derive(Debug, Default, Hash)]
+struct Wholes {
+    tickets: BTreeMap<Place, TicketKey>,
+    reserving: BTreeSet<Place>,
 }
 
 impl Line {
     pub(crate) fn enter(&mut self, key: TicketKey, ticket: &Ticket) {
-        let side = if ticket.away { &mut self.away } else { &mut self.present };
+        let side = match (ticket.whole, ticket.away) {
+            (true, _) => &mut self.wholes.get_or_insert_default().tickets,
+            (false, true) => &mut self.away,
+            (false, false) => &mut self.present,
+        };
         side.insert(ticket.place, key);
     }
 
     pub(crate) fn leave(&mut self, place: Place) {
-        if self.present.remove(&place).is_none() {
-            self.away.remove(&place);
+        if self.present.remove(&place).is_none()
+            && self.away.remove(&place).is_none()
+            && let Some(wholes) = &mut self.wholes
+        {
+            wholes.tickets.remove(&place);
+            wholes.reserving.remove(&place);
+            if wholes.tickets.is_empty() {
+                self.wholes = None;
+            }
         }
     }
 
     /// The first that can be served.
     pub(crate) fn first(&self) -> Option<(Place, TicketKey)> {
-        self.present.first_key_value().map(|(place, key)| (*place, *key))
+        let first = self.present.first_key_value().map(|(place, key)| (*place, *key));
+        match self.reserved_from() {
+            None => first,
+            Some(reserved) => first.filter(|(place, _)| *place < reserved),
+        }
+    }
+
+    /// The place of the first who is present, whoever reserves before.
+    pub(crate) fn oldest(&self) -> Option<Place> {
+        self.present.keys().next().copied()
+    }
+
+    /// Who stands behind this place waits for somebody.
+    fn reserved_from(&self) -> Option<Place> {
+        self.wholes.as_ref().and_then(|wholes| wholes.reserving.first().copied())
+    }
+
+    pub(crate) fn is_reserved(&self) -> bool {
+        self.reserved_from().is_some()
+    }
+
+    /// Who stands beside it at that place is waited for.
+    pub(crate) fn reserve(&mut self, place: Place) {
+        if let Some(wholes) = &mut self.wholes
+            && wholes.tickets.contains_key(&place)
+        {
+            wholes.reserving.insert(place);
+        }
+    }
+
+    /// Those beside it, before that place.
+    pub(crate) fn wholes_before(&self, place: Place) -> impl Iterator<Item = (Place, TicketKey)> {
+        let wholes = self.wholes.iter().flat_map(move |wholes| wholes.tickets.range(..place));
+        wholes.map(|(place, key)| (*place, *key))
+    }
+
+    /// Those of them who reserve.
+    pub(crate) fn reserving_before(&self, place: Place) -> impl Iterator<Item = TicketKey> {
+        let reserves =
+            |place: &Place| self.wholes.as_ref().is_some_and(|wholes| wholes.reserving.contains(place));
+        self.wholes_before(place).filter(move |(place, _)| reserves(place)).map(|(_, key)| key)
     }
 
     /// Everybody leaves, in order, those who stand aside included.
@@ -192,12 +259,16 @@ impl Line {
     /// Everybody by place, those who stand aside included.
     pub(crate) fn into_tickets(mut self) -> BTreeMap<Place, TicketKey> {
         self.present.append(&mut self.away);
+        if let Some(mut wholes) = self.wholes {
+            self.present.append(&mut wholes.tickets);
+        }
         self.present
     }
 
     /// Everybody by place, first those who are present.
     pub(crate) fn tickets(&self) -> impl Iterator<Item = (Place, TicketKey)> {
-        self.present.iter().chain(&self.away).map(|(place, key)| (*place, *key))
+        let wholes = self.wholes.iter().flat_map(|wholes| &wholes.tickets);
+        self.present.iter().chain(&self.away).chain(wholes).map(|(place, key)| (*place, *key))
     }
 
     /// Everybody, in order, those who stand aside included.
@@ -208,15 +279,23 @@ impl Line {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.present.len() + self.away.len()
+        self.present.len() + self.away.len() + self.wholes.as_ref().map_or(0, |wholes| wholes.tickets.len())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.present.is_empty() && self.away.is_empty()
+        self.present.is_empty() && self.away.is_empty() && self.wholes.is_none()
     }
 
     /// Whether nobody in it can be served.
     pub(crate) fn nobody_present(&self) -> bool {
         self.present.is_empty()
+    }
+
+    /// Whether who comes now, and `passes` those who reserve or not, stands behind nobody.
+    pub(crate) fn lets_in(&self, passes: bool) -> bool {
+        match self.reserved_from() {
+            None => self.present.is_empty(),
+            Some(_) => passes && self.first().is_none(),
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! [`pb::Command`] and [`pb::Answer`], so both paths meet here. What arrives is checked: what leaves this module
 //! is valid, or an [`Error`] that names the field.
 
+mod acquire_all;
 mod barrier;
 mod condition;
 mod event;
@@ -131,6 +132,7 @@ fn request(body: Body) -> Result<Request, Error> {
         }
         Body::TransactionCommit(message) => message.try_into(),
         Body::Select(message) => message.try_into(),
+        Body::AcquireAll(message) => message.try_into(),
         Body::QueueDeclare(message) => message.try_into(),
         Body::QueuePut(message) => message.try_into(),
         Body::QueuePutMany(message) => message.try_into(),
@@ -246,6 +248,7 @@ fn command_body(command: &Command) -> Body {
         }
         Command::Transaction(steps) => transaction::command_body(steps),
         Command::Select(select) => select::command_body(select),
+        Command::AcquireAll(all) => acquire_all::command_body(all),
         Command::Queue(target, command) => queue::command_body(target, command),
         Command::Event(target, command) => event::command_body(target, command),
         Command::Semaphore(target, command) => semaphore::command_body(target, command),
@@ -269,6 +272,7 @@ fn reply_body(reply: Reply, packs: bool) -> Answer {
         Reply::Shared => Answer::Share(pb::ShareResponse {}),
         Reply::Committed(replies) => transaction::reply_body(replies),
         Reply::Selected { branch, reply } => select::reply_body(branch, *reply, packs),
+        Reply::AcquiredAll(replies) => acquire_all::reply_body(replies),
         Reply::Queue(reply) => queue::reply_body(reply, packs),
         Reply::Event(reply) => event::reply_body(reply),
         Reply::Semaphore(reply) => semaphore::reply_body(reply),
@@ -291,6 +295,7 @@ fn reply(body: Answer) -> Outcome {
         Answer::Share(pb::ShareResponse {}) => Ok(Reply::Shared),
         Answer::TransactionCommit(message) => transaction::reply(message).map(Reply::Committed),
         Answer::Select(message) => select::reply(message),
+        Answer::AcquireAll(message) => acquire_all::reply(message).map(Reply::AcquiredAll),
         Answer::QueueDeclare(_)
         | Answer::QueuePut(_)
         | Answer::QueuePutMany(_)

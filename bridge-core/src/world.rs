@@ -9,7 +9,7 @@ use crate::command::queue::NewItem;
 use crate::command::{Carrier, Effect, Mode, Outcome, Reply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Name, Op, SessionKey, Token};
-use crate::limits::Limits;
+use crate::limits::{Limits, PASSED_BY_MAX};
 use crate::payload::Payload;
 use crate::primitive::Owner;
 use crate::primitive::queue::Item;
@@ -17,7 +17,7 @@ use crate::session::{Entry, Offer, Session, Sessions};
 use crate::time::{Time, Timeout};
 use crate::timer::{Due, Subject, Timers};
 use crate::view::Deadlock;
-use crate::wait::{Branch, Caller, Group, GroupKey, Ticket, TicketKey, Tickets, Want};
+use crate::wait::{Branch, Caller, Group, GroupKey, Place, Ticket, TicketKey, Tickets, Want};
 
 /// An item on its way to the dead letters of another queue.
 #[derive(Debug, Hash)]
@@ -36,7 +36,15 @@ pub(crate) struct World {
     pub(crate) tickets: Tickets,
     pub(crate) groups: Slab<Group>,
     /// The tickets so far of the call that is being made, if it will be a group.
-    pub(crate) gathered: Group,
+    pub(crate) gathered: Vec<TicketKey>,
+    /// Groups that are granted whole, by age.
+    pub(crate) wholes: BTreeSet<(Place, GroupKey)>,
+    /// The grants so far of the group that is being granted whole.
+    pub(crate) collected: Option<Vec<(Option<Offer>, Reply)>>,
+    /// Offers whose callers have shown to have them; accepted before the step ends.
+    pub(crate) shown: Vec<Offer>,
+    /// Whose call is being made passes those who reserve.
+    pub(crate) passes: bool,
     /// Tickets that are over: they leave their lines before the step ends.
     pub(crate) withdrawn: Vec<TicketKey>,
     pub(crate) timers: Timers,
@@ -65,7 +73,11 @@ impl World {
             sessions: Sessions::default(),
             tickets: Tickets::new(),
             groups: Slab::new(),
-            gathered: Group::new(),
+            gathered: Vec::new(),
+            wholes: BTreeSet::new(),
+            collected: None,
+            shown: Vec::new(),
+            passes: false,
             withdrawn: Vec::new(),
             timers: Timers::default(),
             items: Slab::new(),
@@ -100,6 +112,11 @@ impl World {
 
     /// Answers a call for good; `queue` says where a put went.
     pub(crate) fn answer_put(&mut self, caller: &Caller, outcome: Outcome, queue: Option<Handle>) {
+        if caller.branch.is_some()
+            && let (Some(collected), Ok(reply)) = (&mut self.collected, &outcome)
+        {
+            return collected.push((None, reply.clone()));
+        }
         let outcome = in_branch(caller.branch, outcome);
         if let Some(session) = self.sessions.get_mut(caller.session) {
             if caller.stores_answers() {
@@ -115,6 +132,11 @@ impl World {
     pub(crate) fn offer(&mut self, caller: &Caller, object: Handle, first: Token, count: u32, reply: Reply) {
         let Caller { op, carrier, branch, .. } = *caller;
         let offer = Offer { op, object, first, count, carrier, since: self.now, branch };
+        if branch.is_some()
+            && let Some(collected) = &mut self.collected
+        {
+            return collected.push((Some(offer), reply));
+        }
         if let Some(session) = self.sessions.get_mut(caller.session) {
             session.ops.insert(caller.op, Entry::Offered(offer));
         }
@@ -126,10 +148,19 @@ impl World {
     /// Forgets an offer that its caller has shown to have, and says what it was.
     pub(crate) fn settle_offer(&mut self, session: SessionKey, op: Op) -> Option<Offer> {
         let session = self.sessions.get_mut(session)?;
-        let Some(Entry::Offered(offer)) = session.ops.get(&op) else { return None };
-        let offer = *offer;
-        session.ops.remove(&op);
-        Some(offer)
+        match session.ops.get(&op) {
+            Some(Entry::Offered(offer)) => {
+                let offer = *offer;
+                session.ops.remove(&op);
+                Some(offer)
+            }
+            Some(Entry::Whole(offers)) => {
+                self.shown.extend(offers);
+                session.ops.remove(&op);
+                None
+            }
+            _ => None,
+        }
     }
 
     /// Whether the caller can be granted something now; if not, its call waits, or is answered as if there were
@@ -140,7 +171,7 @@ impl World {
 
     /// What carried the call that an open offer answers.
     pub(crate) fn offer_carrier(&self, session: SessionKey, op: Op) -> Option<Carrier> {
-        self.sessions.get(session)?.ops.get(&op)?.offer().map(|offer| offer.carrier)
+        self.sessions.get(session)?.ops.get(&op)?.offers().first().map(|offer| offer.carrier)
     }
 
     /// Who somebody is, for people: the participant's label and the session's title, as far as they are known.
@@ -159,7 +190,7 @@ impl World {
         timeout: Timeout,
     ) -> Result<TicketKey, Error> {
         if caller.branch.is_some() {
-            return self.gather(caller, object, want);
+            return Ok(self.gather(caller, object, want, false));
         }
         self.check_waits(caller)?;
         let place = self.number();
@@ -175,6 +206,7 @@ impl World {
             deadline: timeout.deadline(self.now),
             away: !session.is_present(caller.carrier),
             over: false,
+            whole: false,
             group: None,
         };
         let (deadline, has_owners) = (ticket.deadline, ticket.may_have_owners());
@@ -192,7 +224,7 @@ impl World {
     }
 
     /// Makes a ticket of a group, which has its deadline and its op's entry later.
-    fn gather(&mut self, caller: &Caller, object: Handle, want: Want) -> Result<TicketKey, Error> {
+    pub(crate) fn gather(&mut self, caller: &Caller, object: Handle, want: Want, whole: bool) -> TicketKey {
         let place = self.number();
         let key = self.tickets.insert(Ticket {
             caller: *caller,
@@ -203,28 +235,63 @@ impl World {
             deadline: None,
             away: !self.is_present(caller),
             over: false,
+            whole,
             group: GroupKey::new(self.groups.vacant_key()),
         });
         self.blocked.insert((caller.owner(), key));
         self.gathered.push(key);
-        Ok(key)
+        key
     }
 
-    /// What was gathered waits as one call, until one of it is granted.
-    pub(crate) fn park_group(&mut self, caller: &Caller, timeout: Timeout) {
-        let group = std::mem::take(&mut self.gathered);
-        let Some(&first) = group.first() else { return };
+    /// What was gathered waits as one call.
+    pub(crate) fn park_group(&mut self, caller: &Caller, timeout: Timeout) -> Option<GroupKey> {
+        let tickets = std::mem::take(&mut self.gathered);
+        let first = *tickets.first()?;
         self.queued.push(first);
-        self.groups.insert(group);
-        let Some(ticket) = self.tickets.get_mut(first) else { return };
+        let key = GroupKey::new(self.groups.insert(Group { tickets, reserves: false }))?;
+        let ticket = self.tickets.get_mut(first)?;
         ticket.deadline = timeout.deadline(self.now);
         if let Some(at) = ticket.deadline {
             self.timers.set(at, ticket.place, Due::Deadline, Subject::Ticket(first));
+        }
+        if ticket.whole {
+            self.wholes.insert((ticket.place, key));
+            self.timers.set(ticket.since + PASSED_BY_MAX, ticket.place, Due::Reserve, Subject::Ticket(first));
         }
         if let Some(session) = self.sessions.get_mut(caller.session) {
             session.ops.insert(caller.op, Entry::Waiting(first));
             session.waits += 1;
         }
+        Some(key)
+    }
+
+    /// Ends a group that is about to be granted whole, and says whose it is. Its op is still `Waiting`.
+    pub(crate) fn open_group(&mut self, key: GroupKey) -> Option<Caller> {
+        let group = self.groups.try_remove(key.index())?;
+        let ticket = self.tickets.get(*group.tickets.first()?)?;
+        let caller = Caller { branch: None, ..ticket.caller };
+        self.wholes.remove(&(ticket.place, key));
+        self.collected = Some(Vec::with_capacity(group.tickets.len()));
+        if let Some(session) = self.sessions.get_mut(caller.session) {
+            session.waits -= 1;
+        }
+        Some(caller)
+    }
+
+    /// Answers a call with all that it was granted.
+    pub(crate) fn answer_whole(&mut self, caller: &Caller) {
+        let (offers, replies): (Vec<_>, Vec<_>) =
+            self.collected.take().unwrap_or_default().into_iter().unzip();
+        let offers: Box<[Offer]> = offers.into_iter().flatten().collect();
+        let reply = Reply::AcquiredAll(replies);
+        if offers.is_empty() {
+            return self.answer(caller, Ok(reply));
+        }
+        if let Some(session) = self.sessions.get_mut(caller.session) {
+            session.ops.insert(caller.op, Entry::Whole(offers));
+        }
+        let (to, op) = (caller.session, caller.op);
+        self.effects.push(Effect::Answer { to, op, outcome: Ok(reply), offered: true });
     }
 
     /// The tickets of the call that this one belongs to.
@@ -265,8 +332,13 @@ impl World {
     /// This ticket decides for its group: the others are over.
     fn settle_group(&mut self, key: TicketKey) -> Option<()> {
         let ticket = self.tickets.get(key).filter(|ticket| !ticket.over)?;
-        let group = self.groups.try_remove(ticket.group?.index())?;
-        for other in group.into_iter().filter(|other| *other != key) {
+        let group = ticket.group?;
+        let age = self.groups.get(group.index()).and_then(|group| self.tickets.get(*group.tickets.first()?));
+        if let Some(place) = age.filter(|first| first.whole).map(|first| first.place) {
+            self.wholes.remove(&(place, group));
+        }
+        let group = self.groups.try_remove(group.index())?;
+        for other in group.tickets.into_iter().filter(|other| *other != key) {
             if let Some(ticket) = self.tickets.get_mut(other) {
                 ticket.over = true;
                 self.withdrawn.push(other);
@@ -280,6 +352,9 @@ impl World {
         let ticket = self.tickets.try_remove(key)?;
         if let Some(at) = ticket.deadline {
             self.timers.clear(at, ticket.place, Due::Deadline);
+        }
+        if ticket.whole {
+            self.timers.clear(ticket.since + PASSED_BY_MAX, ticket.place, Due::Reserve);
         }
         if let Want::Take { lingers_until: Some(at), .. } = ticket.want {
             self.timers.clear(at, ticket.place, Due::Linger);
@@ -413,6 +488,7 @@ impl Hash for World {
         (self.retained_bytes, self.entries).hash(state);
         self.tickets.iter().for_each(|entry| entry.hash(state));
         self.groups.iter().for_each(|entry| entry.hash(state));
+        self.wholes.hash(state);
         self.items.iter().for_each(|entry| entry.hash(state));
         self.deadlocks.hash(state);
         self.next_number.hash(state);

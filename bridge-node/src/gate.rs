@@ -58,7 +58,7 @@ fn settles(request: &Request) -> bool {
                 | queue::Command::Extend { .. }
                 | queue::Command::TaskDone { .. }
         ),
-        Request::Command(Command::Transaction(_) | Command::Select(_)) => false,
+        Request::Command(Command::Transaction(_) | Command::Select(_) | Command::AcquireAll(_)) => false,
         Request::Command(Command::Semaphore(_, command)) => {
             matches!(command, semaphore::Command::Release { .. })
         }

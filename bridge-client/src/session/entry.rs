@@ -31,7 +31,7 @@ pub(super) enum State {
 }
 
 /// What a process holds once it has accepted a grant, as far as it keeps count.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) enum Gain {
     Nothing,
     /// Bare permits.
@@ -40,6 +40,8 @@ pub(super) enum Gain {
     Level(Token),
     /// All levels of a lock, after the wait of a condition.
     Levels(Token),
+    /// Of each of several.
+    All(Vec<Gain>),
 }
 
 impl Gain {
@@ -56,6 +58,17 @@ impl Gain {
             ) => Gain::Level(grant.token),
             (Reply::Condition(condition::Reply::Waited { grant, .. }), _) => Gain::Levels(grant.token),
             _ => Gain::Nothing,
+        }
+    }
+}
+
+impl Gain {
+    fn count(&self, who: ParticipantId, object: &Object) {
+        match *self {
+            Gain::Permits(permits) => object.hold_permits(who, permits),
+            Gain::Level(token) => mutex(object.holds()).gain(who, token),
+            Gain::Levels(token) => mutex(object.holds()).renew(who, token),
+            Gain::Nothing | Gain::All(_) => {}
         }
     }
 }
@@ -211,7 +224,8 @@ impl Entry {
                 Command::Semaphore(_, semaphore::Command::Acquire(_))
                 | Command::Lock(_, lock::Command::Acquire { .. })
                 | Command::RwLock(_, rwlock::Command::Acquire { .. })
-                | Command::Select(_),
+                | Command::Select(_)
+                | Command::AcquireAll(_),
             ) => timed_out(Reason::TimedOut),
             Request::Command(Command::Event(_, event::Command::Wait { .. })) => {
                 Ok(Reply::Event(event::Reply::Waited { is_set: false, version: 0 }))
@@ -263,6 +277,10 @@ impl Entry {
                 self.object = self.several.get(branch).cloned();
                 select.branches.get(branch).map_or(Gain::Nothing, |command| Gain::of(reply, command))
             }
+            (Ok(Reply::AcquiredAll(replies)), Request::Command(Command::AcquireAll(all))) => {
+                let gains = replies.iter().zip(&all.parts).map(|(reply, command)| Gain::of(reply, command));
+                Gain::All(gains.collect())
+            }
             (Ok(reply), Request::Command(command)) => Gain::of(reply, command),
             _ => Gain::Nothing,
         };
@@ -278,12 +296,12 @@ impl Entry {
 
     /// Its grant has been accepted.
     pub(super) fn count(&self) {
-        let (State::Claimed(gain), Some(object)) = (&self.state, &self.object) else { return };
-        match *gain {
-            Gain::Nothing => {}
-            Gain::Permits(permits) => object.hold_permits(self.who, permits),
-            Gain::Level(token) => mutex(object.holds()).gain(self.who, token),
-            Gain::Levels(token) => mutex(object.holds()).renew(self.who, token),
+        match (&self.state, &self.object) {
+            (State::Claimed(Gain::All(gains)), _) => {
+                gains.iter().zip(&self.several).for_each(|(gain, object)| gain.count(self.who, object));
+            }
+            (State::Claimed(gain), Some(object)) => gain.count(self.who, object),
+            _ => {}
         }
     }
 
@@ -318,6 +336,8 @@ fn is_put(command: &Command) -> bool {
 fn part_target_mut(request: &mut Request, part: usize) -> Option<&mut Target> {
     match request {
         Request::Command(Command::Select(select)) => select.branches.get_mut(part)?.target_mut(),
+        Request::Command(Command::AcquireAll(all)) => all.parts.get_mut(part)?.target_mut(),
+        Request::Command(Command::Transaction(steps)) => Some(&mut steps.get_mut(part)?.queue),
         _ => None,
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::engine::Engine;
 use crate::ids::{Handle, SessionKey, Token};
+use crate::limits::PASSED_BY_MAX;
 use crate::objects::{Named, State};
 use crate::session::Entry;
 use crate::timer::{Due, Subject};
@@ -44,8 +45,10 @@ impl Engine {
                             "which side it is on"
                         );
                     }
-                    Entry::Offered(offer) => {
-                        granted.extend(offer.tokens().map(|token| (offer.object, token, key, false)));
+                    Entry::Offered(_) | Entry::Whole(_) => {
+                        for offer in entry.offers() {
+                            granted.extend(offer.tokens().map(|token| (offer.object, token, key, false)));
+                        }
                     }
                     Entry::Answered { .. } => {}
                 }
@@ -116,6 +119,7 @@ impl Engine {
         let blocked = blocked.map(|(key, ticket)| (ticket.caller.owner(), key)).collect();
         assert_eq!(self.world.blocked, blocked, "who waits for something that may have owners");
         assert!(self.world.queued.is_empty(), "a wait has not been looked at");
+        self.check_wholes();
         let mut timers = self.check_lives();
         for (key, ticket) in &self.world.tickets {
             let owners = self.primitive(ticket.object).into_iter().flat_map(|object| object.owners(ticket));
@@ -126,7 +130,11 @@ impl Engine {
                 Want::Take { lingers_until, .. } => lingers_until.map(|at| (at, Due::Linger)),
                 _ => None,
             };
-            for (at, due) in lingers.into_iter().chain(ticket.deadline.map(|at| (at, Due::Deadline))) {
+            let first = ticket.whole && ticket.caller.branch == Branch::new(0);
+            let reserves = (ticket.since + PASSED_BY_MAX, Due::Reserve);
+            let reserves = (first && reserves.0 > self.world.now).then_some(reserves);
+            let deadline = ticket.deadline.map(|at| (at, Due::Deadline));
+            for (at, due) in lingers.into_iter().chain(deadline).chain(reserves) {
                 assert!(at > self.world.now, "something due has not happened");
                 assert!(
                     self.world
@@ -145,13 +153,13 @@ impl Engine {
     fn check_groups(&self) {
         let of_groups = self.world.tickets.iter().filter(|(_, ticket)| ticket.group.is_some()).count();
         assert_eq!(
-            self.world.groups.iter().map(|(_, group)| group.len()).sum::<usize>(),
+            self.world.groups.iter().map(|(_, group)| group.tickets.len()).sum::<usize>(),
             of_groups,
             "groups"
         );
         for (index, group) in &self.world.groups {
-            let first = &self.world.tickets[group[0]];
-            for (branch, key) in group.iter().enumerate() {
+            let first = &self.world.tickets[group.tickets[0]];
+            for (branch, key) in group.tickets.iter().enumerate() {
                 let ticket = &self.world.tickets[*key];
                 let Caller { session, op, .. } = ticket.caller;
                 assert_eq!((session, op), (first.caller.session, first.caller.op), "whose group it is");
@@ -160,10 +168,25 @@ impl Engine {
                 assert_eq!(ticket.away, first.away, "on which side they are");
                 assert!(branch == 0 || ticket.deadline.is_none(), "a deadline of its own");
                 assert!(!ticket.over, "a ticket that is over waits");
+                let line = self.primitive(ticket.object).and_then(|primitive| primitive.line());
+                let reserves = line
+                    .is_some_and(|line| line.reserving_before(ticket.place + 1).any(|other| other == *key));
+                assert_eq!(reserves, ticket.whole && group.reserves && !ticket.away, "what it reserves");
                 let entry = self.world.sessions.get(session).and_then(|session| session.ops.get(&op));
-                assert!(matches!(entry, Some(Entry::Waiting(key)) if *key == group[0]), "what waits");
+                assert!(matches!(entry, Some(Entry::Waiting(key)) if *key == group.tickets[0]), "what waits");
             }
         }
+    }
+
+    fn check_wholes(&self) {
+        let wholes = self.world.groups.iter().filter(|(_, group)| self.world.tickets[group.tickets[0]].whole);
+        assert_eq!(wholes.count(), self.world.wholes.len(), "groups that are granted whole");
+        for (place, key) in &self.world.wholes {
+            let group = &self.world.groups[key.index()];
+            assert_eq!(*place, self.world.tickets[group.tickets[0]].place, "their age");
+            assert!(!self.could_grant_whole(&group.tickets), "a group that could be granted");
+        }
+        assert!(self.world.shown.is_empty() && self.world.collected.is_none(), "left undone");
     }
 
     /// Every item is in exactly one place.

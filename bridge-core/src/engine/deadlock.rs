@@ -12,7 +12,7 @@ use crate::error::{Error, Reason};
 use crate::limits::{CYCLE_WAITS_MAX, DEADLOCK_CHECKS_MAX, DEADLOCKS_MAX};
 use crate::primitive::Owner;
 use crate::view::Deadlock;
-use crate::wait::{Ticket, TicketKey, Want};
+use crate::wait::{Branch, Ticket, TicketKey, Want};
 use crate::waitgraph::{self, Graph, Needs};
 
 impl Engine {
@@ -63,15 +63,23 @@ impl Engine {
 
     fn waits_of(&self, who: Owner) -> impl Iterator<Item = TicketKey> {
         let waits = self.world.blocked.range((who, TicketKey::MIN)..=(who, TicketKey::MAX));
-        waits.map(|(_, key)| *key)
+        // What is granted whole is one wait, which its first ticket stands for.
+        let is_one = |key: &TicketKey| {
+            let ticket = self.world.tickets.get(*key);
+            ticket.is_some_and(|ticket| !ticket.whole || ticket.caller.branch == Branch::new(0))
+        };
+        waits.map(|(_, key)| *key).filter(is_one)
     }
 
     fn is_timed(&self, wait: TicketKey) -> bool {
-        let first = self.world.group_of(wait).and_then(|group| group.first()).copied();
+        let first = self.world.group_of(wait).and_then(|group| group.tickets.first()).copied();
         self.world.tickets.get(first.unwrap_or(wait)).is_some_and(|ticket| ticket.deadline.is_some())
     }
 
     fn needs<'a>(&'a self, ticket: &'a Ticket) -> Option<Needs<'a>> {
+        if ticket.whole {
+            return Some(Needs::All(Box::new(self.needs_whole(ticket).into_iter())));
+        }
         let primitive = self.primitive(ticket.object)?;
         if primitive.on_deadlock() == OnDeadlock::Off {
             return None;
@@ -81,6 +89,23 @@ impl Engine {
             Want::Acquire { .. } => Needs::Any(owners),
             _ => Needs::All(owners),
         })
+    }
+
+    /// All who must let go for a group that is granted whole. Permits count where one alone has them: of several owners any
+    /// might. That a reservation is in the way never closes a cycle: whoever the group waits for passes it.
+    fn needs_whole(&self, ticket: &Ticket) -> Vec<Owner> {
+        let group = ticket.group.and_then(|group| self.world.groups.get(group.index()));
+        let mut owners = Vec::new();
+        for part in group.into_iter().flat_map(|group| &group.tickets) {
+            let Some(part) = self.world.tickets.get(*part) else { continue };
+            let Some(primitive) = self.primitive(part.object) else { continue };
+            let of_part: Vec<Owner> = primitive.owners(part).collect();
+            let counts = !matches!(part.want, Want::Acquire { .. }) || of_part.len() == 1;
+            if counts && primitive.on_deadlock() != OnDeadlock::Off {
+                owners.extend(of_part);
+            }
+        }
+        owners
     }
 
     fn deadlock(&self, cycle: &[TicketKey], raised: bool) -> Deadlock {
@@ -132,8 +157,14 @@ impl Graph for Waits<'_> {
 
     fn needs(&self, wait: TicketKey) -> Option<Needs<'_>> {
         let ticket = self.engine.world.tickets.get(wait)?;
-        let policy = self.engine.primitive(ticket.object).map(|primitive| primitive.on_deadlock());
-        if self.engine.is_timed(wait) || policy != Some(OnDeadlock::Raise) {
+        let raises = |key: &TicketKey| {
+            let object = self.engine.world.tickets.get(*key).map(|ticket| ticket.object);
+            let primitive = object.and_then(|object| self.engine.primitive(object));
+            primitive.is_some_and(|primitive| primitive.on_deadlock() == OnDeadlock::Raise)
+        };
+        let parts = self.engine.world.group_of(wait).filter(|_| ticket.whole);
+        let all_raise = parts.map_or(std::slice::from_ref(&wait), |group| &group.tickets).iter().all(raises);
+        if self.engine.is_timed(wait) || !all_raise {
             self.all_raise.set(false);
             if self.raising {
                 return None;

@@ -72,6 +72,7 @@ impl Named {
             | Command::Timer(..)
             | Command::Topic(..)
             | Command::Select(_)
+            | Command::AcquireAll(_)
             | Command::Cancel(_)
             | Command::Discard(..)
             | Command::Share(..) => Err(object_gone()),

@@ -34,6 +34,7 @@ impl Engine {
         }
         let Some(session) = self.world.sessions.get_mut(key) else { return };
         let (offers, holds) = session.part_with(object);
+        freed.extend(offers.iter().map(|offer| offer.object));
         self.give_back(&offers, &holds, EndReason::Closed);
         self.with(object, |primitive, world| primitive.session_over(caller.serial, world));
         freed.into_iter().for_each(|object| self.serve(object));

@@ -13,7 +13,16 @@ use crate::engine::Engine;
 use crate::error::{Error, Reason};
 use crate::ids::Handle;
 use crate::time::Timeout;
-use crate::wait::{Branch, Caller, Group, TicketKey, Want};
+use crate::wait::{Branch, Caller, TicketKey, Want};
+
+/// What is asked for together, as errors call it.
+pub(super) struct Several {
+    pub(super) field: &'static str,
+    pub(super) each: &'static str,
+    pub(super) fits: fn(&Command) -> bool,
+}
+
+const BRANCHES: Several = Several { field: "branches", each: "branch", fits: is_branch };
 
 /// What came of asking for one branch.
 enum Asked {
@@ -28,12 +37,18 @@ impl Engine {
         let mut created = Vec::new();
         let mut objects = Vec::with_capacity(select.branches.len());
         let outcome = self
-            .check_branches(caller, &select.branches, &mut objects, &mut created)
+            .find_objects(caller, &select.branches, &BRANCHES, &mut objects, &mut created)
+            .and_then(|()| check_upgrades(&select.branches, &objects))
             .and_then(|()| self.ask_branches(caller, select, &objects));
         if let Err(error) = outcome {
             created.into_iter().rev().for_each(|object| drop(self.objects.remove(object)));
             return self.world.answer(caller, Err(error));
         }
+        self.use_all(caller, objects);
+    }
+
+    /// The caller uses these objects, and whoever waits there is served.
+    pub(super) fn use_all(&mut self, caller: &Caller, objects: Vec<Handle>) {
         let objects: BTreeSet<Handle> = objects.into_iter().collect();
         for object in &objects {
             if let Some(named) = self.objects.get_mut(*object)
@@ -45,42 +60,38 @@ impl Engine {
         objects.into_iter().for_each(|object| self.serve(object));
     }
 
-    /// Finds the objects of the branches, and notes those that it had to create. What is wrong with any of them is told
+    /// Finds the objects of the commands, and notes those that it had to create. What is wrong with any of them is told
     /// before anything is tried.
-    fn check_branches(
+    pub(super) fn find_objects(
         &mut self,
         caller: &Caller,
-        branches: &[Command],
+        commands: &[Command],
+        kind_of: &Several,
         objects: &mut Vec<Handle>,
         created: &mut Vec<Handle>,
     ) -> Result<(), Error> {
-        let (count, max) = (branches.len(), self.world.limits.branches_max);
+        let Several { field, each, fits } = *kind_of;
+        let (count, max) = (commands.len(), self.world.limits.branches_max);
         if count == 0 {
-            return Err(Error::invalid("branches", "branches is empty; give at least one branch"));
+            return Err(Error::invalid(field, format!("{field} is empty; give at least one")));
         }
         if count > max as usize {
-            let message = format!("{count} branches were given; at most {max} go in one select");
+            let message = format!("{count} {field} were given; at most {max} go in one call");
             return Err(Error::limit("branches_max", max.into()).with_message(message));
         }
-        let mut upgrades = BTreeSet::new();
-        for (index, command) in branches.iter().enumerate() {
+        for (index, command) in commands.iter().enumerate() {
             let mut check = || {
-                let (kind, target) = command.target().filter(|_| is_branch(command)).ok_or_else(no_branch)?;
+                let (kind, target) =
+                    command.target().filter(|_| fits(command)).ok_or_else(|| unfit(field))?;
                 let (object, is_new) = self.target(kind, target)?;
                 objects.push(object);
                 if is_new {
                     created.push(object);
                 }
-                let writes =
-                    matches!(command, Command::RwLock(_, rwlock::Command::Acquire { mode: Mode::Write, .. }));
-                if writes && !upgrades.insert(object) {
-                    let message = "two branches ask to write to the same lock; one will do";
-                    return Err(Error::invalid("branches", message));
-                }
                 let named = self.objects.get(object).ok_or_else(crate::objects::object_gone)?;
                 named.state.check_wait(&self.world, caller, command)
             };
-            check().map_err(|error| error.with("branch", index.to_string()))?;
+            check().map_err(|error: Error| error.with(each, index.to_string()))?;
         }
         Ok(())
     }
@@ -110,20 +121,24 @@ impl Engine {
             self.drop_gathered();
             return Err(error);
         }
-        let gathered: Group = self.world.gathered.clone();
+        let gathered = self.world.gathered.clone();
         self.world.park_group(caller, select.timeout);
-        for (key, object) in gathered.iter().zip(objects) {
-            if let Some((primitive, world)) = self.parts(*object)
-                && let Some(ticket) = world.tickets.get(*key)
-            {
-                primitive.enter(*key, ticket);
-            }
-        }
+        gathered.iter().for_each(|key| self.take_place(*key));
         if select.timeout == Timeout::NOW {
             objects.iter().for_each(|object| self.serve(*object));
             gathered.first().into_iter().for_each(|first| self.expire_group(*first));
         }
         Ok(())
+    }
+
+    /// A ticket takes its place in line.
+    pub(super) fn take_place(&mut self, key: TicketKey) {
+        let Some(object) = self.world.tickets.get(key).map(|ticket| ticket.object) else { return };
+        if let Some((primitive, world)) = self.parts(object)
+            && let Some(ticket) = world.tickets.get(key)
+        {
+            primitive.enter(key, ticket);
+        }
     }
 
     fn ask_branch(&mut self, caller: &Caller, object: Handle, command: Command) -> Result<Asked, Error> {
@@ -148,7 +163,7 @@ impl Engine {
     }
 
     /// The branches that would have waited, which are in no line, are not needed.
-    fn drop_gathered(&mut self) {
+    pub(super) fn drop_gathered(&mut self) {
         for key in std::mem::take(&mut self.world.gathered) {
             self.world.drop_put(key);
             self.world.take_ticket(key);
@@ -162,7 +177,7 @@ impl Engine {
             let want = self.world.tickets.get(**key).map(|ticket| &ticket.want);
             matches!(want, Some(Want::Take { lingers_until: Some(_), .. }))
         };
-        if let Some(&batch) = group.iter().find(lingers)
+        if let Some(&batch) = group.tickets.iter().find(lingers)
             && let Some(object) = self.world.tickets.get(batch).map(|ticket| ticket.object)
         {
             self.with(object, |primitive, world| primitive.expire(object, batch, world));
@@ -197,11 +212,30 @@ impl Engine {
     }
 }
 
-fn no_branch() -> Error {
-    let message = "a branch takes, puts, waits, acquires or watches; nothing else goes in a select";
-    Error::invalid("branches", message)
+fn unfit(field: &'static str) -> Error {
+    Error::invalid(
+        field,
+        format!("a command among {field} is of a kind that cannot be waited for together with others"),
+    )
+}
+
+/// Only one reader at a time can wait to write.
+fn check_upgrades(branches: &[Command], objects: &[Handle]) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    let writes = |command: &Command| {
+        matches!(command, Command::RwLock(_, rwlock::Command::Acquire { mode: Mode::Write, .. }))
+    };
+    let twice =
+        branches.iter().zip(objects).position(|(command, object)| writes(command) && !seen.insert(*object));
+    match twice {
+        None => Ok(()),
+        Some(index) => {
+            let message = "two branches ask to write to the same lock; one will do";
+            Err(Error::invalid("branches", message).with("branch", index.to_string()))
+        }
+    }
 }
 
 fn timed_out() -> Error {
-    Error::new(Reason::TimedOut, "none of the branches was granted within the time given")
+    Error::new(Reason::TimedOut, "not granted within the time given")
 }

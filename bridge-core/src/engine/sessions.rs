@@ -101,7 +101,8 @@ impl Engine {
         });
         let mut all = Vec::with_capacity(session.waits);
         for first in waiting {
-            let group = self.world.group_of(first).map_or(std::slice::from_ref(&first), Vec::as_slice);
+            let group =
+                self.world.group_of(first).map_or(std::slice::from_ref(&first), |group| &group.tickets);
             let known = |key: &TicketKey| self.world.tickets.get(*key).map(|t| (*key, t.caller.carrier));
             all.extend(group.iter().filter_map(known));
         }
@@ -138,6 +139,16 @@ impl Engine {
                     primitive.serve(offer.object, world);
                 });
             }
+            Some(Entry::Whole(offers)) => {
+                let offers = offers.clone();
+                session.ops.remove(&op);
+                for offer in offers {
+                    self.with(offer.object, |primitive, world| {
+                        primitive.accept(offer.object, &offer, world);
+                        primitive.serve(offer.object, world);
+                    });
+                }
+            }
             Some(Entry::Answered { .. }) => drop(session.ops.remove(&op)),
             Some(Entry::Waiting(_)) | None => {}
         }
@@ -153,6 +164,16 @@ impl Engine {
                     primitive.refuse(offer.object, &offer, Loss::Refused, world);
                     primitive.serve(offer.object, world);
                 });
+            }
+            Some(Entry::Whole(offers)) => {
+                let offers = offers.clone();
+                session.ops.remove(&op);
+                for offer in &offers {
+                    self.with(offer.object, |primitive, world| {
+                        primitive.refuse(offer.object, offer, Loss::Refused, world);
+                    });
+                }
+                offers.iter().for_each(|offer| self.serve(offer.object));
             }
             Some(Entry::Answered { .. }) => drop(session.ops.remove(&op)),
             Some(Entry::Waiting(_)) | None => {}
@@ -174,7 +195,7 @@ impl Engine {
         let Some(session) = self.world.sessions.get_mut(key) else { return };
         // What goes back is told from whom, so the session is still there for that.
         let (ops, holds) = (std::mem::take(&mut session.ops), std::mem::take(&mut session.holds));
-        self.give_back(ops.values().filter_map(Entry::offer), &holds, reason);
+        self.give_back(ops.values().flat_map(Entry::offers), &holds, reason);
         let Some(session) = self.world.sessions.close(key) else { return };
         for object in session.uses.iter() {
             self.with(object, |primitive, world| primitive.session_over(serial, world));

@@ -20,7 +20,9 @@ use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::limits::LEVELS_MAX;
 use crate::primitive::hold::{Ended, Hold, Pending, not_owner, note_release, stale, was_released, who};
-use crate::primitive::{Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done};
+use crate::primitive::{
+    Could, Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done,
+};
 use crate::session::{Offer, Serial};
 use crate::time::{Time, Timeout};
 use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
@@ -109,7 +111,7 @@ impl Lock {
         timeout: Timeout,
     ) -> Step {
         let again = self.check_acquire(caller)?;
-        let first_in_line = self.line.nobody_present() || barge;
+        let first_in_line = self.line.lets_in(world.passes) || barge;
         if again || self.hold.is_none() && first_in_line && world.is_present(caller) {
             self.grant(me, world, caller, 1, None, false);
             return Ok(None);
@@ -251,14 +253,8 @@ impl Primitive for Lock {
             && let Some((place, key)) = self.line.first()
         {
             self.line.leave(place);
-            if let Some(Ticket { caller, want, .. }) = world.unpark(key) {
-                let (levels, woken) = match want {
-                    Want::Condition { condition, levels, woken: Some(woken) } => {
-                        (levels, Some((condition, woken)))
-                    }
-                    _ => (1, None),
-                };
-                self.grant(me, world, &caller, levels, woken, true);
+            if let Some(ticket) = world.unpark(key) {
+                self.hand(me, &ticket, true, world);
             }
         }
     }
@@ -350,6 +346,38 @@ impl Primitive for Lock {
         Box::new(owned.map(|hold| hold.caller.owner()))
     }
 
+    fn could_grant(&self, ticket: &Ticket) -> Could {
+        let waits_for_lock = !matches!(ticket.want, Want::Condition { woken: None, .. });
+        match &self.hold {
+            None if waits_for_lock => Could::InTurn,
+            Some(hold)
+                if self.is_reentrant()
+                    && hold.is_of(&ticket.caller)
+                    && matches!(ticket.want, Want::Lock)
+                    && hold.depth() < LEVELS_MAX as usize =>
+            {
+                Could::AtOnce
+            }
+            _ => Could::Not,
+        }
+    }
+
+    fn hand(&mut self, me: Handle, ticket: &Ticket, parked: bool, world: &mut World) {
+        let (levels, woken) = match ticket.want {
+            Want::Condition { condition, levels, woken: Some(woken) } => (levels, Some((condition, woken))),
+            _ => (1, None),
+        };
+        self.grant(me, world, &ticket.caller, levels, woken, parked);
+    }
+
+    fn line(&self) -> Option<&Line> {
+        Some(&self.line)
+    }
+
+    fn line_mut(&mut self) -> Option<&mut Line> {
+        Some(&mut self.line)
+    }
+
     fn standing(&self) -> Standing {
         let words = match &self.hold {
             None => "free".to_owned(),
@@ -363,7 +391,7 @@ impl Primitive for Lock {
     fn check(&self, world: &World) {
         self.check_rooms(world);
         match &self.hold {
-            None => assert!(self.line.nobody_present(), "a free lock has a waiter that could have it"),
+            None => assert!(self.line.first().is_none(), "a free lock has a waiter that could have it"),
             Some(hold) => assert!(!hold.is_over(), "a hold without a level or an offer"),
         }
     }

@@ -15,7 +15,9 @@ use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::limits::LEVELS_MAX;
 use crate::primitive::hold::{Ended, Hold, Pending, not_owner, note_release, stale, was_released, who};
-use crate::primitive::{Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done};
+use crate::primitive::{
+    Could, Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done,
+};
 use crate::session::{Offer, Serial};
 use crate::time::{Time, Timeout};
 use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
@@ -82,7 +84,7 @@ impl RwLock {
         }
         // Whoever holds it in the other mode does not wait behind those who wait for that hold to end.
         let holds = self.readers.contains_key(&owner) || self.writes(owner);
-        let first = holds || barge || self.line.nobody_present() && self.upgrade.nobody_present();
+        let first = holds || barge || self.line.lets_in(world.passes) && self.upgrade.nobody_present();
         if first && self.can_have(owner, mode) && world.is_present(caller) {
             self.grant(me, world, caller, mode, false);
             return Ok(None);
@@ -286,7 +288,7 @@ impl Primitive for RwLock {
             }
             self.leave(ticket);
             if let Some(ticket) = world.unpark(key) {
-                self.grant(me, world, &ticket.caller, mode, true);
+                self.hand(me, &ticket, true, world);
             }
         }
     }
@@ -356,6 +358,33 @@ impl Primitive for RwLock {
         let own = ticket.caller.owner();
         let holds = self.writer.iter().chain(self.reading());
         Box::new(holds.map(|hold| hold.caller.owner()).filter(move |owner| *owner != own))
+    }
+
+    fn could_grant(&self, ticket: &Ticket) -> Could {
+        let Want::ReadWrite { mode, upgrades } = ticket.want else { return Could::Not };
+        let owner = ticket.caller.owner();
+        match self.hold(owner, mode) {
+            Some(hold) if hold.depth() < LEVELS_MAX as usize => Could::AtOnce,
+            Some(_) => Could::Not,
+            None if !self.can_have(owner, mode) => Could::Not,
+            None if upgrades || self.readers.contains_key(&owner) || self.writes(owner) => Could::AtOnce,
+            None if self.upgrade.nobody_present() => Could::InTurn,
+            None => Could::Not,
+        }
+    }
+
+    fn hand(&mut self, me: Handle, ticket: &Ticket, parked: bool, world: &mut World) {
+        if let Want::ReadWrite { mode, .. } = ticket.want {
+            self.grant(me, world, &ticket.caller, mode, parked);
+        }
+    }
+
+    fn line(&self) -> Option<&Line> {
+        Some(&self.line)
+    }
+
+    fn line_mut(&mut self) -> Option<&mut Line> {
+        Some(&mut self.line)
     }
 
     fn standing(&self) -> Standing {

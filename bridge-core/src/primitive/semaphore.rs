@@ -16,7 +16,9 @@ use crate::command::{Carrier, Mode, OnDeadlock};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::limits::PERMITS_MAX;
-use crate::primitive::{Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done};
+use crate::primitive::{
+    Could, Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done,
+};
 use crate::session::{Offer, Serial, Verdict};
 use crate::time::{Time, Timeout};
 use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
@@ -148,7 +150,7 @@ impl Semaphore {
 
     fn acquire(&mut self, me: Handle, world: &mut World, caller: &Caller, acquire: Acquire) -> Step {
         let permits = self.check_acquire(caller, &acquire)?;
-        let first_in_line = self.line.nobody_present() || acquire.barge;
+        let first_in_line = self.line.lets_in(world.passes) || acquire.barge;
         if first_in_line && permits <= self.available() && world.is_present(caller) {
             let asked = Asked { permits, by_token: acquire.by_token, drain: false };
             self.grant(me, world, caller, asked, false);
@@ -386,19 +388,17 @@ impl Primitive for Semaphore {
 
     fn serve(&mut self, me: Handle, world: &mut World) {
         while let Some((place, key)) = self.line.first() {
-            let Some(Want::Acquire { permits, by_token }) = world.tickets.get(key).map(|t| t.want.clone())
+            let Some(&Want::Acquire { permits, .. }) = world.tickets.get(key).map(|ticket| &ticket.want)
             else {
                 self.line.leave(place);
                 continue;
             };
-            let permits = i64::from(permits);
-            if permits > self.available() {
+            if i64::from(permits) > self.available() {
                 return;
             }
             self.line.leave(place);
             if let Some(ticket) = world.unpark(key) {
-                let asked = Asked { permits, by_token, drain: false };
-                self.grant(me, world, &ticket.caller, asked, true);
+                self.hand(me, &ticket, true, world);
             }
         }
     }
@@ -467,6 +467,28 @@ impl Primitive for Semaphore {
     fn owners(&self, _ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {
         let held = self.grants.values().filter(|grant| grant.held > 0);
         Box::new(held.map(|grant| grant.caller.owner()))
+    }
+
+    fn could_grant(&self, ticket: &Ticket) -> Could {
+        match ticket.want {
+            Want::Acquire { permits, .. } if i64::from(permits) <= self.available() => Could::InTurn,
+            _ => Could::Not,
+        }
+    }
+
+    fn hand(&mut self, me: Handle, ticket: &Ticket, parked: bool, world: &mut World) {
+        if let Want::Acquire { permits, by_token } = ticket.want {
+            let asked = Asked { permits: i64::from(permits), by_token, drain: false };
+            self.grant(me, world, &ticket.caller, asked, parked);
+        }
+    }
+
+    fn line(&self) -> Option<&Line> {
+        Some(&self.line)
+    }
+
+    fn line_mut(&mut self) -> Option<&mut Line> {
+        Some(&mut self.line)
     }
 
     fn standing(&self) -> Standing {

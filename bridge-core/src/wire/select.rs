@@ -43,7 +43,11 @@ impl TryFrom<pb::SelectServiceSelectRequest> for Request {
 
     fn try_from(message: pb::SelectServiceSelectRequest) -> Result<Self, Error> {
         let timeout = timeout(message.timeout)?;
-        let branches = message.branches.into_iter().map(branch).collect::<Result<_, Error>>()?;
+        let branches =
+            message.branches.into_iter().enumerate().map(|(index, message)| {
+                branch(message).map_err(|error| error.with("branch", index.to_string()))
+            });
+        let branches = branches.collect::<Result<_, Error>>()?;
         Ok(Request::Command(command::Command::Select(Box::new(Select { branches, timeout }))))
     }
 }

@@ -1,5 +1,6 @@
 //! What is written is read back the same; what is wrong is named.
 
+mod several;
 mod timers;
 mod topics;
 
@@ -317,8 +318,8 @@ fn requests() -> Vec<Request> {
     all.extend(values());
     all.push(transaction());
     all.extend(timers::requests());
-    all.push(select());
     all.extend(topics::requests());
+    all.extend(several::requests());
     all
 }
 
@@ -350,46 +351,6 @@ fn transaction() -> Request {
     ];
     let steps = commands.map(|command| Step { queue: Target::Existing(name("q")), command });
     Request::Command(Command::Transaction(steps.into()))
-}
-
-fn select() -> Request {
-    use crate::command::select::Select;
-    let (target, timeout) = (|| Target::Existing(name("x")), Timeout::Never);
-    let take = |mode, batch| queue::Command::Take { taking: queue::Taking::new(mode, batch), timeout };
-    let many = queue::Batch { max: 3, min: 2, linger: Duration::from_secs(1) };
-    let queues = [
-        take(queue::Mode::Get, queue::Batch::ONE),
-        take(queue::Mode::Lease, queue::Batch::ONE),
-        take(queue::Mode::Get, many),
-        take(queue::Mode::Lease, many),
-        queue::Command::Put { item: item(b"k"), timeout },
-        queue::Command::PutMany { items: vec![timed(5), item(b"")], timeout },
-    ];
-    let acquire = semaphore::Acquire { permits: 2, by_token: true, barge: false, timeout };
-    let key = Some("k".into());
-    let others = [
-        Command::Event(target(), event::Command::Wait { timeout, after: Some(3) }),
-        Command::Semaphore(target(), semaphore::Command::Acquire(acquire)),
-        Command::Lock(target(), lock::Command::Acquire { barge: true, timeout }),
-        Command::RwLock(
-            target(),
-            rwlock::Command::Acquire { mode: rwlock::Mode::Write, barge: false, timeout },
-        ),
-        Command::Latch(target(), latch::Command::Wait { timeout }),
-        Command::Dict(target(), value::Command::Watch { key, after: 5, timeout }),
-        Command::Value(
-            Target::Name(name("v")),
-            value::Command::Watch { key: Some("".into()), after: 0, timeout },
-        ),
-        Command::List(
-            Target::Handle(Handle { slot: 1, generation: 2 }),
-            list::Command::Watch { after: 6, timeout },
-        ),
-    ];
-    let queues = queues.map(|command| Command::Queue(target(), command));
-    let branches = queues.into_iter().chain(others).collect();
-    let timeout = Timeout::After(Duration::from_millis(1500));
-    Request::Command(Command::Select(Box::new(Select { branches, timeout })))
 }
 
 fn value_replies() -> Vec<value::Reply> {
@@ -570,15 +531,7 @@ fn every_outcome_survives_the_wire() {
         queue::Reply::Nacked,
         queue::Reply::Rejected,
     ])));
-    let selected = |branch, reply| Ok(Reply::Selected { branch, reply: Box::new(reply) });
-    outcomes.push(selected(0, Reply::Queue(queue::Reply::Put(ItemId(5)))));
-    outcomes.push(selected(3, Reply::Event(event::Reply::Waited { is_set: true, version: 7 })));
-    outcomes.push(selected(1, Reply::Semaphore(semaphore::Reply::Acquired(Token(8)))));
-    outcomes.push(selected(
-        2,
-        Reply::Lock(lock::Reply::Acquired(lock::Grant { token: Token(9), abandoned: None })),
-    ));
-    outcomes.push(selected(2, Reply::Latch(latch::Reply::Waited { is_open: true })));
+    outcomes.extend(several::replies().into_iter().map(Ok));
     outcomes.push(Err(error));
     for (expected, packs) in
         outcomes.into_iter().flat_map(|outcome| [(outcome.clone(), false), (outcome, true)])

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bridge_core::command::OnDeadlock;
+use bridge_core::command::acquire_all::AcquireAll;
 use bridge_core::command::queue::{
     self, Attributes, Batch, Bound, Dedupe, Discipline, End, NewItem, Options, Reentry, Scope, Taking, Which,
 };
@@ -312,6 +313,23 @@ fn timer_command() -> impl Strategy<Value = timer::Command> {
     ]
 }
 
+/// What can be held, of few objects.
+fn hold() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        2 => (any_target(), 1_u32..3, any::<bool>()).prop_map(|(target, permits, by_token)| {
+            let acquire = Acquire { permits, by_token, barge: false, timeout: NOW };
+            Command::Semaphore(target, semaphore::Command::Acquire(acquire))
+        }),
+        3 => any_target().prop_map(|target| {
+            Command::Lock(target, lock::Command::Acquire { barge: false, timeout: NOW })
+        }),
+        2 => (any_target(), any::<bool>()).prop_map(|(target, writes)| {
+            let mode = if writes { rwlock::Mode::Write } else { rwlock::Mode::Read };
+            Command::RwLock(target, rwlock::Command::Acquire { mode, barge: false, timeout: NOW })
+        }),
+    ]
+}
+
 /// A command on one object, mostly one that waits.
 fn single() -> impl Strategy<Value = Command> {
     prop_oneof![
@@ -374,6 +392,9 @@ fn command() -> impl Strategy<Value = Command> {
         }),
         6 => (prop::collection::vec(single(), 0..4), any_timeout())
             .prop_map(|(branches, timeout)| select(branches, timeout)),
+        8 => (prop::collection::vec(hold(), 1..4), any_timeout()).prop_map(|(parts, timeout)| {
+            Command::AcquireAll(Box::new(AcquireAll { parts, timeout }))
+        }),
         1 => (0_u64..40).prop_map(|op| Command::Cancel(Op(op))),
         1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Discard(kind, target)),
         1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Share(kind, target)),

@@ -1,6 +1,7 @@
 //! The engine does what the semantics promise: one module per section, written as what is done at which time
 //! and what comes out. Invariants are checked after every input.
 
+mod acquire_all;
 mod anything;
 mod barrier;
 mod condition;

@@ -1,5 +1,6 @@
 //! The services: one file each, as everywhere. What they share is how a unary call travels.
 
+mod acquire_all;
 mod admin;
 mod barrier;
 mod caller;
@@ -63,6 +64,8 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
     let latch = pb::latch_service_server::LatchServiceServer::new(latch::Service(shared.clone()));
     let value = pb::value_service_server::ValueServiceServer::new(value::Service(shared.clone()));
     let timer = pb::timer_service_server::TimerServiceServer::new(timer::Service(shared.clone()));
+    let acquire_all =
+        pb::acquire_all_service_server::AcquireAllServiceServer::new(acquire_all::Service(shared.clone()));
     let select = pb::select_service_server::SelectServiceServer::new(select::Service(shared.clone()));
     let topic = pb::topic_service_server::TopicServiceServer::new(topic::Service(shared.clone()));
     let transaction =
@@ -79,6 +82,7 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
         .add_service(latch.max_decoding_message_size(bytes))
         .add_service(value.max_decoding_message_size(bytes))
         .add_service(timer.max_decoding_message_size(bytes))
+        .add_service(acquire_all.max_decoding_message_size(bytes))
         .add_service(select.max_decoding_message_size(bytes))
         .add_service(topic.max_decoding_message_size(bytes))
         .add_service(transaction.max_decoding_message_size(bytes))
@@ -86,7 +90,7 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
 }
 
 /// The names under which the services report their health.
-pub(crate) const NAMES: [&str; 15] = [
+pub(crate) const NAMES: [&str; 16] = [
     pb::session_service_server::SERVICE_NAME,
     pb::queue_service_server::SERVICE_NAME,
     pb::event_service_server::SERVICE_NAME,
@@ -98,6 +102,7 @@ pub(crate) const NAMES: [&str; 15] = [
     pb::latch_service_server::SERVICE_NAME,
     pb::value_service_server::SERVICE_NAME,
     pb::timer_service_server::SERVICE_NAME,
+    pb::acquire_all_service_server::SERVICE_NAME,
     pb::select_service_server::SERVICE_NAME,
     pb::topic_service_server::SERVICE_NAME,
     pb::transaction_service_server::SERVICE_NAME,

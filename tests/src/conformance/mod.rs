@@ -17,6 +17,7 @@ pub mod semaphore;
 pub mod sharing;
 pub mod timer;
 pub mod topic;
+pub mod transaction;
 pub mod value;
 
 use std::time::Duration;
@@ -53,7 +54,8 @@ macro_rules! conformance {
         $crate::conformance!(@ $url, value: set_and_get compare_and_set update increment watch fenced ends);
         $crate::conformance!(@ $url, list: items versions);
         $crate::conformance!(@ $url, dict: keys entries watch anonymous);
-        $crate::conformance!(@ $url, select: every_kind one_only puts wrong many own);
+        $crate::conformance!(@ $url, select: every_kind one_only puts wrong many own acquire_all philosophers);
+        $crate::conformance!(@ $url, transaction: commits settles fails moves_on);
         $crate::conformance!(@ $url, anonymous: last_handle every_kind call_under_way other_session closed many);
         $crate::conformance!(@ $url, sharing: attached absent twice refused named);
         $crate::conformance!(@ $url, calls: dropped_wait dropped_grant cancelled cancel_says_how_it_ended on_ready

@@ -211,6 +211,69 @@ pub fn many(url: &str) {
     assert_eq!(seen.load(Ordering::Relaxed), ITEMS);
 }
 
+/// All or none of several, and nothing held while it waits.
+pub fn acquire_all(url: &str) {
+    let (one, two) = (connect(url), connect(url));
+    let (mine, theirs) = (things(&one), things(&two));
+    let all = |timeout| {
+        let parts =
+            [mine.held.to_acquire(), mine.gpu.to_acquire(ONE), mine.book.to_acquire(rwlock::Mode::Write)];
+        one.acquire_all(ME, parts, timeout)
+    };
+    let held = good(theirs.held.acquire(ME, false, Timeout::NOW));
+    assert_eq!(reason(all(Timeout::NOW)), Reason::TimedOut);
+    let wait = all(LONGEST);
+    until(|| good(theirs.gpu.describe(ME)).waiting == 1, "the wait does not show");
+    assert_eq!(good(theirs.gpu.describe(ME)).available, 1);
+    // Who holds what it waits for passes.
+    let passed = good(theirs.gpu.acquire(ME, ONE));
+    good(theirs.gpu.release(ME, 1, Some(passed)));
+    good(theirs.held.release(ME, Some(held.token)));
+    let granted = good(wait);
+    let [Got::Lock(lock), Got::Permits(permit), Got::Lock(write)] = &granted[..] else {
+        panic!("{granted:?}")
+    };
+    assert_eq!(reason(theirs.gpu.acquire(ME, ONE)), Reason::TimedOut);
+    good(mine.gpu.release(ME, 1, Some(*permit)));
+    good(mine.book.release(ME, rwlock::Mode::Write, Some(write.token)));
+    good(mine.held.release(ME, Some(lock.token)));
+    drop(all(LONGEST));
+    until(|| good(theirs.held.describe(ME)).holder.is_none() || one.is_local(), "it does not come back");
+    let error =
+        end(one.acquire_all(ME, [mine.held.to_acquire(), mine.ready.to_wait(None)], LONGEST)).unwrap_err();
+    assert_eq!((error.reason, error.detail("part")), (Reason::InvalidArgument, Some("1")));
+}
+
+/// Many who want two of three locks each, in any order.
+pub fn philosophers(url: &str) {
+    const MEALS: usize = 20;
+    let eating = [(); 3].map(|()| AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for seat in 0..3 {
+            let eating = &eating;
+            scope.spawn(move || {
+                let bridge = connect(url);
+                let me = bridge.participant("philosopher");
+                let forks =
+                    ["f0", "f1", "f2"].map(|name| bridge.lock(Some(name), lock::Options::default()).unwrap());
+                let mine = [seat, (seat + 1) % 3];
+                for _ in 0..MEALS {
+                    let parts = mine.map(|fork| forks[fork].to_acquire());
+                    let granted = good(bridge.acquire_all(me, parts, LONGEST));
+                    for fork in mine {
+                        assert_eq!(eating[fork].fetch_add(1, Ordering::SeqCst), 0, "a fork in two hands");
+                    }
+                    for (fork, got) in mine.into_iter().zip(granted) {
+                        let Got::Lock(grant) = got else { panic!("{got:?}") };
+                        eating[fork].fetch_sub(1, Ordering::SeqCst);
+                        good(forks[fork].release(me, Some(grant.token)));
+                    }
+                }
+            });
+        }
+    });
+}
+
 /// The handles of a call are used until it has ended: an object of its own stays for it.
 pub fn own(url: &str) {
     let bridge = connect(url);
