@@ -320,9 +320,9 @@ proptest! {
                 party.has.extend(locks);
                 space.done(answer.to, answer.op);
             }
-            for lock in 0..NAMES.len() {
+            for (lock, name) in NAMES.iter().enumerate() {
                 let holders = parties.iter().filter(|party| party.has.contains(&lock)).count();
-                prop_assert!(holders <= 1, "{} has {holders} holders", NAMES[lock]);
+                prop_assert!(holders <= 1, "{name} has {holders} holders");
             }
         }
         for party in &parties {
