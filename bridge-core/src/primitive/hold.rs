@@ -96,11 +96,21 @@ impl Hold {
         }
     }
 
-    /// Whether its holder knows of it: an answered unary call counts, though its acceptance comes later.
+    /// Whether the call of that offer has been answered for sure: a unary one, though its acceptance comes later.
+    fn is_by_call(&self, offer: &Pending, world: &World) -> bool {
+        world.offer_carrier(self.caller.session, offer.op) == Some(Carrier::Call)
+    }
+
+    /// Whether its holder knows of it.
     pub(super) fn holder_has_it(&self, world: &World) -> bool {
-        let by_call =
-            |offer: &Pending| world.offer_carrier(self.caller.session, offer.op) == Some(Carrier::Call);
-        self.levels > 0 || self.offers.iter().any(by_call)
+        self.levels > 0 || self.offers.iter().any(|offer| self.is_by_call(offer, world))
+    }
+
+    /// Levels that its holder has when he asks for something else: what is still on offer on his stream he has turned away
+    /// from, or its acceptance would have come before.
+    pub(super) fn had(&self, world: &World) -> u32 {
+        let offers = self.offers.iter().filter(|offer| self.is_by_call(offer, world));
+        self.levels + offers.map(|offer| offer.levels).sum::<u32>()
     }
 
     /// One level less, if it has one.

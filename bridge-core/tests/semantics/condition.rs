@@ -57,6 +57,20 @@ fn wait_releases_every_level_and_ends_with_as_many_under_a_new_token() {
 }
 
 #[test]
+fn a_level_that_its_caller_turned_away_from_is_none_after_the_wait() {
+    let (mut space, [a, b]) = space();
+    hold(&mut space, a);
+    let (again, _) = space.call(a, lock("l", NOW));
+    let waiter = space.wait(a, wait_for("c", FOREVER));
+    space.refuse(a, again);
+    hold(&mut space, b);
+    space.ask(b, notify("c", 1)).expect("it holds the lock");
+    space.ask_all(b, unlock("l", None));
+    space.done(a, waiter);
+    assert_eq!(space.lock(a, "l").holder.unwrap().levels, 1);
+}
+
+#[test]
 fn waiters_are_notified_in_order_and_stand_in_the_lock_s_line() {
     let (mut space, [a, b, c]) = space();
     let (first, second) = (waits(&mut space, a), waits(&mut space, b));

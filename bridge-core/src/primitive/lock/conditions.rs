@@ -69,7 +69,7 @@ impl Lock {
         if caller.mode == Mode::Sessionless {
             return Err(session_required("wait"));
         }
-        let levels = self.check_holds(world, caller)?.depth() as u32;
+        let levels = self.check_holds(world, caller)?.had(world);
         // Whoever does not want to wait goes to the lock's line at once.
         let (woken, timeout) = match timeout {
             Timeout::NOW => (Some(Woken::TimedOut), Timeout::Never),
