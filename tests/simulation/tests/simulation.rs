@@ -5,6 +5,7 @@ use syncbridge_simulation::run::{Options, run};
 
 /// Seeds that found something once: each is a regression test for what it found.
 const FOUND: &[(u64, &str)] = &[
+    (3, "a level of a reentrant lock that its caller had turned away from was kept by a wait that followed"),
     (254, "a session opened by a stream whose welcome was lost was taken for the lost one"),
     (335, "the acknowledgement of a put left before its withdrawal was answered, and the put was done twice"),
     (491, "the same, in another order"),

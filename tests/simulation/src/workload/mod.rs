@@ -4,15 +4,19 @@
 //! A task asks its [`Workload`] for an [`Activity`] and carries it through: it asks, is told how that ended, thinks,
 //! asks again, until it is done. A new primitive is one file here and a line in [`all`].
 
+pub mod barrier;
 pub mod event;
+pub mod latch;
+pub mod lock;
 pub mod queue;
 pub mod semaphore;
+pub mod value;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_client::session::Object;
-use bridge_core::ids::Op;
+use bridge_client::session::{Declaration, Object, Origin};
+use bridge_core::ids::{Name, Op};
 use bridge_core::{Error, Outcome, Query, Reason, Reply, Request, Time, Timeout};
 
 use crate::plan::Plan;
@@ -142,13 +146,31 @@ pub trait Workload {
     fn life_over(&mut self);
 }
 
-/// What there is, as a seed wants it.
+/// What there is, as a seed wants it: everything, or a few, which then meet more often.
 pub fn all(seed: u64, plan: &Plan) -> Vec<Box<dyn Workload>> {
-    vec![
+    let mut all: Vec<Box<dyn Workload>> = vec![
         Box::new(queue::Queues::new(seed, plan)),
         Box::new(event::Events::new(seed, plan)),
         Box::new(semaphore::Semaphores::new(seed, plan)),
-    ]
+        Box::new(lock::Locks::new(plan)),
+        Box::new(barrier::Barriers::new(plan)),
+        Box::new(latch::Latches::new(plan)),
+        Box::new(value::Values::new(plan)),
+    ];
+    let mut random = Random::new(seed, "workloads");
+    if random.chance(600) {
+        let kept = random.between(1, 3) as usize;
+        while all.len() > kept {
+            all.remove(random.index(all.len()));
+        }
+    }
+    all
+}
+
+/// The handle of an object that has a name.
+pub fn handle(name: &str, declaration: Declaration) -> Arc<Object> {
+    let name = Name::parse("name", name).expect("invariant: a valid name");
+    Arc::new(Object::new(name, declaration, Origin::Named))
 }
 
 /// Panics unless the call may end so.
