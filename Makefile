@@ -1,11 +1,10 @@
 # The only front door. Everything is set up inside the checkout; the work is in scripts/.
 # PROFILE=release builds with optimisation (bench does so by itself).
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt bench sim fuzz wheel jar
+.PHONY: help build demo test lint fmt bench sim mutants fuzz wheel jar
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
-	@echo "later: make mutants (planted defects)"
 
 build: ## the server, the Python package in .venv and the jar
 	@scripts/build
@@ -29,6 +28,9 @@ bench: ## the comparison with Redis, memory and parked waits (ARGS="--json FILE 
 
 sim: ## many clients and a server in virtual time, with faults (SEEDS=2000; SEED=n runs one again, ARGS="--trace")
 	@scripts/sim $(ARGS)
+
+mutants: ## deliberate faults, each of which the simulation must find (ARGS="NAME" tries one)
+	@scripts/mutants $(ARGS)
 
 fuzz: ## whatever clients may send, to the engine (SECONDS=60; ARGS=FILE runs one input again)
 	@FUZZ_SECONDS=$(SECONDS) scripts/fuzz $(ARGS)

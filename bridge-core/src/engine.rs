@@ -20,6 +20,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::ids::{Handle, ItemId, Kind, Op, SessionId, SessionKey, Target};
 use crate::limits::Limits;
+use crate::mutant::Mutant;
 use crate::objects::{Objects, State, object_gone};
 use crate::primitive::Primitive;
 use crate::primitive::barrier::Barrier;
@@ -215,7 +216,7 @@ impl Engine {
             branch: None,
         };
         if !session.ops.is_empty() {
-            if session.ops.contains_key(&op) {
+            if session.ops.contains_key(&op) && !Mutant::RetryExecutedAgain.is_on() {
                 return self.repeat(&caller);
             }
             let max = self.world.limits.stored_answers_per_session_max;
@@ -284,7 +285,9 @@ impl Engine {
         if world.note_use(caller, handle) {
             named.begin_use(&mut world.timers);
         }
-        named.state.primitive_mut().serve(handle, world);
+        if !Mutant::WakeUpLost.is_on() {
+            named.state.primitive_mut().serve(handle, world);
+        }
     }
 
     /// The object that a command means, and whether it was created for it.
@@ -392,7 +395,9 @@ impl Engine {
     fn withdraw_ticket(&mut self, key: TicketKey, error: Error) -> Vec<Handle> {
         let Some(object) = self.world.tickets.get(key).map(|ticket| ticket.object) else { return Vec::new() };
         self.with(object, |primitive, world| {
-            if let Some(ticket) = world.tickets.get(key) {
+            if let Some(ticket) = world.tickets.get(key)
+                && !Mutant::TicketNotWithdrawn.is_on()
+            {
                 primitive.leave(ticket);
             }
         });
@@ -406,6 +411,7 @@ impl Engine {
 
     /// The ticket steps aside or comes back; says where, if that changed anything.
     fn change_sides(&mut self, key: TicketKey, away: bool) -> Option<Handle> {
+        let away = away && !Mutant::StaysPresentWhenDetached.is_on();
         let ticket = self.world.tickets.get_mut(key).filter(|ticket| ticket.away != away)?;
         ticket.away = away;
         let object = ticket.object;

@@ -14,6 +14,8 @@ pub mod engine;
 pub mod error;
 pub mod ids;
 pub mod limits;
+#[doc(hidden)]
+pub mod mutant;
 mod objects;
 pub mod payload;
 mod primitive;

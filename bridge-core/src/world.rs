@@ -10,6 +10,7 @@ use crate::command::{Carrier, Effect, Mode, Outcome, Reply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Name, Op, SessionKey, Token};
 use crate::limits::{Limits, PASSED_BY_MAX};
+use crate::mutant::Mutant;
 use crate::payload::Payload;
 use crate::primitive::Owner;
 use crate::primitive::queue::Item;
@@ -101,7 +102,7 @@ impl World {
     /// The first of `count` consecutive numbers.
     pub(crate) fn numbers(&mut self, count: u64) -> u64 {
         let first = self.next_number;
-        self.next_number += count;
+        self.next_number += count - u64::from(Mutant::TokenReused.is_on());
         first
     }
 
@@ -119,7 +120,7 @@ impl World {
         }
         let outcome = in_branch(caller.branch, outcome);
         if let Some(session) = self.sessions.get_mut(caller.session) {
-            if caller.stores_answers() {
+            if caller.stores_answers() && !Mutant::AnswerNotStored.is_on() {
                 session.ops.insert(caller.op, Entry::Answered { outcome: outcome.clone(), queue });
             } else if !session.ops.is_empty() {
                 session.ops.remove(&caller.op);
@@ -350,7 +351,9 @@ impl World {
     /// Forgets a ticket that has left its line.
     pub(crate) fn take_ticket(&mut self, key: TicketKey) -> Option<Ticket> {
         let ticket = self.tickets.try_remove(key)?;
-        if let Some(at) = ticket.deadline {
+        if let Some(at) = ticket.deadline
+            && !Mutant::TimerNotCleared.is_on()
+        {
             self.timers.clear(at, ticket.place, Due::Deadline);
         }
         if ticket.whole {

@@ -7,6 +7,7 @@ use bridge_core::command::{
     Command, barrier, condition, event, latch, list, lock, queue, rwlock, semaphore, timer, topic, value,
 };
 use bridge_core::ids::{ParticipantId, Target, Token};
+use bridge_core::mutant::Mutant;
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, Timeout};
 
 use super::GRACE;
@@ -255,7 +256,7 @@ impl Entry {
         if self.cancelling {
             return Fate::End(if self.left && self.gives() { self.unknown() } else { cancelled() });
         }
-        if self.left && self.gives() {
+        if self.left && self.gives() && !Mutant::GivenTwiceAfterLoss.is_on() {
             return Fate::End(self.unknown());
         }
         match &self.object {
@@ -289,7 +290,9 @@ impl Entry {
 
     /// It ends without having been sent: what it was to give back is still held.
     pub(super) fn keep_permits(&self) {
-        if let Some(object) = self.object.as_ref().filter(|_| !self.left && self.returns > 0) {
+        if let Some(object) = self.object.as_ref().filter(|_| !self.left && self.returns > 0)
+            && !Mutant::UnsentReleaseForgotten.is_on()
+        {
             object.hold_permits(self.who, self.returns);
         }
     }

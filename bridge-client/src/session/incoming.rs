@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use bridge_core::command::Command;
 use bridge_core::ids::Op;
+use bridge_core::mutant::Mutant;
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, wire};
 use syncbridge_proto::{PROTOCOL_VERSION, v1 as pb};
 
@@ -36,7 +37,7 @@ impl Session {
         if is_over {
             self.alive_until = None;
         } else if let Some(sent_at) = sent_at {
-            self.known_alive(sent_at);
+            self.known_alive(if Mutant::AliveSinceArrival.is_on() { now } else { sent_at });
         }
         if frame.heartbeat != 0 {
             self.outbox.heartbeat_sent = None;
@@ -163,7 +164,9 @@ impl Session {
                 self.held_back.push(op);
             } else {
                 self.calls.remove(&op);
-                self.outbox.refuse(op);
+                if !Mutant::LateGrantKept.is_on() {
+                    self.outbox.refuse(op);
+                }
             }
             return;
         }

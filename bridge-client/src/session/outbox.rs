@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bridge_core::ids::Op;
+use bridge_core::mutant::Mutant;
 use bridge_core::{Time, wire};
 use prost::Message;
 use syncbridge_proto::v1 as pb;
@@ -119,7 +120,9 @@ impl Outbox {
         self.received(received);
         for mut frame in std::mem::take(&mut self.unconfirmed) {
             self.participants.append(&mut frame.participants);
-            self.done.append(&mut frame.done);
+            if !Mutant::DoneLostAtResume.is_on() {
+                self.done.append(&mut frame.done);
+            }
             self.refused.append(&mut frame.refused);
         }
         self.hurry = true;
@@ -128,6 +131,7 @@ impl Outbox {
             match entry.state {
                 State::Sent(sequence)
                     if sequence <= received && !matches!(entry.request, Request::Query(_)) => {}
+                State::Sent(_) if Mutant::CommandsLostAtResume.is_on() => {}
                 State::Queued | State::Sent(_) => {
                     entry.state = State::Queued;
                     self.commands.push_back(*op);

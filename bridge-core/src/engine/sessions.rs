@@ -6,6 +6,7 @@ use crate::command::{Carrier, Effect, EndReason, Mode, Opened, SessionSpec};
 use crate::engine::Engine;
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Op, OpRange, ParticipantId, SessionKey, Token};
+use crate::mutant::Mutant;
 use crate::primitive::Loss;
 use crate::session::{Entry, Offer};
 use crate::wait::TicketKey;
@@ -49,7 +50,7 @@ impl Engine {
         let Some(session) = self.world.sessions.get_mut(key) else { return };
         (session.attached, session.paused) = (true, false);
         let unsettled: Vec<Op> = session.ops.range(..Op::FIRST_OF_NODE).map(|(op, _)| *op).collect();
-        for op in unsettled {
+        for op in unsettled.into_iter().filter(|_| !Mutant::OfferLostAtResume.is_on()) {
             self.answer_again(key, op);
         }
         self.move_waits(key, false);
@@ -134,6 +135,9 @@ impl Engine {
             Some(Entry::Offered(offer)) => {
                 let offer = *offer;
                 session.ops.remove(&op);
+                if Mutant::AcceptForgotten.is_on() {
+                    return;
+                }
                 self.with(offer.object, |primitive, world| {
                     primitive.accept(offer.object, &offer, world);
                     primitive.serve(offer.object, world);
@@ -160,9 +164,14 @@ impl Engine {
             Some(Entry::Offered(offer)) => {
                 let offer = *offer;
                 session.ops.remove(&op);
+                if Mutant::RefusalForgotten.is_on() {
+                    return;
+                }
                 self.with(offer.object, |primitive, world| {
                     primitive.refuse(offer.object, &offer, Loss::Refused, world);
-                    primitive.serve(offer.object, world);
+                    if !Mutant::NotServedAfterRefusal.is_on() {
+                        primitive.serve(offer.object, world);
+                    }
                 });
             }
             Some(Entry::Whole(offers)) => {
@@ -197,11 +206,11 @@ impl Engine {
         let (ops, holds) = (std::mem::take(&mut session.ops), std::mem::take(&mut session.holds));
         self.give_back(ops.values().flat_map(Entry::offers), &holds, reason);
         let Some(session) = self.world.sessions.close(key) else { return };
-        for object in session.uses.iter() {
+        for object in session.uses.iter().filter(|_| !Mutant::GottenNotLost.is_on()) {
             self.with(object, |primitive, world| primitive.session_over(serial, world));
         }
         let freed: BTreeSet<_> = session.uses.iter().chain(waited_for).collect();
-        freed.into_iter().for_each(|object| self.serve(object));
+        freed.into_iter().filter(|_| !Mutant::NotServedAtEnd.is_on()).for_each(|object| self.serve(object));
         session.uses.iter().for_each(|object| self.abandon(object));
     }
 
@@ -215,7 +224,7 @@ impl Engine {
             EndReason::Closed => Loss::Closed,
             EndReason::Expired => Loss::Expired,
         };
-        for offer in offers {
+        for offer in offers.into_iter().filter(|_| !Mutant::OffersKeptAtEnd.is_on()) {
             let me = offer.object;
             // The caller of a unary call has its answer; closing is its acceptance.
             let accepted = loss == Loss::Closed && offer.carrier == Carrier::Call;
@@ -228,7 +237,7 @@ impl Engine {
                 }
             });
         }
-        for (token, object) in holds {
+        for (token, object) in holds.iter().filter(|_| !Mutant::HoldsKeptAtEnd.is_on()) {
             self.with(*object, |primitive, world| primitive.lose(*object, *token, world));
         }
     }

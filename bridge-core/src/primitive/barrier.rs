@@ -13,6 +13,7 @@ use crate::command::barrier::{Arrive, Arrived, Cause, Command, Figures, OnCancel
 use crate::command::{Mode, Reply as AnyReply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
+use crate::mutant::Mutant;
 use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
 use crate::session::{Offer, Serial, Verdict};
 use crate::time::{Time, Timeout};
@@ -227,7 +228,7 @@ impl Barrier {
             arrived.push((place, key));
         }
         let Some((runs, on_cancel)) = acts else {
-            self.generation += 1;
+            self.generation += u64::from(!Mutant::GenerationStands.is_on());
             for (index, (_, key)) in (0_u32..).zip(arrived) {
                 let arrived = Arrived { index, generation, action: None };
                 conclude(world, key, Ok(AnyReply::Barrier(Reply::Arrived(arrived))));

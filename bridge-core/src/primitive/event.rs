@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use crate::command::Reply as AnyReply;
 use crate::command::event::{Command, Figures, Options, Query, Reply, Version};
 use crate::ids::{Handle, Token};
+use crate::mutant::Mutant;
 use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
 use crate::session::{Offer, Serial};
 use crate::time::Timeout;
@@ -39,7 +40,7 @@ impl Event {
             Command::Declare(options) => self.declare(me, options),
             Command::Set => {
                 self.is_set = true;
-                self.version += 1;
+                self.version += u64::from(!Mutant::VersionStands.is_on());
                 done(AnyReply::Event(Reply::Set { version: self.version }))
             }
             Command::Clear => {
@@ -79,7 +80,9 @@ impl Event {
             return Ok(None);
         }
         // A pulse of an auto-reset event belongs to the one it woke, so a past one is nobody else's.
-        let missed = !self.resets_itself() && after.is_some_and(|after| self.version > after);
+        let missed = !Mutant::PastSetMissed.is_on()
+            && !self.resets_itself()
+            && after.is_some_and(|after| self.version > after);
         if (self.is_set && !self.resets_itself()) || missed {
             return done(self.waited(true));
         }
@@ -140,7 +143,7 @@ impl Primitive for Event {
     }
 
     fn serve(&mut self, me: Handle, world: &mut World) {
-        if !self.is_set || self.waiters.is_empty() {
+        if !self.is_set || self.waiters.is_empty() || Mutant::SetWakesNobody.is_on() {
             return;
         }
         if !self.resets_itself() {

@@ -6,6 +6,7 @@ use crate::command::Reply as AnyReply;
 use crate::command::latch::{Command, Figures, Options, Query, Reply};
 use crate::error::Error;
 use crate::ids::{Handle, Token};
+use crate::mutant::Mutant;
 use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
 use crate::session::{Offer, Serial};
 use crate::time::Timeout;
@@ -33,7 +34,7 @@ impl Latch {
             Command::CountDown { by: 0 } => Err(Error::invalid("by", "by is 0; give at least 1")),
             Command::CountDown { by } => {
                 self.check_declared()?;
-                self.count = self.count.saturating_sub(by);
+                self.count = self.count.saturating_sub(by << u32::from(Mutant::LatchCountsTwice.is_on()));
                 done(AnyReply::Latch(Reply::CountedDown { count: self.count }))
             }
             Command::Wait { timeout } => {
@@ -98,7 +99,7 @@ impl Primitive for Latch {
     }
 
     fn serve(&mut self, _me: Handle, world: &mut World) {
-        if self.count == 0 {
+        if self.count <= u64::from(Mutant::LatchOpensEarly.is_on()) {
             self.waiters.clear().into_iter().for_each(|key| conclude(world, key, Ok(waited(true))));
         }
     }

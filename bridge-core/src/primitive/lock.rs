@@ -19,6 +19,7 @@ use crate::command::{Carrier, Mode, OnDeadlock, Ownership};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::limits::LEVELS_MAX;
+use crate::mutant::Mutant;
 use crate::primitive::hold::{Ended, Hold, Pending, not_owner, note_release, stale, was_released, who};
 use crate::primitive::{
     Could, Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done,
@@ -129,7 +130,8 @@ impl Lock {
         if caller.mode == Mode::Sessionless {
             return Err(session_required("acquire"));
         }
-        let again = self.is_reentrant() && self.hold.as_ref().is_some_and(|hold| hold.is_of(caller));
+        let again = self.is_reentrant()
+            && self.hold.as_ref().is_some_and(|hold| hold.is_of(caller) || Mutant::AnybodyReenters.is_on());
         if again && self.hold.as_ref().is_some_and(|hold| hold.depth() >= LEVELS_MAX as usize) {
             return Err(Error::limit("levels_max", LEVELS_MAX.into()));
         }
@@ -306,7 +308,7 @@ impl Primitive for Lock {
 
     fn lose(&mut self, _me: Handle, token: Token, world: &mut World) {
         if let Some(mut hold) = self.hold.take_if(|hold| hold.token == token) {
-            self.abandoned = Some(Ended::of(&hold, world));
+            self.abandoned = (!Mutant::AbandonedNotTold.is_on()).then(|| Ended::of(&hold, world));
             hold.part(world);
         }
     }
@@ -367,6 +369,7 @@ impl Primitive for Lock {
             Want::Condition { condition, levels, woken: Some(woken) } => (levels, Some((condition, woken))),
             _ => (1, None),
         };
+        let levels = if Mutant::DepthLost.is_on() { 1 } else { levels };
         self.grant(me, world, &ticket.caller, levels, woken, parked);
     }
 

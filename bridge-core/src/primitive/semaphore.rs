@@ -16,6 +16,7 @@ use crate::command::{Carrier, Mode, OnDeadlock};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::limits::PERMITS_MAX;
+use crate::mutant::Mutant;
 use crate::primitive::{
     Could, Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done,
 };
@@ -145,7 +146,7 @@ impl Semaphore {
     }
 
     fn available(&self) -> i64 {
-        self.limit + self.signals - self.held
+        self.limit + self.signals - self.held + i64::from(Mutant::OnePermitTooMany.is_on())
     }
 
     fn acquire(&mut self, me: Handle, world: &mut World, caller: &Caller, acquire: Acquire) -> Step {
@@ -242,7 +243,10 @@ impl Semaphore {
         if caller.mode == Mode::Sessionless {
             return Err(session_required("a permit with a token"));
         }
-        let own = self.grants.get(&token).filter(|grant| grant.caller.session == caller.session);
+        let own = self
+            .grants
+            .get(&token)
+            .filter(|grant| grant.caller.session == caller.session || Mutant::StaleReleaseAccepted.is_on());
         let session = world.sessions.get_mut(caller.session);
         let Some(grant) = own else {
             if session.is_some_and(|session| session.was_settled(token, Verdict::Released)) {
@@ -265,7 +269,8 @@ impl Semaphore {
 
     fn release(&mut self, me: Handle, world: &mut World, caller: &Caller, permits: u32) -> Step {
         let mut left = i64::from(at_least_one(permits)?);
-        let signals = (left - self.bare.permits).max(0);
+        let bare = if Mutant::BareReleaseSignals.is_on() { 0 } else { self.bare.permits };
+        let signals = (left - bare).max(0);
         if self.is_bounded() && self.signals + signals > 0 {
             let message = format!(
                 "{left} were to be released and only {} are out; the semaphore is bounded by {}",
@@ -416,7 +421,9 @@ impl Primitive for Semaphore {
     }
 
     fn refuse(&mut self, _me: Handle, offer: &Offer, _loss: Loss, _world: &mut World) {
-        if let Some(grant) = self.take_back(offer.first) {
+        if let Some(grant) = self.take_back(offer.first)
+            && !Mutant::SignalLostOnRefusal.is_on()
+        {
             self.signals += grant.signals;
         }
     }

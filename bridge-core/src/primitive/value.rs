@@ -21,6 +21,7 @@ use crate::command::value::{
 use crate::command::{Mode, Reply as AnyReply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
+use crate::mutant::Mutant;
 use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
 use crate::session::{Offer, Serial};
 use crate::time::{Time, Timeout};
@@ -125,7 +126,8 @@ impl Values {
         check_datum(world, &datum)?;
         let set = |done, item| AnyReply::Value(Reply::Set { done, item: Box::new(item) });
         let version = self.cells.get(&key).map_or(0, |cell| cell.version);
-        if guard.if_version.is_some_and(|expected| expected != version) {
+        if guard.if_version.is_some_and(|expected| expected != version) && !Mutant::VersionNotCompared.is_on()
+        {
             return done(set(false, self.item(&key)));
         }
         let end = self.ends(world, caller, &key, lifetime)?;
@@ -342,7 +344,7 @@ impl Values {
 /// Whether a fence may pass that comes after `seen`.
 pub(crate) fn check_fence(seen: Option<Token>, fence: Option<Token>) -> Result<(), Error> {
     match (seen, fence) {
-        (Some(Token(seen)), Some(Token(fence))) if fence < seen => {
+        (Some(Token(seen)), Some(Token(fence))) if fence < seen && !Mutant::FenceNotChecked.is_on() => {
             let message = format!(
                 "the fencing token {fence} is lower than {seen}, which was seen here before: what it guards has gone to \
                  another holder; stop, and acquire anew"
@@ -431,7 +433,7 @@ impl Primitive for Values {
     fn lose(&mut self, _me: Handle, _token: Token, _world: &mut World) {}
 
     fn session_over(&mut self, serial: Serial, world: &mut World) {
-        for key in self.cells.of_session(serial) {
+        for key in self.cells.of_session(serial).into_iter().filter(|_| !Mutant::BoundEntryStays.is_on()) {
             self.delete(world, &key);
         }
     }

@@ -65,7 +65,7 @@ fn a_level_that_its_caller_turned_away_from_is_none_after_the_wait() {
     space.refuse(a, again);
     hold(&mut space, b);
     space.ask(b, notify("c", 1)).expect("it holds the lock");
-    space.ask_all(b, unlock("l", None));
+    space.ask_all(b, unlock("l", None)).0.expect("it holds the lock");
     space.done(a, waiter);
     assert_eq!(space.lock(a, "l").holder.unwrap().levels, 1);
 }

@@ -11,6 +11,8 @@
 pub mod client;
 pub mod faults;
 pub mod history;
+#[cfg(debug_assertions)]
+pub mod mutants;
 pub mod network;
 pub mod plan;
 pub mod random;

@@ -29,6 +29,11 @@ struct Arguments {
     /// Prints what happens.
     #[arg(long)]
     trace: bool,
+    /// Switches one deliberate fault after the other on, or only that one, and says which seed finds it; `seeds` for
+    /// each.
+    #[cfg(debug_assertions)]
+    #[arg(long, num_args = 0..=1, default_missing_value = "")]
+    mutants: Option<String>,
     /// How many seeds run at a time; 0: one per core.
     #[arg(long, default_value_t = 0)]
     threads: usize,
@@ -59,6 +64,10 @@ fn main() -> ExitCode {
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = if arguments.threads == 0 { cores } else { arguments.threads };
+    #[cfg(debug_assertions)]
+    if let Some(only) = &arguments.mutants {
+        return hunt(arguments.seeds, threads, only);
+    }
     let began = Instant::now();
     let (next, total) = (AtomicU64::new(seeds.start), Mutex::new(Total::default()));
     std::thread::scope(|scope| {
@@ -108,4 +117,23 @@ fn main() -> ExitCode {
         commit()
     );
     if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The closing line is `mutants: caught C/T`.
+#[cfg(debug_assertions)]
+fn hunt(seeds: u64, threads: usize, only: &str) -> ExitCode {
+    use syncbridge_simulation::mutants;
+    std::panic::set_hook(Box::new(|_| {}));
+    let verdict = |well: bool| if well { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if !only.is_empty() {
+        return verdict(mutants::try_one(only, seeds));
+    }
+    let sound = (1..=seeds.min(10)).all(|seed| catch_unwind(|| run(seed, Options::default())).is_ok());
+    if !sound {
+        println!("without a fault the seeds fail already: make sim says why");
+        return ExitCode::FAILURE;
+    }
+    let (caught, all) = mutants::hunt(seeds, threads);
+    println!("mutants: caught {caught}/{all}");
+    verdict(caught == all)
 }

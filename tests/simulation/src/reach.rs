@@ -34,6 +34,7 @@ pub const EXPECTED: &[&str] = &[
     "event: a wait ends with a set",
     "event: a wait's time is over",
     "event: set",
+    "journal: a barrier is broken for all by a party's end",
     "journal: answers that were given once more",
     "journal: first deliveries in the order of their discipline",
     "journal: replayed to the same state",

@@ -1,12 +1,12 @@
 //! What the journal has, executed again: it comes to the same state, and what the engine said on the way keeps its word.
 //!
-//! Judged: no call is answered twice in different ways, tokens only grow, and what leaves a queue for the first time is
-//! what its discipline puts first among all that never left it.
+//! Judged: no call is answered twice in different ways, tokens only grow, what leaves a queue for the first time is
+//! what its discipline puts first among all that never left it, and a barrier is broken for all by a party's end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bridge_core::command::queue::{self, Discipline};
-use bridge_core::command::{Command, Effect, Input, Reply, semaphore};
+use bridge_core::command::{Call, Command, Effect, Input, Reply, barrier, semaphore};
 use bridge_core::ids::{Handle, ItemId, Name, Op, SessionKey, Target, Token};
 use bridge_core::{Outcome, Reason};
 
@@ -32,6 +32,7 @@ impl World {
         self.reach.note("journal: replayed to the same state");
         self.reach.add("journal: first deliveries in the order of their discipline", witness.in_order);
         self.reach.add("journal: answers that were given once more", witness.repeated);
+        self.reach.add("journal: a barrier is broken for all by a party's end", witness.parties_lost);
     }
 }
 
@@ -104,6 +105,9 @@ struct Witness {
     answers: BTreeMap<(SessionKey, Op), Answered>,
     arrivals: i64,
     last_token: Option<Token>,
+    /// Calls that wait at the barrier.
+    parties: BTreeSet<(SessionKey, Op)>,
+    parties_lost: u64,
     in_order: u64,
     repeated: u64,
 }
@@ -132,10 +136,24 @@ impl Witness {
                 known.positions.clear();
             }
         }
+        if let Input::Call(
+            session,
+            Call { op, command: Command::Barrier(_, barrier::Command::Wait(_)), .. },
+        ) = input
+        {
+            self.parties.insert((*session, *op));
+        }
+        let mut party_lost = false;
         for effect in effects {
             match effect {
-                Effect::Answer { to, op, outcome, .. } => self.answer(*to, *op, outcome),
+                Effect::Answer { to, op, outcome, .. } => {
+                    self.parties.remove(&(*to, *op));
+                    self.answer(*to, *op, outcome);
+                }
                 Effect::Ended { session, .. } => {
+                    let before = self.parties.len();
+                    self.parties.retain(|(party, _)| party != session);
+                    party_lost |= self.parties.len() < before;
                     let from = (*session, Op(0));
                     let mut later = self.answers.split_off(&from);
                     later.retain(|(of, _), _| of != session);
@@ -143,6 +161,10 @@ impl Witness {
                 }
                 Effect::Opened(_) | Effect::Deadlock(_) => {}
             }
+        }
+        if party_lost {
+            self.parties_lost += 1;
+            assert!(self.parties.is_empty(), "{:?} wait for a party that is gone", self.parties);
         }
     }
 

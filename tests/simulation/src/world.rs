@@ -84,7 +84,12 @@ pub struct World {
     pub(crate) next_call: u64,
     tick_at: Option<Time>,
     frames: u64,
+    /// At the same time.
+    steps: u64,
 }
+
+/// So much does not happen in one microsecond.
+const STEPS_MAX: u64 = 100_000;
 
 /// Invariants of the whole engine are checked once in so many frames.
 const CHECK_EVERY: u64 = 48;
@@ -126,6 +131,7 @@ impl World {
             next_call: 0,
             tick_at: None,
             frames: 0,
+            steps: 0,
         };
         for client in 0..world.clients.len() {
             world.begin_client(client);
@@ -161,6 +167,8 @@ impl World {
     /// The next event happens. False: nothing will ever happen again.
     pub fn step(&mut self) -> bool {
         let Some(Reverse((at, _, event))) = self.events.pop() else { return false };
+        self.steps = if at > self.now { 0 } else { self.steps + 1 };
+        assert!(self.steps < STEPS_MAX, "time stands still");
         self.now = at;
         self.clock.set(at);
         self.happen(event);

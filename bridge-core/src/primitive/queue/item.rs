@@ -9,6 +9,7 @@ use slab::Slab;
 
 use crate::command::queue::{Attributes, Browsed, Cursor, Discipline, End, NewItem, Shelf};
 use crate::ids::{ItemId, Name};
+use crate::mutant::Mutant;
 use crate::payload::Payload;
 use crate::primitive::queue::arrivals::Arrivals;
 use crate::primitive::queue::schedule::Alarm;
@@ -211,9 +212,10 @@ impl Ready {
     /// Takes the next one out; the front is the only end of what is not FIFO.
     pub(crate) fn pop(&mut self, end: End, items: &Slab<Item>) -> Option<usize> {
         let key = match &mut self.order {
-            Order::Fifo(order) if end == End::Front => order.pop_first()?,
+            Order::Fifo(order) if end == End::Front && !Mutant::FifoBroken.is_on() => order.pop_first()?,
             Order::Fifo(order) => order.pop_last()?,
             Order::Lifo(order) => order.pop_last()?,
+            Order::Priority(order) if Mutant::PriorityIgnored.is_on() => order.pop_last()?.1,
             Order::Priority(order) => order.pop_first()?.1,
         };
         if !self.moved.is_empty() {

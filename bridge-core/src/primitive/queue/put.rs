@@ -4,6 +4,7 @@ use crate::command::Reply as AnyReply;
 use crate::command::queue::{Attributes, Discipline, End, NewItem, Reply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, ItemId};
+use crate::mutant::Mutant;
 use crate::primitive::queue::Queue;
 use crate::primitive::queue::dedupe::{check_dedupe, duplicate};
 use crate::primitive::queue::group::check_group;
@@ -209,7 +210,7 @@ impl Queue {
     pub(crate) fn withdraw(&mut self, world: &mut World, ids: &[ItemId]) -> bool {
         let found = |id: &ItemId| self.find_waiting(*id).filter(|item| !world.items[*item].seen);
         let Some(items) = ids.iter().map(found).collect::<Option<Vec<_>>>() else { return false };
-        for item in items {
+        for item in items.into_iter().filter(|_| !Mutant::PutNotWithdrawn.is_on()) {
             self.unshelve(world, item);
             if let Some(item) = world.drop_item(item) {
                 self.known.forget(&item);

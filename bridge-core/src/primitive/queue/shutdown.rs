@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use crate::command::Reply as AnyReply;
 use crate::command::queue::Reply;
 use crate::ids::{Handle, ItemId, ParticipantId, SessionKey};
+use crate::mutant::Mutant;
 use crate::primitive::queue::{Queue, Shut};
 use crate::primitive::{Step, conclude, done};
 use crate::wait::{Caller, Want};
@@ -21,7 +22,7 @@ fn participant(caller: &Caller) -> Participant {
 
 impl Queue {
     pub(super) fn shut_down(&mut self, world: &mut World, immediate: bool) -> Step {
-        for key in self.putters.clear() {
+        for key in self.putters.clear().into_iter().filter(|_| !Mutant::PuttersForgottenAtShutdown.is_on()) {
             world.drop_put(key);
             conclude(world, key, Err(self.is_shut_down()));
         }

@@ -8,6 +8,7 @@ use crate::command::queue::{Batch, Delivery, End, Mode, Reply, Taken, Taking};
 use crate::command::{Mode as SessionMode, Reply as AnyReply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
+use crate::mutant::Mutant;
 use crate::primitive::queue::hold::{Hold, check_max_hold};
 use crate::primitive::queue::item::Item;
 use crate::primitive::queue::{Out, Queue, Shut};
@@ -211,7 +212,7 @@ impl Queue {
             let Some(out) = self.out.get_mut(token).filter(|out| !out.accepted) else { continue };
             let Caller { session, serial, .. } = out.caller;
             match out.mode {
-                Mode::Lease => {
+                Mode::Lease if !Mutant::LeaseEarly.is_on() => {
                     out.accepted = true;
                     self.leased += 1;
                     if let Some(session) = world.sessions.get_mut(session) {
@@ -221,7 +222,7 @@ impl Queue {
                         self.begin_hold(me, world, token);
                     }
                 }
-                Mode::Get => {
+                Mode::Get | Mode::Lease => {
                     let item = out.item;
                     self.out.remove(token);
                     self.is_out_no_more(&world.items, item);
