@@ -127,6 +127,13 @@ impl<T> Call<T> {
         }
     }
 
+    /// The caller of a take that prefetches waits for it now. Returns at once.
+    pub(crate) fn hasten(&self) {
+        if let State::Waiting(slot) = &self.state {
+            self.uses.link().hasten(slot);
+        }
+    }
+
     /// How a call ends whose withdrawal is not answered in time: what only takes counts as withdrawn, `CANCELLED` (what
     /// it is granted goes back), and what gives is `OUTCOME_UNKNOWN`.
     pub fn give_up(self) -> Error {
@@ -286,6 +293,8 @@ pub(crate) fn gives(request: &Request) -> bool {
         }
         Request::Command(Command::Timer(_, command)) => !matches!(command, timer::Command::Declare(_)),
         Request::Command(Command::Topic(_, command)) => !matches!(command, topic::Command::Declare(_)),
-        Request::Command(Command::Cancel(_) | Command::Discard(..) | Command::Share(..)) => false,
+        Request::Command(
+            Command::Cancel(_) | Command::Hasten(_) | Command::Discard(..) | Command::Share(..),
+        ) => false,
     }
 }

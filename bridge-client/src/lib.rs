@@ -34,6 +34,7 @@ pub mod bridge;
 pub mod call;
 mod clock;
 pub mod condition;
+pub mod consumer;
 pub mod dict;
 pub mod event;
 pub mod fork;

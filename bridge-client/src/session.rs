@@ -24,7 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bridge_core::command::{Command, lock, rwlock, semaphore};
+use bridge_core::command::{Command, lock, queue, rwlock, semaphore};
 use bridge_core::ids::{Op, ParticipantId};
 use bridge_core::mutant::Mutant;
 use bridge_core::{Error, Outcome, Reason, Request, Time};
@@ -33,6 +33,7 @@ use syncbridge_proto::{PROTOCOL_VERSION, v1 as pb};
 pub use crate::link::{Answered, Settle, Several, Slot, Submission};
 pub use crate::object::{Declaration, Object, Origin};
 use entry::{Entry, State};
+pub(crate) use incoming::recalled;
 use outbox::Outbox;
 pub use room::OUTBOX_BYTES_MAX;
 use room::Room;
@@ -281,6 +282,21 @@ impl Session {
                 self.enqueue_cancel(now, op);
             }
             _ => {}
+        }
+    }
+
+    /// The caller of a take that prefetches waits for it now.
+    pub fn hasten(&mut self, now: Time, slot: &Slot) {
+        let op = slot.op();
+        let Some(entry) = self.calls.get_mut(&op) else { return };
+        let (left, answered) = (entry.left, matches!(entry.state, State::Offered(_) | State::Claimed(_)));
+        // Wherever it is sent anew, it is not asked for ahead of need any more.
+        if let Request::Command(Command::Queue(_, queue::Command::Take { taking, .. })) = &mut entry.request
+            && std::mem::take(&mut taking.prefetch)
+            && left
+            && !answered
+        {
+            self.enqueue_unattended(now, None, Request::Command(Command::Hasten(op)));
         }
     }
 

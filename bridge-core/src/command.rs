@@ -65,6 +65,9 @@ pub enum Command {
     /// Withdraws an earlier command of the session. Answered with [`Reply::Cancelled`] after that command's
     /// own answer.
     Cancel(Op),
+    /// The caller of an earlier command of the session, which prefetches, waits for it now: it stands in line as if it had
+    /// been asked for only now, and not ahead of need. No effect if it has ended or prefetches nothing.
+    Hasten(Op),
     /// The session uses an object no more, as at its end: its waits there end, what it holds of it goes back, and an
     /// ephemeral object that no other session uses is deleted. Creates nothing; an absent object is fine.
     Discard(Kind, Target),
@@ -129,9 +132,11 @@ impl Command {
             Command::Timer(target, _) => Some((Kind::Timer, target)),
             Command::Topic(target, _) => Some((Kind::Topic, target)),
             Command::Discard(kind, target) | Command::Share(kind, target) => Some((*kind, target)),
-            Command::Transaction(_) | Command::Select(_) | Command::AcquireAll(_) | Command::Cancel(_) => {
-                None
-            }
+            Command::Transaction(_)
+            | Command::Select(_)
+            | Command::AcquireAll(_)
+            | Command::Cancel(_)
+            | Command::Hasten(_) => None,
         }
     }
 
@@ -153,9 +158,11 @@ impl Command {
             | Command::Topic(target, _)
             | Command::Discard(_, target)
             | Command::Share(_, target) => Some(target),
-            Command::Transaction(_) | Command::Select(_) | Command::AcquireAll(_) | Command::Cancel(_) => {
-                None
-            }
+            Command::Transaction(_)
+            | Command::Select(_)
+            | Command::AcquireAll(_)
+            | Command::Cancel(_)
+            | Command::Hasten(_) => None,
         }
     }
 
@@ -289,6 +296,11 @@ pub enum Reply {
     /// True: the command ended as CANCELLED. False: it had ended otherwise, as its own answer says; or it is the wait of
     /// a condition, which ends with its lock.
     Cancelled(bool),
+    /// To a [`Command::Hasten`].
+    Hastened,
+    /// Not the end of a call: what it was offered ahead of need is wanted by others, so it is to be refused unless its
+    /// consumer has taken it.
+    Recalled,
     /// The session does not use the object.
     Discarded,
     /// The object waits for its next user.
@@ -322,6 +334,8 @@ impl Reply {
             | Reply::Topic(_)
             | Reply::Committed(_)
             | Reply::Cancelled(_)
+            | Reply::Hastened
+            | Reply::Recalled
             | Reply::Discarded
             | Reply::Shared => false,
         }
@@ -504,6 +518,13 @@ pub enum Effect {
         /// True: a grant that is an offer until `Done` or `Refuse`. False: nothing further is needed for it,
         /// though a `Resumable` session still acknowledges stored answers with `Done`.
         offered: bool,
+    },
+    /// Tell a session that what that call of it was offered ahead of need is wanted by others.
+    Recall {
+        /// The session.
+        to: SessionKey,
+        /// The call.
+        op: Op,
     },
     /// The session is over: whatever carries it must be told and ended.
     Ended {

@@ -37,7 +37,7 @@ use crate::primitive::value::Values;
 use crate::session::{Entry, Offer};
 use crate::time::Time;
 use crate::timer::{Due, Subject};
-use crate::wait::{Caller, TicketKey};
+use crate::wait::{Caller, TicketKey, Want};
 use crate::world::{Fallen, World, cancelled, in_branch, session_expired};
 
 /// The state of one namespace.
@@ -227,6 +227,7 @@ impl Engine {
         }
         match command {
             Command::Cancel(target) => self.cancel(&caller, target),
+            Command::Hasten(target) => self.hasten(&caller, target),
             Command::Discard(kind, target) => self.discard(&caller, kind, &target),
             Command::Share(kind, target) => self.share(&caller, kind, &target),
             Command::Condition(target, command) => self.run_condition(&caller, &target, &command),
@@ -336,9 +337,11 @@ impl Engine {
     /// Sends the answer of an op that is offered or answered once more.
     fn answer_again(&mut self, to: SessionKey, op: Op) {
         let entry = self.world.sessions.get(to).and_then(|session| session.ops.get(&op));
+        let mut recalled = false;
         let (outcome, offered) = match entry {
             Some(Entry::Answered { outcome, .. }) => (outcome.clone(), false),
             Some(Entry::Offered(offer)) => {
+                recalled = self.primitive(offer.object).is_some_and(|primitive| primitive.recalls(offer));
                 match self.primitive(offer.object).and_then(|p| p.offered(offer, &self.world)) {
                     Some(reply) => (in_branch(offer.branch, Ok(reply)), true),
                     None => return,
@@ -354,6 +357,34 @@ impl Engine {
             _ => return,
         };
         self.world.effects.push(Effect::Answer { to, op, outcome, offered });
+        if recalled {
+            self.world.effects.push(Effect::Recall { to, op });
+        }
+    }
+
+    /// A wait that prefetches is an ordinary one from now on, the last in its line.
+    fn hasten(&mut self, caller: &Caller, target: Op) {
+        let entry = self.world.sessions.get(caller.session).and_then(|session| session.ops.get(&target));
+        let waiting = if let Some(Entry::Waiting(key)) = entry { Some(*key) } else { None };
+        self.world.answer(caller, Ok(Reply::Hastened));
+        let Some(key) = waiting else { return };
+        let Some(ticket) = self.world.tickets.get(key) else { return };
+        let Want::Take { taking, .. } = &ticket.want else { return };
+        let object = ticket.object;
+        if !taking.prefetch {
+            return;
+        }
+        let Some((primitive, world)) = self.parts(object) else { return };
+        let place = world.number();
+        if let Some(ticket) = world.tickets.get_mut(key) {
+            primitive.leave(ticket);
+            ticket.place = place;
+            if let Want::Take { taking, .. } = &mut ticket.want {
+                taking.prefetch = false;
+            }
+            primitive.enter(key, ticket);
+        }
+        self.serve(object);
     }
 
     fn cancel(&mut self, caller: &Caller, target: Op) {

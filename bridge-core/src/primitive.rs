@@ -65,6 +65,11 @@ pub(crate) trait Primitive {
     /// The answer that made the offer, once more.
     fn offered(&self, offer: &Offer, world: &World) -> Option<Reply>;
 
+    /// Whether what is offered is to be given back unless it has been taken.
+    fn recalls(&self, _offer: &Offer) -> bool {
+        false
+    }
+
     /// The accepted grant of that token is lost with its session.
     fn lose(&mut self, me: Handle, token: Token, world: &mut World);
 

@@ -282,6 +282,10 @@ impl Line {
         self.present.len() + self.away.len() + self.wholes.as_ref().map_or(0, |wholes| wholes.tickets.len())
     }
 
+    pub(crate) fn count_present(&self) -> usize {
+        self.present.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.present.is_empty() && self.away.is_empty() && self.wholes.is_none()
     }

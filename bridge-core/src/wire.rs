@@ -122,6 +122,7 @@ impl From<OpRange> for pb::OpRange {
 fn request(body: Body) -> Result<Request, Error> {
     match body {
         Body::Cancel(message) => Ok(Request::Command(Command::Cancel(op(message.op)?))),
+        Body::Hasten(message) => Ok(Request::Command(Command::Hasten(op(message.op)?))),
         Body::Discard(message) => {
             let target = target("name", &message.name, message.handle)?;
             Ok(Request::Command(Command::Discard(kind(message.kind)?, target)))
@@ -238,6 +239,7 @@ fn body(request: &Request) -> Body {
 fn command_body(command: &Command) -> Body {
     match command {
         Command::Cancel(op) => Body::Cancel(pb::CancelRequest { op: op.0 }),
+        Command::Hasten(op) => Body::Hasten(pb::HastenRequest { op: op.0 }),
         Command::Discard(kind, target) => {
             let (name, handle) = target_fields(target);
             Body::Discard(pb::DiscardRequest { kind: pb::ObjectKind::from(*kind).into(), name, handle })
@@ -268,6 +270,8 @@ fn command_body(command: &Command) -> Body {
 fn reply_body(reply: Reply, packs: bool) -> Answer {
     match reply {
         Reply::Cancelled(cancelled) => Answer::Cancel(pb::CancelResponse { cancelled }),
+        Reply::Hastened => Answer::Hasten(pb::HastenResponse {}),
+        Reply::Recalled => Answer::Recall(pb::Recall {}),
         Reply::Discarded => Answer::Discard(pb::DiscardResponse {}),
         Reply::Shared => Answer::Share(pb::ShareResponse {}),
         Reply::Committed(replies) => transaction::reply_body(replies),
@@ -291,6 +295,8 @@ fn reply(body: Answer) -> Outcome {
     match body {
         Answer::Error(error) => Err(error.into()),
         Answer::Cancel(message) => Ok(Reply::Cancelled(message.cancelled)),
+        Answer::Hasten(pb::HastenResponse {}) => Ok(Reply::Hastened),
+        Answer::Recall(pb::Recall {}) => Ok(Reply::Recalled),
         Answer::Discard(pb::DiscardResponse {}) => Ok(Reply::Discarded),
         Answer::Share(pb::ShareResponse {}) => Ok(Reply::Shared),
         Answer::TransactionCommit(message) => transaction::reply(message).map(Reply::Committed),

@@ -49,7 +49,9 @@ impl Gate {
 fn settles(request: &Request) -> bool {
     match request {
         Request::Query(_)
-        | Request::Command(Command::Cancel(_) | Command::Discard(..) | Command::Share(..)) => true,
+        | Request::Command(
+            Command::Cancel(_) | Command::Hasten(_) | Command::Discard(..) | Command::Share(..),
+        ) => true,
         Request::Command(Command::Queue(_, command)) => matches!(
             command,
             queue::Command::Ack { .. }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bridge_core::command::{
-    Call, Carrier, Command, Effect, EndReason, Input, Mode, Opened, Outcome, SessionSpec,
+    Call, Carrier, Command, Effect, EndReason, Input, Mode, Opened, Outcome, Reply, SessionSpec,
 };
 use bridge_core::error::{Error, Reason};
 use bridge_core::ids::{Op, OpRange, ParticipantId, Secret, SessionId, SessionKey};
@@ -154,7 +154,14 @@ impl<'a> Turn<'a> {
                 continue;
             };
             next += 1;
-            let Effect::Answer { to, op, offered, ref outcome } = *effect else { continue };
+            let Effect::Answer { to, op, offered, ref outcome } = *effect else {
+                if let Effect::Recall { to, op } = *effect
+                    && state.sessions.get(to).is_some_and(|session| floods(session, op, &Ok(Reply::Recalled)))
+                {
+                    flooded.push(to);
+                }
+                continue;
+            };
             if op < Op::FIRST_OF_NODE {
                 if state.sessions.get(to).is_some_and(|session| floods(session, op, outcome)) {
                     flooded.push(to);
@@ -474,6 +481,12 @@ impl<'a> Turn<'a> {
             }
             Effect::Deadlock(deadlock) => {
                 tracing::warn!(namespace = %self.namespace.name(), raised = deadlock.raised, "deadlock: {deadlock}");
+            }
+            Effect::Recall { to, op } => {
+                let session = self.state.sessions.get(to);
+                if let Some(mail) = session.and_then(|session| session.mail.as_ref()) {
+                    self.parcels.answer(mail, Answer { op, outcome: Ok(Reply::Recalled), offered: false });
+                }
             }
             Effect::Opened(_) => {}
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use bridge_core::command::{Command, EndReason, Mode, SessionSpec};
+use bridge_core::command::{Command, EndReason, Mode, SessionSpec, queue};
 use bridge_core::ids::{Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey};
 use bridge_core::{Error, Reason, Reply, Request};
 use bridge_node::{Answer, Config, Frame, Namespace, Node, Outbox, SystemClock};
@@ -20,6 +20,7 @@ use crate::bridge::ConnectOptions;
 use crate::fork;
 use crate::mutex::lock;
 use crate::object::Object;
+use crate::session::recalled as recalled_before_taken;
 
 /// The engines of this process by name, each in a node of its own that lives as long as somebody is connected. With the
 /// fork generation that made them: a child's are not its parent's.
@@ -48,6 +49,8 @@ pub(crate) fn connect(name: &Name, options: &ConnectOptions) -> Result<Arc<dyn L
         namespace: Arc::downgrade(&namespace),
         key: opened.session,
         calls: Mutex::default(),
+        prefetched: Mutex::default(),
+        prefetches: AtomicBool::new(false),
         delivered: AtomicU32::new(0),
         driven: AtomicU32::new(0),
         drivers: AtomicU32::new(0),
@@ -95,10 +98,21 @@ struct Desk {
     calls: Mutex<HashMap<Op, Parked>>,
     /// Counts deliveries: a futex word for whoever drives.
     delivered: AtomicU32,
+    /// What was asked for ahead of need and has not been claimed, by number.
+    prefetched: Mutex<HashMap<Op, Prefetched>>,
+    /// There was any ever.
+    prefetches: AtomicBool,
     /// What `delivered` was when somebody last returned from driving.
     driven: AtomicU32,
     drivers: AtomicU32,
     closed: AtomicBool,
+}
+
+/// A take that prefetches.
+struct Prefetched {
+    slot: Arc<Slot>,
+    /// Its item was recalled before it was in its slot.
+    recalled: bool,
 }
 
 /// A call that was not answered at once.
@@ -146,6 +160,49 @@ impl Mem {
         }
     }
 
+    /// Its answer is in a slot in any case, from where it can be recalled.
+    fn start_prefetch(&self, who: ParticipantId, request: Request) -> Started {
+        let desk = &self.desk;
+        desk.prefetches.store(true, Ordering::Relaxed);
+        let op = self.take_op();
+        let slot = Slot::new(op);
+        lock(&desk.prefetched).insert(op, Prefetched { slot: slot.clone(), recalled: false });
+        let closed = || Answered { op, outcome: Err(closed()), offered: false };
+        let answered = if desk.closed.load(Ordering::Acquire) {
+            Some(closed())
+        } else if let Some(answer) = self.engine.namespace.direct(self.key, op, who, request) {
+            Some(answer.into())
+        } else {
+            let mut calls = lock(&desk.calls);
+            match calls.remove(&op) {
+                Some(Parked::Early(answered)) => Some(answered),
+                _ if desk.closed.load(Ordering::Acquire) => Some(closed()),
+                _ => {
+                    calls.insert(op, Parked::Waiting(slot.clone()));
+                    None
+                }
+            }
+        };
+        if let Some(answered) = answered {
+            self.put_prefetched(&slot, answered);
+        }
+        Started::Waiting(slot)
+    }
+
+    fn put_prefetched(&self, slot: &Slot, answered: Answered) {
+        let op = answered.op;
+        let mut prefetched = lock(&self.desk.prefetched);
+        let recalled = answered.offered && prefetched.get(&op).is_some_and(|prefetched| prefetched.recalled);
+        if !recalled {
+            return slot.put(answered);
+        }
+        prefetched.remove(&op);
+        drop(prefetched);
+        slot.put(Answered { op, outcome: Err(recalled_before_taken()), offered: false });
+        // The session is over: what it was offered has gone back.
+        let _ = self.engine.namespace.settle(self.key, Vec::new(), vec![op]);
+    }
+
     fn withdraw(&self, op: Op) {
         let cancel = Request::Command(Command::Cancel(op));
         // The answer that counts is that of the call itself.
@@ -171,6 +228,9 @@ impl From<Answer> for Answered {
 impl Link for Mem {
     fn start(&self, submission: Submission) -> Started {
         let Submission { who, object, request } = submission;
+        if prefetches(&request) {
+            return self.start_prefetch(who, request);
+        }
         self.ask(who, request, |reply| object.learn_from(reply))
     }
 
@@ -179,7 +239,14 @@ impl Link for Mem {
     }
 
     fn claim(&self, slot: &Slot) -> Option<Answered> {
-        slot.take()
+        if !self.desk.prefetches.load(Ordering::Relaxed) {
+            return slot.take();
+        }
+        // Either its consumer takes it or it is recalled.
+        let mut prefetched = lock(&self.desk.prefetched);
+        let answered = slot.take()?;
+        prefetched.remove(&answered.op);
+        Some(answered)
     }
 
     fn wait(&self, slot: &Arc<Slot>, slice: Duration) {
@@ -210,11 +277,20 @@ impl Link for Mem {
         }
     }
 
+    fn hasten(&self, slot: &Arc<Slot>) {
+        if !self.forked() {
+            let hasten = Request::Command(Command::Hasten(slot.op()));
+            // It says nothing back.
+            let _ = self.engine.namespace.direct(self.key, self.take_op(), ParticipantId::default(), hasten);
+        }
+    }
+
     fn abandon(&self, slot: &Arc<Slot>) {
         if self.forked() {
             return;
         }
         let op = slot.op();
+        lock(&self.desk.prefetched).remove(&op);
         let parked = match lock(&self.desk.calls).get_mut(&op) {
             Some(parked) => {
                 *parked = Parked::Abandoned;
@@ -284,6 +360,23 @@ impl Link for Mem {
 }
 
 impl Desk {
+    /// Takes back what its consumer has not taken yet: its slot, to be woken.
+    fn recall(&self, op: Op) -> Option<Arc<Slot>> {
+        let mut prefetched = lock(&self.prefetched);
+        let of_op = prefetched.get_mut(&op)?;
+        match of_op.slot.take() {
+            Some(Answered { offered: true, .. }) => {
+                let slot = of_op.slot.clone();
+                prefetched.remove(&op);
+                slot.put(Answered { op, outcome: Err(recalled_before_taken()), offered: false });
+                return Some(slot);
+            }
+            Some(answered) => of_op.slot.put(answered),
+            None => of_op.recalled = true,
+        }
+        None
+    }
+
     fn delivered(&self, slots: Vec<Arc<Slot>>) {
         for slot in slots {
             slot.wake();
@@ -304,6 +397,10 @@ impl Outbox for Desk {
             for answer in answers.drain(..) {
                 let answered = Answered::from(answer);
                 let op = answered.op;
+                if answered.outcome == Ok(Reply::Recalled) {
+                    filled.extend(self.recall(op).inspect(|_| refused.push(op)));
+                    continue;
+                }
                 match calls.remove(&op) {
                     Some(Parked::Waiting(slot)) => {
                         slot.put(answered);
@@ -337,6 +434,10 @@ impl Outbox for Desk {
         }
         self.delivered(filled);
     }
+}
+
+fn prefetches(request: &Request) -> bool {
+    matches!(request, Request::Command(Command::Queue(_, queue::Command::Take { taking, .. })) if taking.prefetch)
 }
 
 fn closed() -> Error {

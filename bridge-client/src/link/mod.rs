@@ -88,6 +88,9 @@ pub(crate) trait Link: Send + Sync {
     /// Asks for the call to be withdrawn. Its slot receives the definite answer, `CANCELLED` or another.
     fn cancel(&self, slot: &Arc<Slot>);
 
+    /// The caller of a take that prefetches waits for it now.
+    fn hasten(&self, slot: &Arc<Slot>);
+
     /// Nobody waits any more: withdraws the call, and refuses what it is granted.
     fn abandon(&self, slot: &Arc<Slot>);
 

@@ -153,6 +153,9 @@ impl Session {
             // Settled before: that is on its way, or the server would not have told it again.
             return;
         };
+        if outcome == Ok(Reply::Recalled) {
+            return self.on_recalled(op, completions);
+        }
         if matches!(entry.state, State::Offered(_) | State::Claimed(_)) {
             return;
         }
@@ -209,6 +212,18 @@ impl Session {
             }
         }
         self.finish(op, outcome, completions);
+    }
+
+    /// What was offered ahead of need is wanted by others: it goes back, unless its consumer has taken it.
+    fn on_recalled(&mut self, op: Op, completions: &mut Completions) {
+        let Some(entry) = self.calls.get(&op).filter(|entry| matches!(entry.state, State::Offered(_))) else {
+            return;
+        };
+        if let Some(slot) = &entry.slot {
+            slot.take();
+        }
+        self.outbox.refuse(op);
+        self.finish(op, Err(recalled()), completions);
     }
 
     /// The call ended with the session and changed nothing: as if it had never left.
@@ -276,6 +291,11 @@ fn is_told_lost(frame: &pb::AttachResponse) -> bool {
         _ => None,
     });
     frame.farewell.iter().chain(answers).any(|error| error.reason == expired)
+}
+
+/// What a take that prefetched ends with when its item is recalled.
+pub(crate) fn recalled() -> Error {
+    Error::new(Reason::Cancelled, "the item was recalled before it was taken: somebody else waited for it")
 }
 
 fn internal(message: &str) -> Error {

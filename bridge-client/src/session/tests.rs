@@ -3,6 +3,7 @@
 mod faults;
 mod handles;
 mod permits;
+mod prefetch;
 mod room;
 mod rules;
 mod world;

@@ -150,12 +150,16 @@ pub struct Taking {
     pub max_hold: Option<Duration>,
     /// From which end; the back in FIFO queues only.
     pub end: End,
+    /// One item ahead of need: it stays OFFERED until its consumer takes it, and is recalled where somebody else waits.
+    /// Whoever waits is served before it, until [`crate::Command::Hasten`] says that its consumer waits too. On a
+    /// session's stream only, and without a timeout.
+    pub prefetch: bool,
 }
 
 impl Taking {
     /// The next ones out.
     pub fn new(mode: Mode, batch: Batch) -> Self {
-        Taking { mode, batch, max_hold: None, end: End::Front }
+        Taking { mode, batch, max_hold: None, end: End::Front, prefetch: false }
     }
 }
 

@@ -74,6 +74,7 @@ impl Named {
             | Command::Select(_)
             | Command::AcquireAll(_)
             | Command::Cancel(_)
+            | Command::Hasten(_)
             | Command::Discard(..)
             | Command::Share(..) => Err(object_gone()),
         }

@@ -82,7 +82,10 @@ impl Engine {
     }
 
     fn move_waits(&mut self, key: SessionKey, away: bool) {
-        let mut changed = BTreeSet::new();
+        // Who waits for what it was offered ahead of need is to have another's, or can have it again.
+        let session = self.world.sessions.get(key);
+        let offers = session.into_iter().flat_map(|session| session.ops.values().flat_map(Entry::offers));
+        let mut changed: BTreeSet<_> = offers.map(|offer| offer.object).collect();
         for (ticket, carrier) in self.waits(key) {
             if carrier == Carrier::Stream {
                 changed.extend(self.change_sides(ticket, away));

@@ -14,6 +14,7 @@ mod group;
 mod hold;
 mod item;
 mod look;
+mod prefetch;
 mod put;
 mod room;
 mod schedule;
@@ -44,6 +45,7 @@ use group::Groups;
 use hold::Hold;
 pub(crate) use item::Item;
 use item::{Arrival, Ready};
+use prefetch::Prefetched;
 pub(crate) use put::check_new_item;
 use room::Load;
 use schedule::Schedule;
@@ -85,6 +87,8 @@ pub(crate) struct Queue {
     holds: BTreeMap<Token, Hold>,
     /// How many of `out` are LEASED.
     leased: usize,
+    /// Those of `out` that were given ahead of need.
+    prefetched: Prefetched,
     /// In the order in which they died.
     dead: BTreeMap<Arrival, usize>,
     takers: Takers,
@@ -145,6 +149,9 @@ impl Queue {
     /// What is wrong with a take or put in any case.
     pub(crate) fn check_wait(&self, world: &World, caller: &Caller, command: &Command) -> Result<(), Error> {
         match command {
+            Command::Take { taking, .. } if taking.prefetch => {
+                Err(Error::invalid("prefetch", "whoever selects waits, and so prefetches nothing"))
+            }
             Command::Take { taking, .. } => self.check_take(world, caller, *taking),
             Command::Put { item, .. } => {
                 let bytes = self.check_item(world, item)?;
@@ -197,7 +204,7 @@ impl Queue {
 impl Primitive for Queue {
     fn leave(&mut self, ticket: &Ticket) {
         match &ticket.want {
-            Want::Take { taking, .. } => self.takers.leave(taking.batch.min, ticket.place),
+            Want::Take { taking, .. } => self.takers.leave(taking, ticket.place),
             Want::Put { .. } => self.putters.leave(ticket.place),
             _ => self.joiners.leave(ticket.place),
         }
@@ -206,7 +213,7 @@ impl Primitive for Queue {
     fn enter(&mut self, key: TicketKey, ticket: &Ticket) {
         self.leave(ticket);
         match &ticket.want {
-            Want::Take { taking, .. } => self.takers.line(taking.batch.min).enter(key, ticket),
+            Want::Take { taking, .. } => self.takers.line(taking).enter(key, ticket),
             Want::Put { .. } => self.putters.enter(key, ticket),
             _ => self.joiners.enter(key, ticket),
         }
@@ -232,6 +239,7 @@ impl Primitive for Queue {
                 break;
             }
         }
+        self.recall(world, 0);
     }
 
     fn expire(&mut self, me: Handle, key: TicketKey, world: &mut World) {
@@ -241,7 +249,7 @@ impl Primitive for Queue {
             Want::Take { taking, .. } => {
                 let count = if away { 0 } else { self.takeable(world, key, taking.batch) };
                 let place = ticket.place;
-                self.takers.leave(taking.batch.min, place);
+                self.takers.leave(&taking, place);
                 let Some(ticket) = world.unpark(key) else { return };
                 match count {
                     0 => world.answer(&ticket.caller, Err(self.empty())),
@@ -282,6 +290,10 @@ impl Primitive for Queue {
         self.offered_again(offer, world)
     }
 
+    fn recalls(&self, offer: &Offer) -> bool {
+        self.prefetched.is_recalled(offer.first)
+    }
+
     fn lose(&mut self, me: Handle, token: Token, world: &mut World) {
         if let Some(out) = self.take_out(world, token) {
             self.delivery_failed(me, world, out.item, out.caller.session, Failure::LOST);
@@ -299,6 +311,7 @@ impl Primitive for Queue {
         rest.for_each(|item| drop(world.drop_item(item)));
         self.out.clear();
         (self.groups, self.load) = (Groups::default(), None);
+        self.prefetched = Prefetched::default();
         self.dead.clear();
         let mut waiting = self.takers.clear();
         waiting.extend(self.putters.clear());

@@ -100,10 +100,10 @@ macro_rules! commands {
 commands! {
     QueueServicePutRequest: |m| Command::Put { item: new_item("item", m.item)?, timeout: timeout(m.timeout)? };
     QueueServicePutManyRequest: |m| Command::PutMany { items: new_items(m.items, m.packed)?, timeout: timeout(m.timeout)? };
-    QueueServiceGetRequest: |m| take(Mode::Get, Batch::ONE, None, m.end, m.timeout)?;
-    QueueServiceLeaseRequest: |m| take(Mode::Lease, Batch::ONE, m.max_hold, m.end, m.timeout)?;
-    QueueServiceGetManyRequest: |m| take(Mode::Get, batch(m.max, m.min, m.linger)?, None, m.end, m.timeout)?;
-    QueueServiceLeaseManyRequest: |m| take(Mode::Lease, batch(m.max, m.min, m.linger)?, m.max_hold, m.end, m.timeout)?;
+    QueueServiceGetRequest: |m| take(Mode::Get, Batch::ONE, None, m.end, m.timeout, m.prefetch)?;
+    QueueServiceLeaseRequest: |m| take(Mode::Lease, Batch::ONE, m.max_hold, m.end, m.timeout, m.prefetch)?;
+    QueueServiceGetManyRequest: |m| take(Mode::Get, batch(m.max, m.min, m.linger)?, None, m.end, m.timeout, false)?;
+    QueueServiceLeaseManyRequest: |m| take(Mode::Lease, batch(m.max, m.min, m.linger)?, m.max_hold, m.end, m.timeout, false)?;
     QueueServiceAckRequest: |m| Command::Ack { tokens: tokens(m.tokens)? };
     QueueServiceNackRequest: |m| nack(m.tokens, m.reentry, m.delay, m.error)?;
     QueueServiceExtendRequest: |m| extend(m.tokens, m.max_hold, m.progress)?;
@@ -179,9 +179,10 @@ fn take(
     max_hold: Option<prost_types::Duration>,
     end: i32,
     length: Option<prost_types::Duration>,
+    prefetch: bool,
 ) -> Result<Command, Error> {
     let end = queue_end(end)?.unwrap_or(End::Front);
-    let taking = Taking { mode, batch, max_hold: hold(max_hold)?, end };
+    let taking = Taking { mode, batch, max_hold: hold(max_hold)?, end, prefetch };
     Ok(Command::Take { taking, timeout: timeout(length)? })
 }
 
@@ -372,14 +373,16 @@ pub(super) fn command_body(target: &Target, command: &Command) -> Body {
 
 /// A take of one item that does not linger has a message of its own.
 fn take_body(queue: String, handle: u64, taking: &Taking, timeout: Option<prost_types::Duration>) -> Body {
-    let Taking { mode, batch, max_hold, end } = *taking;
+    let Taking { mode, batch, max_hold, end, prefetch } = *taking;
     let Batch { max, min, linger } = batch;
     let (max_hold, linger) = (max_hold.map(duration_field), Some(duration_field(linger)));
     let end = end_field(Some(end).filter(|end| *end == End::Back));
     match (mode, batch == Batch::ONE) {
-        (Mode::Get, true) => Body::QueueGet(pb::QueueServiceGetRequest { queue, handle, timeout, end }),
+        (Mode::Get, true) => {
+            Body::QueueGet(pb::QueueServiceGetRequest { queue, handle, timeout, end, prefetch })
+        }
         (Mode::Lease, true) => {
-            Body::QueueLease(pb::QueueServiceLeaseRequest { queue, handle, timeout, max_hold, end })
+            Body::QueueLease(pb::QueueServiceLeaseRequest { queue, handle, timeout, max_hold, end, prefetch })
         }
         (Mode::Get, false) => Body::QueueGetMany(pb::QueueServiceGetManyRequest {
             queue,

@@ -205,6 +205,10 @@ fn requests() -> Vec<Request> {
         Q::Take { taking: queue::Taking::new(queue::Mode::Lease, queue::Batch::ONE), timeout },
         Q::Take { taking: held(batch, Duration::from_secs(9)), timeout },
         Q::Take {
+            taking: queue::Taking { prefetch: true, ..held(queue::Batch::ONE, Duration::from_secs(9)) },
+            timeout,
+        },
+        Q::Take {
             taking: queue::Taking { end: queue::End::Back, ..held(batch, Duration::from_secs(9)) },
             timeout,
         },
@@ -254,6 +258,7 @@ fn requests() -> Vec<Request> {
     let mut all: Vec<Request> = Vec::new();
     let mut command = |command| all.push(Request::Command(command));
     command(Command::Cancel(Op(4)));
+    command(Command::Hasten(Op(4)));
     command(Command::Discard(Kind::Event, Target::Name(name("e"))));
     command(Command::Discard(Kind::Semaphore, by_handle.clone()));
     command(Command::Share(Kind::Queue, Target::Existing(name("q"))));
@@ -523,6 +528,7 @@ fn every_outcome_survives_the_wire() {
     outcomes.extend(value_replies().into_iter().map(|reply| Ok(Reply::Value(reply))));
     outcomes.push(Ok(Reply::Cancelled(true)));
     outcomes.push(Ok(Reply::Discarded));
+    outcomes.extend([Ok(Reply::Hastened), Ok(Reply::Recalled)]);
     outcomes.push(Ok(Reply::Shared));
     outcomes.push(Ok(Reply::Committed(vec![
         queue::Reply::Put(ItemId(5)),

@@ -96,7 +96,10 @@ fn queue_command() -> impl Strategy<Value = queue::Command> {
         |(lease, max, min, linger, max_hold, end, timeout)| {
             let mode = if lease { queue::Mode::Lease } else { queue::Mode::Get };
             let batch = Batch { max, min, linger: Duration::from_millis(linger) };
-            Do::Take { taking: Taking { mode, batch, max_hold, end }, timeout }
+            let prefetch = linger > 2_000;
+            let batch = if prefetch { Batch::ONE } else { batch };
+            let timeout = if prefetch { FOREVER } else { timeout };
+            Do::Take { taking: Taking { mode, batch, max_hold, end, prefetch }, timeout }
         },
     );
     let tokens = || prop::collection::vec(token(), 0..3);
@@ -396,6 +399,7 @@ fn command() -> impl Strategy<Value = Command> {
             Command::AcquireAll(Box::new(AcquireAll { parts, timeout }))
         }),
         1 => (0_u64..40).prop_map(|op| Command::Cancel(Op(op))),
+        1 => (0_u64..40).prop_map(|op| Command::Hasten(Op(op))),
         1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Discard(kind, target)),
         1 => (any_kind(), any_target()).prop_map(|(kind, target)| Command::Share(kind, target)),
     ]

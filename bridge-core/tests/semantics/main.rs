@@ -20,6 +20,7 @@ mod queue_ends;
 mod queue_groups;
 mod queue_holds;
 mod queue_join;
+mod queue_prefetch;
 mod queue_room;
 mod queue_shutdown;
 mod queue_times;

@@ -159,7 +159,7 @@ impl Witness {
                     later.retain(|(of, _), _| of != session);
                     self.answers.append(&mut later);
                 }
-                Effect::Opened(_) | Effect::Deadlock(_) => {}
+                Effect::Opened(_) | Effect::Deadlock(_) | Effect::Recall { .. } => {}
             }
         }
         if party_lost {

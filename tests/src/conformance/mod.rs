@@ -41,7 +41,7 @@ pub const ME: ParticipantId = ParticipantId(0);
 #[macro_export]
 macro_rules! conformance {
     ($url:path) => {
-        $crate::conformance!(@ $url, queue: fifo lifo priority full admitted empty join join_incomplete lease max_hold times dedupe groups ends room dead_letters redrive move_to batch
+        $crate::conformance!(@ $url, queue: fifo lifo priority full admitted empty join join_incomplete lease max_hold times dedupe groups ends prefetch prefetch_busy room dead_letters redrive move_to batch
             put_many browse remove purge shutdown options anonymous many_threads);
         $crate::conformance!(@ $url, event: wakes_all times_out pulse auto_reset);
         $crate::conformance!(@ $url, semaphore: in_line many_permits stale bounded signals drains limit holders);

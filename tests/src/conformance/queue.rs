@@ -11,7 +11,7 @@ use bridge_client::{Reason, Timeout};
 use bytes::Bytes;
 
 use super::{
-    LONG, ME, SHORT, connect, end, get, good, item, parked, put, reason, text, try_get, until_waiting,
+    LONG, ME, SHORT, connect, end, get, good, item, parked, put, reason, text, try_get, until, until_waiting,
 };
 
 fn bounded(maxsize: u64) -> Options {
@@ -238,6 +238,40 @@ pub fn room(url: &str) {
     good(waits);
     let shown = good(queue.describe(ME)).options;
     assert_eq!((shown.max_bytes, shown.bound), (Some(4), Some(Bound::Unfinished)));
+}
+
+/// A consumer's next items are brought ahead of need, in order, and count for nothing before it takes them.
+pub fn prefetch(url: &str) {
+    let queue = connect(url).queue(Some("q"), Options::default()).unwrap();
+    let mut consumer = queue.consumer(ME, Mode::Lease).prefetch(2);
+    assert_eq!(consumer.next(Timeout::NOW).unwrap_err().reason, Reason::Empty);
+    assert_eq!(consumer.next(Timeout::After(SHORT)).unwrap_err().reason, Reason::Empty);
+    good(queue.put_many(ME, ["a", "b", "c", "d"].map(item).into(), Timeout::NOW));
+    let first = consumer.next(Timeout::After(LONG)).unwrap();
+    assert_eq!((text(&first).as_str(), first.attempt), ("a", 1));
+    let offered = || good(queue.describe(ME)).offered == 2;
+    until(offered, "two are brought ahead");
+    assert_eq!(text(&consumer.next(Timeout::NOW).unwrap()), "b");
+    assert_eq!(text(&consumer.next(Timeout::Never).unwrap()), "c");
+    good(queue.ack(ME, vec![first.token]));
+    drop(consumer);
+    until(|| good(queue.describe(ME)).ready == 1, "what was not taken goes back");
+    let last = good(queue.take(ME, Mode::Lease, Batch::ONE, Timeout::NOW)).remove(0);
+    assert_eq!((text(&last).as_str(), last.attempt), ("d", 1));
+}
+
+/// Somebody who waits gets what a busy consumer has not taken.
+pub fn prefetch_busy(url: &str) {
+    let queue = connect(url).queue(Some("q"), Options::default()).unwrap();
+    good(queue.put_many(ME, ["a", "b", "c"].map(item).into(), Timeout::NOW));
+    let mut busy = queue.consumer(ME, Mode::Get).prefetch(10);
+    assert_eq!(text(&busy.next(Timeout::Never).unwrap()), "a");
+    until(|| good(queue.describe(ME)).offered == 2, "the others are brought ahead");
+    let other = connect(url).queue(Some("q"), Options::default()).unwrap();
+    let get = || text(&good(other.take(ME, Mode::Get, Batch::ONE, Timeout::After(LONG)))[0]);
+    assert_eq!([get(), get()], ["c", "b"], "the newest first, though the consumer does nothing");
+    put(&other, "d");
+    assert_eq!(text(&busy.next(Timeout::After(LONG)).unwrap()), "d");
 }
 
 /// What is rejected, or was delivered too often, goes to the dead letters.

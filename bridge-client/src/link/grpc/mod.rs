@@ -276,6 +276,13 @@ impl Link for GrpcLink {
         }
     }
 
+    fn hasten(&self, slot: &Arc<Slot>) {
+        if let Some(connection) = self.of(slot.op()) {
+            connection.post(|session, _| session.hasten(clock::now(), slot));
+            connection.look_soon();
+        }
+    }
+
     fn abandon(&self, slot: &Arc<Slot>) {
         if let Some(connection) = self.of(slot.op()) {
             connection.post(|session, _| session.abandon(clock::now(), slot));

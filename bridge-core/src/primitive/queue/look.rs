@@ -93,6 +93,7 @@ impl Queue {
         self.check_schedule(world);
         self.check_groups(world);
         self.check_room(world);
+        self.check_prefetched(world);
         assert_eq!(self.leased, self.out.iter().filter(|(_, out)| out.accepted).count(), "leased");
         assert_eq!(self.gotten_total, self.gotten.values().sum::<u64>(), "gotten_total");
         assert!(self.done_early <= self.put_and_not_gone(), "more is done than was put");

@@ -55,7 +55,7 @@ impl Queue {
     }
 
     fn who_waits(&self, world: &World) -> BTreeSet<Participant> {
-        let tickets = self.takers.iter().filter_map(|key| world.tickets.get(key));
+        let tickets = self.takers.who_waits().filter_map(|key| world.tickets.get(key));
         tickets.map(|ticket| participant(&ticket.caller)).collect()
     }
 
@@ -95,7 +95,7 @@ impl Queue {
                 continue;
             }
             let Want::Take { taking, .. } = ticket.want else { continue };
-            self.takers.leave(taking.batch.min, ticket.place);
+            self.takers.leave(&taking, ticket.place);
             let error = self.is_shut_down();
             conclude(world, key, Err(error));
             ended = true;

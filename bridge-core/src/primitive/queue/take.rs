@@ -5,7 +5,7 @@ use std::time::Duration;
 use slab::Slab;
 
 use crate::command::queue::{Batch, Delivery, End, Mode, Reply, Taken, Taking};
-use crate::command::{Mode as SessionMode, Reply as AnyReply};
+use crate::command::{Carrier, Mode as SessionMode, Reply as AnyReply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::mutant::Mutant;
@@ -31,24 +31,31 @@ impl Queue {
         self.check_take(world, caller, taking)?;
         let batch = taking.batch;
         let now_or_never = timeout == Timeout::NOW;
-        let count = if world.is_present(caller) { self.takeable_now(world, batch, now_or_never) } else { 0 };
+        if taking.prefetch && timeout != Timeout::Never {
+            let message =
+                "a timeout was given to a take that prefetches, which waits for as long as it is wanted";
+            return Err(Error::invalid("timeout", message));
+        }
+        let may_have = world.is_present(caller) && !(taking.prefetch && self.takers.somebody_waits());
+        let count = if may_have { self.takeable_now(world, batch, now_or_never) } else { 0 };
         if count > 0 {
             self.grant(me, world, caller, taking, count, false);
             return Ok(None);
         }
         if now_or_never {
+            self.recall(world, batch.min);
             let ends = self.shut.is_some() && self.ready.len() == 0 && self.nothing_can_come(world, caller);
             return Err(if ends { self.is_shut_down() } else { self.empty() });
         }
         let want = Want::Take { taking, lingers_until: None };
         let key = world.park(caller, me, want, timeout)?;
-        self.takers.line(batch.min).enter(key, &world.tickets[key]);
+        self.takers.line(&taking).enter(key, &world.tickets[key]);
         Ok(None)
     }
 
     /// What is wrong with a take in any case.
     pub(super) fn check_take(&self, world: &World, caller: &Caller, taking: Taking) -> Result<(), Error> {
-        let Taking { mode, batch, max_hold, end } = taking;
+        let Taking { mode, batch, max_hold, end, prefetch } = taking;
         check_batch(world, batch)?;
         if max_hold.is_some() {
             check_max_hold(mode, max_hold)?;
@@ -58,6 +65,9 @@ impl Queue {
         }
         if mode == Mode::Lease && caller.mode == SessionMode::Sessionless {
             return Err(session_required("lease"));
+        }
+        if prefetch {
+            check_prefetch(caller, batch)?;
         }
         Ok(())
     }
@@ -131,7 +141,7 @@ impl Queue {
             return false;
         }
         self.takers.lingering = None;
-        self.takers.leave(batch.min, ticket.place);
+        self.takers.leave(&taking, ticket.place);
         let Some(ticket) = world.unpark(key) else { return true };
         let count = self.ready.len().min(batch.max as usize);
         self.grant(me, world, &ticket.caller, taking, count, true);
@@ -143,7 +153,7 @@ impl Queue {
         let Some((_, key)) = self.takers.first(u32::MAX) else { return false };
         let Some(ticket) = world.tickets.get(key) else { return false };
         let Want::Take { taking, .. } = ticket.want else { return false };
-        self.takers.leave(taking.batch.min, ticket.place);
+        self.takers.leave(&taking, ticket.place);
         let Some(ticket) = world.unpark(key) else { return true };
         let count = self.ready.len().min(taking.batch.max as usize);
         self.grant(me, world, &ticket.caller, taking, count, true);
@@ -160,9 +170,9 @@ impl Queue {
         count: usize,
         parked: bool,
     ) {
-        let Taking { mode, max_hold, end, .. } = taking;
+        let Taking { mode, max_hold, end, prefetch, .. } = taking;
         let first = world.numbers(count as u64);
-        let is_final = caller.grant_is_final(parked);
+        let is_final = caller.grant_is_final(parked) && !prefetch;
         let since = world.now;
         let mut deliveries = Vec::with_capacity(count);
         let mut freed = Vec::new();
@@ -188,6 +198,9 @@ impl Queue {
             }
             deliveries.push(delivery(taken, token, since));
             self.out.push(token, Out { item, caller: *caller, mode, accepted: false, since });
+            if prefetch {
+                self.prefetched.note(token);
+            }
             if let Some(max_hold) = max_hold {
                 self.holds.insert(token, Hold::new(max_hold));
             }
@@ -211,6 +224,9 @@ impl Queue {
         for token in tokens {
             let Some(out) = self.out.get_mut(token).filter(|out| !out.accepted) else { continue };
             let Caller { session, serial, .. } = out.caller;
+            if !self.prefetched.is_empty() {
+                self.prefetched.forget(token);
+            }
             match out.mode {
                 Mode::Lease if !Mutant::LeaseEarly.is_on() => {
                     out.accepted = true;
@@ -257,6 +273,9 @@ impl Queue {
     /// Ends the delivery of that token.
     pub(super) fn take_out(&mut self, world: &mut World, token: Token) -> Option<Out> {
         let out = self.out.remove(token)?;
+        if !self.prefetched.is_empty() {
+            self.prefetched.forget(token);
+        }
         if let Some(hold) = self.holds.remove(&token) {
             self.schedule.clear(world, hold.over);
         }
@@ -313,6 +332,19 @@ fn check_batch(world: &World, batch: Batch) -> Result<(), Error> {
         return Err(Error::limit("batch_max", limit.into()).with_message(message));
     }
     Ok(())
+}
+
+/// Only a stream can be told that an item is recalled, and items are recalled one by one.
+fn check_prefetch(caller: &Caller, batch: Batch) -> Result<(), Error> {
+    if caller.mode == SessionMode::Sessionless || caller.carrier == Carrier::Call {
+        return Err(Error::invalid("prefetch", "a unary call cannot prefetch; use a session's stream"));
+    }
+    match batch == Batch::ONE {
+        true => Ok(()),
+        false => {
+            Err(Error::invalid("prefetch", "a take that prefetches takes one item; ask for several such"))
+        }
+    }
 }
 
 fn linger(world: &mut World, key: TicketKey, until: Time) {

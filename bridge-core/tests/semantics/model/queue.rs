@@ -363,7 +363,13 @@ impl Naive for Queue {
             Step::Take { mode, max, min, max_hold, end, timeout } => {
                 let batch = Batch { max: *max, min: self.min(*min, *max), ..Batch::ONE };
                 Do::Take {
-                    taking: Taking { mode: *mode, batch, max_hold: *max_hold, end: self.end(*end) },
+                    taking: Taking {
+                        mode: *mode,
+                        batch,
+                        max_hold: *max_hold,
+                        end: self.end(*end),
+                        prefetch: false,
+                    },
                     timeout: *timeout,
                 }
             }
