@@ -258,7 +258,8 @@ impl<T> Deref for Granted<T> {
 /// outcome is unknown.
 pub(crate) fn gives(request: &Request) -> bool {
     use bridge_core::command::{
-        Command, barrier, condition, event, latch, list, lock, queue, rwlock, semaphore, timer, topic, value,
+        Command, barrier, condition, event, latch, list, lock, pipe, queue, rwlock, semaphore, timer, topic,
+        value,
     };
     match request {
         Request::Query(_) => false,
@@ -292,6 +293,9 @@ pub(crate) fn gives(request: &Request) -> bool {
             !matches!(command, list::Command::Declare(_) | list::Command::Watch { .. })
         }
         Request::Command(Command::Timer(_, command)) => !matches!(command, timer::Command::Declare(_)),
+        Request::Command(Command::Pipe(_, command)) => {
+            matches!(command, pipe::Command::Send { .. } | pipe::Command::Close { .. })
+        }
         Request::Command(Command::Topic(_, command)) => !matches!(command, topic::Command::Declare(_)),
         Request::Command(
             Command::Cancel(_) | Command::Hasten(_) | Command::Discard(..) | Command::Share(..),

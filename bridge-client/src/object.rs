@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bridge_core::command::{
-    Command, Request, barrier, condition, event, latch, list, lock as locks, queue, rwlock, semaphore, timer,
-    topic, value,
+    Command, Request, barrier, condition, event, latch, list, lock as locks, pipe, queue, rwlock, semaphore,
+    timer, topic, value,
 };
 use bridge_core::ids::{Handle, Kind, Name, ParticipantId, Target, Token};
 use bridge_core::{Error, Reason, Reply};
@@ -34,6 +34,7 @@ pub enum Declaration {
     /// Without its schedule, which is the server's.
     Timer(timer::Options),
     Topic(topic::Options),
+    Pipe(pipe::Options),
 }
 
 impl Declaration {
@@ -52,6 +53,7 @@ impl Declaration {
             Declaration::Dict(_) => Kind::Dict,
             Declaration::Timer(_) => Kind::Timer,
             Declaration::Topic(_) => Kind::Topic,
+            Declaration::Pipe(_) => Kind::Pipe,
         }
     }
 
@@ -71,6 +73,7 @@ impl Declaration {
             Declaration::Dict(_) => "dict",
             Declaration::Timer(_) => "timer",
             Declaration::Topic(_) => "topic",
+            Declaration::Pipe(_) => "pipe",
         }
     }
 
@@ -87,6 +90,7 @@ impl Declaration {
             Declaration::Latch(options) => &mut options.ephemeral,
             Declaration::Timer(options) => &mut options.ephemeral,
             Declaration::Topic(options) => &mut options.ephemeral,
+            Declaration::Pipe(options) => &mut options.ephemeral,
             Declaration::Value(options) | Declaration::List(options) | Declaration::Dict(options) => {
                 &mut options.ephemeral
             }
@@ -347,6 +351,7 @@ impl Object {
             Declaration::Dict(options) => Command::Dict(target, value::Command::Declare(options)),
             Declaration::Timer(options) => Command::Timer(target, timer::Command::Declare(options)),
             Declaration::Topic(options) => Command::Topic(target, topic::Command::Declare(options)),
+            Declaration::Pipe(options) => Command::Pipe(target, pipe::Command::Declare(options)),
         })
     }
 }
@@ -364,7 +369,8 @@ pub(crate) fn declared(reply: &Reply) -> Option<Handle> {
         | Reply::Latch(latch::Reply::Declared { handle, .. })
         | Reply::Value(value::Reply::Declared { handle, .. })
         | Reply::Timer(timer::Reply::Declared { handle, .. })
-        | Reply::Topic(topic::Reply::Declared { handle, .. }) => Some(*handle),
+        | Reply::Topic(topic::Reply::Declared { handle, .. })
+        | Reply::Pipe(pipe::Reply::Declared { handle, .. }) => Some(*handle),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ pub mod event;
 pub mod latch;
 pub mod list;
 pub mod lock;
+pub mod pipe;
 pub mod queue;
 pub mod rwlock;
 pub mod select;
@@ -56,6 +57,8 @@ pub enum Command {
     Timer(Target, timer::Command),
     /// To a topic.
     Topic(Target, topic::Command),
+    /// To a pipe.
+    Pipe(Target, pipe::Command),
     /// Several steps on queues in one, or none of them. It never waits.
     Transaction(Vec<transaction::Step>),
     /// Waits for the first of several.
@@ -105,6 +108,8 @@ pub enum Query {
     Timer(Target, timer::Query),
     /// About a topic.
     Topic(Target, topic::Query),
+    /// About a pipe.
+    Pipe(Target, pipe::Query),
     /// Which timers have a schedule, by name, from the one after `after`.
     Timers {
         /// At most this many.
@@ -131,6 +136,7 @@ impl Command {
             Command::Dict(target, _) => Some((Kind::Dict, target)),
             Command::Timer(target, _) => Some((Kind::Timer, target)),
             Command::Topic(target, _) => Some((Kind::Topic, target)),
+            Command::Pipe(target, _) => Some((Kind::Pipe, target)),
             Command::Discard(kind, target) | Command::Share(kind, target) => Some((*kind, target)),
             Command::Transaction(_)
             | Command::Select(_)
@@ -156,6 +162,7 @@ impl Command {
             | Command::Dict(target, _)
             | Command::Timer(target, _)
             | Command::Topic(target, _)
+            | Command::Pipe(target, _)
             | Command::Discard(_, target)
             | Command::Share(_, target) => Some(target),
             Command::Transaction(_)
@@ -183,6 +190,12 @@ impl Command {
             | Command::Condition(_, condition::Command::Wait { timeout })
             | Command::Barrier(_, barrier::Command::Wait(barrier::Arrive { timeout, .. }))
             | Command::Latch(_, latch::Command::Wait { timeout })
+            | Command::Pipe(
+                _,
+                pipe::Command::Send { timeout, .. }
+                | pipe::Command::Receive { timeout, .. }
+                | pipe::Command::Poll { timeout, .. },
+            )
             | Command::Value(_, value::Command::Watch { timeout, .. })
             | Command::List(_, list::Command::Watch { timeout, .. })
             | Command::Dict(_, value::Command::Watch { timeout, .. }) => Some(timeout),
@@ -210,6 +223,7 @@ impl Query {
             Query::Dict(target, _) => Some((Kind::Dict, target)),
             Query::Timer(target, _) => Some((Kind::Timer, target)),
             Query::Topic(target, _) => Some((Kind::Topic, target)),
+            Query::Pipe(target, _) => Some((Kind::Pipe, target)),
             Query::Timers { .. } => None,
         }
     }
@@ -250,7 +264,8 @@ impl Request {
                 | Query::List(target, _)
                 | Query::Dict(target, _)
                 | Query::Timer(target, _)
-                | Query::Topic(target, _),
+                | Query::Topic(target, _)
+                | Query::Pipe(target, _),
             ) => Some(target),
             Request::Query(Query::Timers { .. }) => None,
         }
@@ -282,6 +297,8 @@ pub enum Reply {
     Timer(timer::Reply),
     /// From a topic.
     Topic(topic::Reply),
+    /// From a pipe.
+    Pipe(pipe::Reply),
     /// A transaction was executed: what each step is answered with, in order.
     Committed(Vec<queue::Reply>),
     /// A branch of a select, counted from 0, has ended: how.
@@ -326,6 +343,7 @@ impl Reply {
             Reply::Barrier(reply) => {
                 matches!(reply, barrier::Reply::Arrived(barrier::Arrived { action: Some(_), .. }))
             }
+            Reply::Pipe(reply) => matches!(reply, pipe::Reply::Received { .. }),
             Reply::Selected { reply, .. } => reply.is_grant(),
             Reply::AcquiredAll(_) => true,
             Reply::Latch(_)

@@ -28,6 +28,7 @@ use crate::primitive::event::Event;
 use crate::primitive::latch::Latch;
 use crate::primitive::list::List;
 use crate::primitive::lock::Lock;
+use crate::primitive::pipe::Pipe;
 use crate::primitive::queue::Queue;
 use crate::primitive::rwlock::RwLock;
 use crate::primitive::semaphore::Semaphore;
@@ -128,6 +129,8 @@ impl Engine {
             (Some(State::Topic(topic)), Query::Topic(_, query)) => {
                 topic.query(world, query, |queue| self.objects.get(queue).is_some())
             }
+            (Some(State::Pipe(pipe)), Query::Pipe(_, query)) => Ok(pipe.query(query)),
+            (_, Query::Pipe(_, query)) => Ok(Pipe::default().query(query)),
             (_, Query::Topic(_, query)) => Topic::default().query(world, query, |_| true),
         }
     }

@@ -156,11 +156,13 @@ pub enum Kind {
     Timer,
     /// Puts items into the queues that are bound to it.
     Topic,
+    /// Two ends that send to each other.
+    Pipe,
 }
 
 impl Kind {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 14] = [
         Kind::Queue,
         Kind::Event,
         Kind::Semaphore,
@@ -174,6 +176,7 @@ impl Kind {
         Kind::Dict,
         Kind::Timer,
         Kind::Topic,
+        Kind::Pipe,
     ];
 }
 
@@ -193,6 +196,7 @@ impl fmt::Display for Kind {
             Kind::Dict => "dict",
             Kind::Timer => "timer",
             Kind::Topic => "topic",
+            Kind::Pipe => "pipe",
         })
     }
 }

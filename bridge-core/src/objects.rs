@@ -12,6 +12,7 @@ use crate::primitive::event::Event;
 use crate::primitive::latch::Latch;
 use crate::primitive::list::List;
 use crate::primitive::lock::Lock;
+use crate::primitive::pipe::Pipe;
 use crate::primitive::queue::Queue;
 use crate::primitive::rwlock::RwLock;
 use crate::primitive::semaphore::Semaphore;
@@ -74,6 +75,7 @@ pub(crate) enum State {
     Dict(Box<Values>),
     Timer(Box<Timer>),
     Topic(Box<Topic>),
+    Pipe(Box<Pipe>),
 }
 
 impl State {
@@ -92,6 +94,7 @@ impl State {
             Kind::Dict => State::Dict(Box::default()),
             Kind::Timer => State::Timer(Box::default()),
             Kind::Topic => State::Topic(Box::default()),
+            Kind::Pipe => State::Pipe(Box::default()),
         }
     }
 
@@ -110,6 +113,7 @@ impl State {
             State::Dict(_) => Kind::Dict,
             State::Timer(_) => Kind::Timer,
             State::Topic(_) => Kind::Topic,
+            State::Pipe(_) => Kind::Pipe,
         }
     }
 
@@ -127,6 +131,7 @@ impl State {
             State::List(list) => &**list,
             State::Timer(timer) => &**timer,
             State::Topic(topic) => &**topic,
+            State::Pipe(pipe) => &**pipe,
         }
     }
 
@@ -144,6 +149,7 @@ impl State {
             State::List(list) => &mut **list,
             State::Timer(timer) => &mut **timer,
             State::Topic(topic) => &mut **topic,
+            State::Pipe(pipe) => &mut **pipe,
         }
     }
 }

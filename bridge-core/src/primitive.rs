@@ -7,6 +7,7 @@ mod hold;
 pub(crate) mod latch;
 pub(crate) mod list;
 pub(crate) mod lock;
+pub(crate) mod pipe;
 pub(crate) mod queue;
 pub(crate) mod rwlock;
 pub(crate) mod semaphore;

@@ -304,6 +304,9 @@ pub(crate) fn wants(ticket: &Ticket) -> String {
         Want::ReadWrite { mode: rwlock::Mode::Write, .. } => "write".to_owned(),
         Want::Barrier { .. } => "parties".to_owned(),
         Want::Latch => "zero".to_owned(),
+        Want::Send { to, .. } => format!("send to {to}"),
+        Want::Receive { end } => format!("receive at {end}"),
+        Want::Poll { end } => format!("poll at {end}"),
         Want::Watch { .. } => "change".to_owned(),
     }
 }

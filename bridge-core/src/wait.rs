@@ -12,6 +12,7 @@ use slab::Slab;
 
 use crate::command::barrier::OnCancel;
 use crate::command::condition::Woken;
+use crate::command::pipe::End;
 use crate::command::queue::Taking;
 use crate::command::rwlock::Mode as LockMode;
 use crate::command::{Carrier, Mode};
@@ -98,6 +99,12 @@ pub(crate) enum Want {
     Barrier { has_action: bool, on_cancel: OnCancel },
     /// That a latch is open.
     Latch,
+    /// Room at an end of a pipe for a message, which is kept in the item table meanwhile.
+    Send { to: End, item: Option<usize> },
+    /// A message at an end of a pipe.
+    Receive { end: End },
+    /// That a receive there would not wait.
+    Poll { end: End },
     /// A change of an entry, or of anything in a value, list or dict.
     Watch { key: Option<Bytes> },
 }

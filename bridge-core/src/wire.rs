@@ -14,6 +14,7 @@ mod latch;
 mod list;
 mod lock;
 mod packed;
+mod pipe;
 mod queue;
 mod rwlock;
 mod select;
@@ -213,6 +214,13 @@ fn request(body: Body) -> Result<Request, Error> {
         Body::TopicPublish(message) => message.try_into(),
         Body::TopicDescribe(message) => message.try_into(),
         Body::TopicListBindings(message) => message.try_into(),
+        Body::PipeDeclare(message) => message.try_into(),
+        Body::PipeAttach(message) => message.try_into(),
+        Body::PipeSend(message) => message.try_into(),
+        Body::PipeReceive(message) => message.try_into(),
+        Body::PipePoll(message) => message.try_into(),
+        Body::PipeClose(message) => message.try_into(),
+        Body::PipeDescribe(message) => message.try_into(),
     }
 }
 
@@ -232,6 +240,7 @@ fn body(request: &Request) -> Body {
         Request::Query(Query::Dict(target, query)) => value::query_body(Kind::Dict, target, query),
         Request::Query(Query::Timer(target, query)) => timer::query_body(target, query),
         Request::Query(Query::Topic(target, query)) => topic::query_body(target, query),
+        Request::Query(Query::Pipe(target, query)) => pipe::query_body(target, query),
         Request::Query(Query::Timers { page_size, after }) => timer::list_body(*page_size, after.as_ref()),
     }
 }
@@ -264,6 +273,7 @@ fn command_body(command: &Command) -> Body {
         Command::Dict(target, command) => value::command_body(Kind::Dict, target, command),
         Command::Timer(target, command) => timer::command_body(target, command),
         Command::Topic(target, command) => topic::command_body(target, command),
+        Command::Pipe(target, command) => pipe::command_body(target, command),
     }
 }
 
@@ -288,6 +298,7 @@ fn reply_body(reply: Reply, packs: bool) -> Answer {
         Reply::Value(reply) => value::reply_body(reply),
         Reply::Timer(reply) => timer::reply_body(reply),
         Reply::Topic(reply) => topic::reply_body(reply),
+        Reply::Pipe(reply) => pipe::reply_body(reply),
     }
 }
 
@@ -381,6 +392,13 @@ fn reply(body: Answer) -> Outcome {
         | Answer::TopicPublish(_)
         | Answer::TopicDescribe(_)
         | Answer::TopicListBindings(_) => topic::reply(body).map(Reply::Topic),
+        Answer::PipeDeclare(_)
+        | Answer::PipeAttach(_)
+        | Answer::PipeSend(_)
+        | Answer::PipeReceive(_)
+        | Answer::PipePoll(_)
+        | Answer::PipeClose(_)
+        | Answer::PipeDescribe(_) => pipe::reply(body).map(Reply::Pipe),
     }
 }
 
@@ -423,6 +441,7 @@ impl From<Kind> for pb::ObjectKind {
             Kind::Dict => pb::ObjectKind::Dict,
             Kind::Timer => pb::ObjectKind::Timer,
             Kind::Topic => pb::ObjectKind::Topic,
+            Kind::Pipe => pb::ObjectKind::Pipe,
         }
     }
 }
@@ -444,6 +463,7 @@ pub fn kind_or_any(number: i32) -> Result<Option<Kind>, Error> {
         Ok(pb::ObjectKind::Dict) => Ok(Some(Kind::Dict)),
         Ok(pb::ObjectKind::Timer) => Ok(Some(Kind::Timer)),
         Ok(pb::ObjectKind::Topic) => Ok(Some(Kind::Topic)),
+        Ok(pb::ObjectKind::Pipe) => Ok(Some(Kind::Pipe)),
         Err(_) => Err(Error::invalid("kind", format!("kind is {number}, which this server does not know"))),
     }
 }
@@ -558,7 +578,7 @@ pub fn duration_field(duration: Duration) -> prost_types::Duration {
     }
 }
 
-const REASONS: [(Reason, pb::Reason); 27] = [
+const REASONS: [(Reason, pb::Reason); 29] = [
     (Reason::InvalidArgument, pb::Reason::InvalidArgument),
     (Reason::LimitExceeded, pb::Reason::LimitExceeded),
     (Reason::ConfigMismatch, pb::Reason::ConfigMismatch),
@@ -573,6 +593,8 @@ const REASONS: [(Reason, pb::Reason); 27] = [
     (Reason::TimedOut, pb::Reason::TimedOut),
     (Reason::Cancelled, pb::Reason::Cancelled),
     (Reason::ShutDown, pb::Reason::ShutDown),
+    (Reason::EndOfPipe, pb::Reason::EndOfPipe),
+    (Reason::BrokenPipe, pb::Reason::BrokenPipe),
     (Reason::Deadlock, pb::Reason::Deadlock),
     (Reason::Stale, pb::Reason::Stale),
     (Reason::TooManyReleases, pb::Reason::TooManyReleases),

@@ -381,10 +381,12 @@ impl World {
 
     /// Forgets the items that a waiting put brought.
     pub(crate) fn drop_put(&mut self, key: TicketKey) {
-        let Some(Want::Put { items, .. }) = self.tickets.get_mut(key).map(|ticket| &mut ticket.want) else {
-            return;
+        let items = match self.tickets.get_mut(key).map(|ticket| &mut ticket.want) {
+            Some(Want::Put { items, .. }) => std::mem::take(items),
+            Some(Want::Send { item, .. }) => item.take().into_iter().collect(),
+            _ => return,
         };
-        for item in std::mem::take(items) {
+        for item in items {
             self.drop_item(item);
         }
     }

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use bridge_core::command::{Command, Request, barrier, condition, latch, lock, queue, rwlock, semaphore};
+use bridge_core::command::{
+    Command, Request, barrier, condition, latch, lock, pipe, queue, rwlock, semaphore,
+};
 use bridge_core::error::{Error, Reason};
 
 /// What a namespace asks before it executes a command.
@@ -72,6 +74,7 @@ fn settles(request: &Request) -> bool {
         Request::Command(Command::Barrier(_, command)) => {
             matches!(command, barrier::Command::ActionDone { .. })
         }
+        Request::Command(Command::Pipe(_, command)) => matches!(command, pipe::Command::Close { .. }),
         Request::Command(Command::Latch(_, command)) => matches!(command, latch::Command::CountDown { .. }),
         Request::Command(
             Command::Event(..)

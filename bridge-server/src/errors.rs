@@ -18,6 +18,8 @@ fn code(reason: Reason) -> Code {
         | Reason::SessionRequired
         | Reason::ProtocolVersion
         | Reason::ShutDown
+        | Reason::EndOfPipe
+        | Reason::BrokenPipe
         | Reason::Stale
         | Reason::TooManyReleases
         | Reason::TooManyTasksDone

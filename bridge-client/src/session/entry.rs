@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bridge_core::command::{
-    Command, barrier, condition, event, latch, list, lock, queue, rwlock, semaphore, timer, topic, value,
+    Command, barrier, condition, event, latch, list, lock, pipe, queue, rwlock, semaphore, timer, topic,
+    value,
 };
 use bridge_core::ids::{ParticipantId, Target, Token};
 use bridge_core::mutant::Mutant;
@@ -187,6 +188,7 @@ impl Entry {
                     | Command::Dict(_, value::Command::Declare(_))
                     | Command::Timer(_, timer::Command::Declare(_))
                     | Command::Topic(_, topic::Command::Declare(_))
+                    | Command::Pipe(_, pipe::Command::Declare(_))
             )
         )
     }
@@ -230,6 +232,10 @@ impl Entry {
             ) => timed_out(Reason::TimedOut),
             Request::Command(Command::Event(_, event::Command::Wait { .. })) => {
                 Ok(Reply::Event(event::Reply::Waited { is_set: false, version: 0 }))
+            }
+            Request::Command(Command::Pipe(_, pipe::Command::Receive { .. })) => timed_out(Reason::Empty),
+            Request::Command(Command::Pipe(_, pipe::Command::Poll { .. })) => {
+                Ok(Reply::Pipe(pipe::Reply::Polled(false)))
             }
             Request::Command(Command::Latch(_, latch::Command::Wait { .. })) => {
                 Ok(Reply::Latch(latch::Reply::Waited { is_open: false }))

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use bridge_core::command::{Command, queue, timer, topic};
+use bridge_core::command::{Command, pipe, queue, timer, topic};
 use bridge_core::ids::Op;
 use bridge_core::{Error, Reason, Request};
 
@@ -117,6 +117,9 @@ pub(super) fn brings(request: &Request) -> usize {
         }
         Request::Command(Command::Timer(_, timer::Command::Schedule { schedule, .. })) => {
             bytes(&schedule.item)
+        }
+        Request::Command(Command::Pipe(_, pipe::Command::Send { payload, .. })) => {
+            payload.bytes_retained() as usize + ITEM_BYTES
         }
         Request::Command(Command::Topic(_, topic::Command::Publish(publish))) => {
             bytes(&publish.item) + publish.key.len()

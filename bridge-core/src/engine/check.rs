@@ -193,13 +193,17 @@ impl Engine {
     fn check_items(&self) {
         let mut places: Vec<usize> = Vec::new();
         for (_, named) in self.objects.iter() {
-            if let State::Queue(queue) = &named.state {
-                places.extend(queue.item_keys());
+            match &named.state {
+                State::Queue(queue) => places.extend(queue.item_keys()),
+                State::Pipe(pipe) => places.extend(pipe.item_keys()),
+                _ => {}
             }
         }
         for (_, ticket) in &self.world.tickets {
-            if let Want::Put { items, .. } = &ticket.want {
-                places.extend(items);
+            match &ticket.want {
+                Want::Put { items, .. } => places.extend(items),
+                Want::Send { item, .. } => places.extend(item),
+                _ => {}
             }
         }
         places.sort_unstable();

@@ -63,6 +63,10 @@ impl Named {
                 State::List(list) => list.command(handle, world, caller, command),
                 _ => Err(object_gone()),
             },
+            Command::Pipe(_, command) => match state {
+                State::Pipe(pipe) => pipe.command(handle, world, caller, command),
+                _ => Err(object_gone()),
+            },
             Command::Dict(_, command) => match state {
                 State::Dict(values) => values.command(handle, world, caller, command),
                 _ => Err(object_gone()),

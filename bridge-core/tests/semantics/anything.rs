@@ -12,8 +12,8 @@ use bridge_core::command::semaphore::{self, Acquire, Ownership};
 use bridge_core::command::transaction;
 use bridge_core::command::value::{self, Datum, Guard, Lifetime};
 use bridge_core::command::{
-    Call, Carrier, Command, EndReason, Input, Mode, barrier, condition, event, latch, list, lock, rwlock,
-    timer, topic,
+    Call, Carrier, Command, EndReason, Input, Mode, barrier, condition, event, latch, list, lock, pipe,
+    rwlock, timer, topic,
 };
 use bridge_core::cron::Cron;
 use bridge_core::ids::{Handle, ItemId, Kind, Op, OpRange, ParticipantId, SessionKey, Target, Token};
@@ -369,6 +369,21 @@ fn topic_command() -> impl Strategy<Value = topic::Command> {
     ]
 }
 
+fn pipe_command() -> impl Strategy<Value = pipe::Command> {
+    use pipe::{Command as Do, End, Options};
+    let end = || prop::sample::select(vec![End::A, End::B]);
+    let options = (any::<Option<bool>>(), prop::option::of(0_u64..3), any::<Option<bool>>());
+    prop_oneof![
+        1 => options.prop_map(|(duplex, maxsize, ephemeral)| Do::Declare(Options { duplex, maxsize, ephemeral })),
+        3 => prop::option::of(end()).prop_map(|end| Do::Attach { end }),
+        4 => (end(), any_timeout())
+            .prop_map(|(end, timeout)| Do::Send { end, payload: payload("message"), timeout }),
+        4 => (end(), any_timeout()).prop_map(|(end, timeout)| Do::Receive { end, timeout }),
+        1 => (end(), any_timeout()).prop_map(|(end, timeout)| Do::Poll { end, timeout }),
+        1 => end().prop_map(|end| Do::Close { end }),
+    ]
+}
+
 fn any_kind() -> impl Strategy<Value = Kind> {
     prop::sample::select(Kind::ALL.to_vec())
 }
@@ -389,6 +404,7 @@ fn command() -> impl Strategy<Value = Command> {
         2 => (any_target(), list_command()).prop_map(|(target, command)| Command::List(target, command)),
         2 => (any_target(), timer_command()).prop_map(|(target, command)| Command::Timer(target, command)),
         2 => (any_target(), topic_command()).prop_map(|(target, command)| Command::Topic(target, command)),
+        4 => (any_target(), pipe_command()).prop_map(|(target, command)| Command::Pipe(target, command)),
         2 => prop::collection::vec((any_target(), queue_command()), 0..4).prop_map(|steps| {
             let step = |(queue, command)| transaction::Step { queue, command };
             Command::Transaction(steps.into_iter().map(step).collect())

@@ -14,6 +14,7 @@ mod list;
 mod lock;
 mod model;
 mod paused;
+mod pipe;
 mod queue;
 mod queue_dedupe;
 mod queue_ends;

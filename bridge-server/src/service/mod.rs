@@ -8,6 +8,7 @@ mod condition;
 mod event;
 mod latch;
 mod lock;
+mod pipe;
 mod queue;
 mod rwlock;
 mod select;
@@ -68,6 +69,7 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
         pb::acquire_all_service_server::AcquireAllServiceServer::new(acquire_all::Service(shared.clone()));
     let select = pb::select_service_server::SelectServiceServer::new(select::Service(shared.clone()));
     let topic = pb::topic_service_server::TopicServiceServer::new(topic::Service(shared.clone()));
+    let pipe = pb::pipe_service_server::PipeServiceServer::new(pipe::Service(shared.clone()));
     let transaction =
         pb::transaction_service_server::TransactionServiceServer::new(transaction::Service(shared.clone()));
     let admin = pb::admin_service_server::AdminServiceServer::new(admin::Service(shared));
@@ -85,12 +87,13 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
         .add_service(acquire_all.max_decoding_message_size(bytes))
         .add_service(select.max_decoding_message_size(bytes))
         .add_service(topic.max_decoding_message_size(bytes))
+        .add_service(pipe.max_decoding_message_size(bytes))
         .add_service(transaction.max_decoding_message_size(bytes))
         .add_service(admin.max_decoding_message_size(bytes))
 }
 
 /// The names under which the services report their health.
-pub(crate) const NAMES: [&str; 16] = [
+pub(crate) const NAMES: [&str; 17] = [
     pb::session_service_server::SERVICE_NAME,
     pb::queue_service_server::SERVICE_NAME,
     pb::event_service_server::SERVICE_NAME,
@@ -105,6 +108,7 @@ pub(crate) const NAMES: [&str; 16] = [
     pb::acquire_all_service_server::SERVICE_NAME,
     pb::select_service_server::SERVICE_NAME,
     pb::topic_service_server::SERVICE_NAME,
+    pb::pipe_service_server::SERVICE_NAME,
     pb::transaction_service_server::SERVICE_NAME,
     pb::admin_service_server::SERVICE_NAME,
 ];

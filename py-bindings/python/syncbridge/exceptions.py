@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 __all__ = [
     "BrokenBarrier",
+    "BrokenPipe",
     "Cancelled",
     "ConfigMismatch",
     "CrossNamespace",
     "DecodeError",
     "Duplicate",
     "EncodeError",
+    "EndOfPipe",
     "Fenced",
     "ForkedHandleError",
     "InternalError",
@@ -175,6 +177,18 @@ class BrokenBarrier(SyncBridgeError, threading.BrokenBarrierError):
     """A party of the barrier failed, or somebody aborted or reset it."""
 
     reason = "BROKEN_BARRIER"
+
+
+class EndOfPipe(SyncBridgeError, EOFError):
+    """The other end of the pipe is closed, and everything that it sent was received."""
+
+    reason = "END_OF_PIPE"
+
+
+class BrokenPipe(SyncBridgeError, BrokenPipeError):
+    """The end of the pipe that would receive is closed."""
+
+    reason = "BROKEN_PIPE"
 
 
 class CrossNamespace(SyncBridgeError, ValueError):

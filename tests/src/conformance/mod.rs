@@ -11,6 +11,7 @@ pub mod event;
 pub mod latch;
 pub mod list;
 pub mod lock;
+pub mod pipe;
 pub mod queue;
 pub mod select;
 pub mod semaphore;
@@ -50,6 +51,7 @@ macro_rules! conformance {
         $crate::conformance!(@ $url, barrier: rounds action lost broken cancelled);
         $crate::conformance!(@ $url, latch: opens counts);
         $crate::conformance!(@ $url, timer: fires mismatch full listed);
+        $crate::conformance!(@ $url, pipe: both_ways ends);
         $crate::conformance!(@ $url, topic: publish all_or_none);
         $crate::conformance!(@ $url, value: set_and_get compare_and_set update increment watch fenced ends);
         $crate::conformance!(@ $url, list: items versions);

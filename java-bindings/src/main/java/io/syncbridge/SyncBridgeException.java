@@ -39,6 +39,10 @@ public class SyncBridgeException extends RuntimeException {
     CANCELLED,
     /** The queue, the handle or the bridge was shut down. */
     SHUT_DOWN,
+    /** The other end of the pipe is closed, and everything that it sent was received. */
+    END_OF_PIPE,
+    /** The end of the pipe that would receive is closed. */
+    BROKEN_PIPE,
     /** The token does not hold any more; nothing was changed. */
     STALE,
     /** A release beyond the limit of a bounded semaphore. */
