@@ -21,6 +21,12 @@ pub const LEVELS_MAX: u32 = 1 << 30;
 /// Waits of a cycle that its report and its error name.
 pub const CYCLE_WAITS_MAX: usize = 16;
 
+/// Waits that an explanation follows from one to the next.
+pub const EXPLAINED_WAITS_MAX: usize = 64;
+
+/// Owners of one wait that a wait-for graph names; it says how many there are.
+pub const OWNERS_NAMED_MAX: usize = 16;
+
 /// Deadlocks that a namespace remembers, the last ones.
 pub const DEADLOCKS_MAX: usize = 64;
 

@@ -121,6 +121,11 @@ pub(crate) trait Primitive {
         None
     }
 
+    /// Who ended holding it and left it as it was, for people.
+    fn abandoned_by(&self) -> Option<String> {
+        None
+    }
+
     /// The timers of its own.
     fn timers(&self) -> Box<dyn Iterator<Item = (Time, Place)> + '_> {
         Box::new(std::iter::empty())

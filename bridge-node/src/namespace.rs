@@ -11,6 +11,7 @@ use bridge_core::command::{Call, Carrier, EndReason, Input, Opened, SessionSpec}
 use bridge_core::error::{Error, Reason};
 use bridge_core::ids::{Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey};
 use bridge_core::limits::Limits;
+use bridge_core::view::Stall;
 use bridge_core::{Engine, Request, Time};
 use parking_lot::Mutex;
 
@@ -328,7 +329,13 @@ impl Namespace {
         while let Some(key) = turn.silent() {
             turn.end(key, EndReason::Expired);
         }
+        turn.look_for_stall();
         turn.finish()
+    }
+
+    /// Everybody waits, since when that is known; until anything happens.
+    pub fn stall(&self) -> Option<(Time, Stall)> {
+        self.state.lock().stall.clone()
     }
 
     /// Reads the engine as of now.

@@ -12,6 +12,7 @@ use bridge_core::command::{
 use bridge_core::error::{Error, Reason};
 use bridge_core::ids::{Op, OpRange, ParticipantId, Secret, SessionId, SessionKey};
 use bridge_core::limits::{Limits, PAUSED_READS_MAX};
+use bridge_core::view::Stall;
 use bridge_core::{Engine, Query, Time};
 use parking_lot::MutexGuard;
 
@@ -23,6 +24,9 @@ use crate::namespace::{Namespace, ended};
 
 /// The id of the node's own session. Not for clients.
 pub(crate) const ID_OF_OWN: SessionId = SessionId(0);
+
+/// How long nothing has happened before it is looked for a stall.
+const STALLED_AFTER: Duration = Duration::from_secs(10);
 
 /// What the mutex protects.
 pub(crate) struct State {
@@ -42,6 +46,11 @@ pub(crate) struct State {
     submitted: Position,
     /// What the journal was asked to make durable.
     flushed: Position,
+    /// When an input last changed anything.
+    changed: Time,
+    /// Whether it was looked since then for a stall, and what was found.
+    looked: bool,
+    pub(crate) stall: Option<(Time, Stall)>,
     /// What must not leave before the journal has its position.
     held: VecDeque<(Position, Vec<Effect>)>,
 }
@@ -75,8 +84,18 @@ impl State {
             entries: Vec::new(),
             submitted: last.map_or(Position::default(), |record| record.position),
             flushed: last.map_or(Position::default(), |record| record.position),
+            changed: now,
+            looked: false,
+            stall: None,
             held: VecDeque::new(),
         })
+    }
+}
+
+impl State {
+    /// When to look for a stall, if one is possible.
+    fn look_at(&self) -> Option<Time> {
+        (!self.looked && self.engine.may_stall()).then(|| self.changed + STALLED_AFTER)
     }
 }
 
@@ -127,6 +146,18 @@ impl<'a> Turn<'a> {
         self.finish();
     }
 
+    /// Where nothing has happened for a while though somebody waits, it is said once if nobody can go on.
+    pub(crate) fn look_for_stall(&mut self) {
+        if self.state.look_at().is_none_or(|at| at > self.now) {
+            return;
+        }
+        self.state.looked = true;
+        if let Some(stall) = self.state.engine.stall() {
+            tracing::warn!(namespace = %self.namespace.name(), "stalled: {stall}");
+            self.state.stall = Some((self.now, stall));
+        }
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.state.engine
     }
@@ -137,6 +168,8 @@ impl<'a> Turn<'a> {
 
     /// Executes `input`.
     pub(crate) fn input(&mut self, input: Input) {
+        self.state.changed = self.now;
+        (self.state.looked, self.state.stall) = (false, None);
         let next = self.state.effects.len();
         self.execute(input);
         self.follow_up(next);
@@ -494,7 +527,10 @@ impl<'a> Turn<'a> {
 
     fn leave(self) -> Option<Time> {
         let Turn { namespace, mut state, parcels, .. } = self;
-        let due = [state.engine.next_deadline(), state.sessions.next_check()].into_iter().flatten().min();
+        let due = [state.engine.next_deadline(), state.sessions.next_check(), state.look_at()]
+            .into_iter()
+            .flatten()
+            .min();
         // An acceptance says nothing back, and must be durable all the same.
         let flush = !state.held.is_empty() || state.flushed < state.submitted;
         state.flushed = state.submitted;

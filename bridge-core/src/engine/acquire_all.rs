@@ -235,7 +235,7 @@ impl Engine {
     }
 
     /// Who owns what a ticket waits for, or reserves it before it.
-    pub(super) fn owners_of(&self, key: TicketKey) -> Vec<Owner> {
+    pub(crate) fn owners_of(&self, key: TicketKey) -> Vec<Owner> {
         let Some(ticket) = self.world.tickets.get(key) else { return Vec::new() };
         let Some(primitive) = self.primitive(ticket.object) else { return Vec::new() };
         let mut owners: Vec<Owner> = primitive.owners(ticket).collect();

@@ -61,7 +61,7 @@ impl Engine {
         }
     }
 
-    fn waits_of(&self, who: Owner) -> impl Iterator<Item = TicketKey> {
+    pub(crate) fn waits_of(&self, who: Owner) -> impl Iterator<Item = TicketKey> {
         let waits = self.world.blocked.range((who, TicketKey::MIN)..=(who, TicketKey::MAX));
         // What is granted whole is one wait, which its first ticket stands for.
         let is_one = |key: &TicketKey| {

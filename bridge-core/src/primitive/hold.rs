@@ -170,6 +170,14 @@ impl Ended {
         Box::new(Ended { token: hold.token, at: world.now, participant, session })
     }
 
+    /// For people.
+    pub(super) fn who(&self) -> String {
+        match self.participant.as_str() {
+            "" => self.session.clone(),
+            participant => format!("{participant} of {}", self.session),
+        }
+    }
+
     pub(super) fn told(&self, now: Time) -> Box<Abandoned> {
         Box::new(Abandoned {
             token: self.token,

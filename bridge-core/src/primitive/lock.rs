@@ -337,6 +337,10 @@ impl Primitive for Lock {
         Box::new(self.hold.iter().filter_map(Hold::granted))
     }
 
+    fn abandoned_by(&self) -> Option<String> {
+        self.abandoned.as_ref().map(|ended| ended.who())
+    }
+
     fn on_deadlock(&self) -> OnDeadlock {
         OnDeadlock::effective(self.declared.deadlock, self.is_ephemeral())
     }

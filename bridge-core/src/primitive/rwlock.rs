@@ -352,6 +352,10 @@ impl Primitive for RwLock {
         Box::new(all.into_iter())
     }
 
+    fn abandoned_by(&self) -> Option<String> {
+        self.abandoned.as_ref().map(|ended| ended.who())
+    }
+
     fn on_deadlock(&self) -> OnDeadlock {
         OnDeadlock::effective(self.declared.deadlock, self.is_ephemeral())
     }

@@ -30,6 +30,7 @@ mod rwlock;
 mod select;
 mod semaphore;
 mod sharing;
+mod stall;
 mod support;
 mod timer;
 mod topic;

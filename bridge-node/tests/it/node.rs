@@ -321,3 +321,23 @@ fn namespaces_are_bounded_and_apart() {
     assert_eq!(node.session(SessionId(9), None).map(|(n, k)| (n.name().clone(), k)), Some((name("b"), key)));
     assert!(node.session(SessionId(9), Some(&name("a"))).is_none());
 }
+
+#[test]
+fn a_stall_is_told_once_nothing_has_happened_for_ten_seconds() {
+    let (node, clock) = node();
+    let namespace = namespace(&node);
+    let [(one, _), (two, _)] = [1, 2].map(|id| attached(&namespace, id));
+    namespace.frame(one, ask(1, acquire(Timeout::NOW)));
+    namespace.frame(one, Frame { requests: vec![(Op(2), ME, get())], ..done(1, 1) });
+    namespace.frame(two, ask(1, acquire(Timeout::Never)));
+    clock.pass(Duration::from_secs(9));
+    node.tick();
+    assert!(namespace.stall().is_none());
+    clock.pass(Duration::from_secs(1));
+    node.tick();
+    let (_, stall) = namespace.stall().expect("both wait");
+    assert_eq!(stall.participants, 2);
+    assert!(stall.to_string().contains("waits for semaphore"), "{stall}");
+    namespace.frame(one, ask(3, put("x")));
+    assert!(namespace.stall().is_none(), "something has happened");
+}

@@ -1,5 +1,6 @@
 //! The command line `syncbridge`, as a function: the cargo binary, the wheel's script and the jar run the same.
 
+mod graph;
 mod serve;
 mod status;
 
@@ -26,6 +27,10 @@ enum Command {
     Serve(Box<ServeOptions>),
     /// Ask a server how it is.
     Status(status::StatusOptions),
+    /// Who waits for whom in a namespace, which deadlocks were found, and whether everybody waits.
+    Graph(graph::GraphOptions),
+    /// Why a call has not been answered: SESSION/OP, as `graph` and the server's log name it.
+    Explain(graph::ExplainOptions),
 }
 
 /// Runs the command line with `args`, the program's name first; answers with the exit code: 0, 1 where something
@@ -42,6 +47,8 @@ pub fn main(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> u8 {
     let result = match cli.command {
         Command::Serve(options) => serve::run(*options),
         Command::Status(options) => status::run(options),
+        Command::Graph(options) => graph::run(options),
+        Command::Explain(options) => graph::explain(options),
     };
     match result {
         Ok(()) => 0,

@@ -11,7 +11,7 @@ use syncbridge_proto::v1::admin_service_client::AdminServiceClient;
 use tonic::transport::{Channel, Endpoint};
 
 /// How long a server may take to answer.
-const WITHIN: Duration = Duration::from_secs(4);
+pub(super) const WITHIN: Duration = Duration::from_secs(4);
 
 #[derive(Args)]
 pub(super) struct StatusOptions {
@@ -45,7 +45,7 @@ async fn ask(url: &str) -> anyhow::Result<pb::GetStatusResponse> {
     Ok(status.into_inner())
 }
 
-async fn connect(url: &str) -> anyhow::Result<Channel> {
+pub(super) async fn connect(url: &str) -> anyhow::Result<Channel> {
     let endpoint = if let Some(rest) = url.strip_prefix("unix://") {
         let path = rest.split_once('#').map_or(rest, |(path, _)| path);
         Endpoint::from_shared(format!("unix://{path}"))
@@ -73,7 +73,7 @@ fn deepest(error: &dyn std::error::Error) -> String {
     error.to_string()
 }
 
-fn seconds(duration: Option<prost_types::Duration>) -> f64 {
+pub(super) fn seconds(duration: Option<prost_types::Duration>) -> f64 {
     duration.and_then(|d| wire::duration("uptime", d).ok()).unwrap_or_default().as_secs_f64()
 }
 

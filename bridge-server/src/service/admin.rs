@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bridge_core::error::Error;
-use bridge_core::ids::{Kind, Name, SessionId, Token};
-use bridge_core::{view, wire};
+use bridge_core::ids::{Kind, Name, Op, SessionId, Token};
+use bridge_core::{Time, view, wire};
 use bridge_node::Namespace;
 use syncbridge_proto::v1 as pb;
 use syncbridge_proto::v1::admin_service_server::AdminService;
@@ -116,6 +116,60 @@ impl AdminService for Service {
             sessions: page.into_iter().map(session).collect(),
         }))
     }
+
+    async fn get_wait_graph(
+        &self,
+        request: Request<pb::GetWaitGraphRequest>,
+    ) -> Result<Response<pb::GetWaitGraphResponse>, Status> {
+        let request = request.into_inner();
+        let after = number_after(&request.page_token).map_err(status)?;
+        let Some(namespace) = self.namespace(&request.namespace).map_err(status)? else {
+            return Ok(Response::new(Default::default()));
+        };
+        let size = wire::page_size(request.page_size);
+        let stall = namespace.stall();
+        Ok(Response::new(namespace.read(|engine, now| {
+            let page = engine.wait_graph(after, size);
+            let last = page.last().map(|last| last.key);
+            let more = last.is_some() && !engine.wait_graph(last, 1).is_empty();
+            pb::GetWaitGraphResponse {
+                waits: page.into_iter().map(|wait| edges(wait, now)).collect(),
+                next_page_token: last.filter(|_| more).map_or_else(String::new, |last| last.to_string()),
+                deadlocks: engine.deadlocks().map(|found| deadlock(found, now)).collect(),
+                stall: stall.map(|(since, stall)| pb::StallReport {
+                    ago: Some(wire::duration_field(now.since(since))),
+                    participants: stall.participants,
+                    waits: stall.to_string(),
+                }),
+            }
+        })))
+    }
+
+    async fn explain(
+        &self,
+        request: Request<pb::ExplainRequest>,
+    ) -> Result<Response<pb::ExplainResponse>, Status> {
+        let request = request.into_inner();
+        let session = u128::from_str_radix(&request.session_id, 16).map_err(|_| {
+            let message = format!("{:?} is no session id; give 32 hexadecimal digits", request.session_id);
+            status(Error::invalid("session_id", message))
+        })?;
+        let namespace = self.namespace(&request.namespace).map_err(status)?;
+        let explained = namespace.map(|namespace| {
+            namespace.read(|engine, now| {
+                let explained = engine.explain(SessionId(session), Op(request.op));
+                pb::ExplainResponse {
+                    state: call_state(explained.standing).into(),
+                    ahead: explained.ahead,
+                    chain: explained.chain.into_iter().map(|wait| edges(wait, now)).collect(),
+                    is_cycle: explained.is_cycle,
+                    abandoned_by: explained.abandoned.unwrap_or_default(),
+                }
+            })
+        });
+        let unknown = || pb::ExplainResponse { state: pb::CallState::Unknown.into(), ..Default::default() };
+        Ok(Response::new(explained.unwrap_or_else(unknown)))
+    }
 }
 
 impl Service {
@@ -196,6 +250,39 @@ fn waiter(waiter: view::Waiter) -> pb::Waiter {
         wants: waiter.wants,
         waiting_for: Some(wire::duration_field(waiter.waiting_for)),
         remaining: waiter.remaining.map(wire::duration_field),
+    }
+}
+
+fn edges(edges: view::Edges, now: Time) -> pb::WaitEdges {
+    let view::Wait { who: waits, op, kind, object, wants, since, until } = edges.wait;
+    pb::WaitEdges {
+        participant: Some(who(waits)),
+        op: op.0,
+        kind: pb::ObjectKind::from(kind).into(),
+        name: object.to_string(),
+        wants,
+        waiting_for: Some(wire::duration_field(now.since(since))),
+        remaining: until.map(|until| wire::duration_field(until.since(now))),
+        owners: edges.owners.into_iter().map(who).collect(),
+        owned_by: edges.owned_by,
+    }
+}
+
+fn deadlock(found: &view::Deadlock, now: Time) -> pb::DeadlockReport {
+    pb::DeadlockReport {
+        ago: Some(wire::duration_field(now.since(found.at))),
+        raised: found.raised,
+        participants: found.participants,
+        cycle: found.to_string(),
+    }
+}
+
+fn call_state(standing: view::CallStanding) -> pb::CallState {
+    match standing {
+        view::CallStanding::Waiting => pb::CallState::Waiting,
+        view::CallStanding::Offered => pb::CallState::Offered,
+        view::CallStanding::Answered => pb::CallState::Answered,
+        view::CallStanding::Unknown => pb::CallState::Unknown,
     }
 }
 

@@ -140,3 +140,66 @@ async fn holders_and_waiters_come_page_by_page() {
     request.waiters_page_token = "noise".into();
     assert_eq!(reason(&admin.describe_object(request).await.unwrap_err()), "INVALID_ARGUMENT");
 }
+
+#[tokio::test]
+async fn who_waits_for_whom_and_why() {
+    use pb::command::Body;
+    let server = serve();
+    let mut c = connect(&server).await;
+    let mut admin = AdminServiceClient::new(c.channel.clone());
+    let (mut a, mut b) = (c.attach(1).await, c.attach(2).await);
+    let locks = |op, lock: &str, timeout: Option<i64>| pb::Command {
+        op,
+        participant: 7,
+        body: Some(Body::LockAcquire(pb::LockServiceAcquireRequest {
+            lock: lock.into(),
+            timeout: timeout.map(|seconds| prost_types::Duration { seconds, nanos: 0 }),
+            ..Default::default()
+        })),
+        ..Default::default()
+    };
+    let frame = |commands| pb::AttachRequest { commands, heartbeat: 1, ..Default::default() };
+    a.frame(frame(vec![locks(1, "m", Some(0))]));
+    b.frame(frame(vec![locks(1, "n", Some(0))]));
+    assert_eq!((a.next().await.answers.len(), b.next().await.answers.len()), (1, 1));
+    a.frame(frame(vec![locks(2, "n", Some(600))]));
+    a.next().await;
+    b.frame(frame(vec![locks(2, "m", None)]));
+    b.next().await;
+
+    let graph = admin.get_wait_graph(pb::GetWaitGraphRequest::default()).await.unwrap().into_inner();
+    assert_eq!((graph.waits.len(), graph.deadlocks.len(), graph.stall), (2, 1, None));
+    assert!(!graph.deadlocks[0].raised && graph.deadlocks[0].cycle.contains("waits for lock m"));
+    let wait = &graph.waits[0];
+    let owner = &wait.owners[0];
+    assert_eq!((wait.name.as_str(), owner.participant, wait.owned_by), ("n", 7, 1));
+
+    let session_id = wait.participant.clone().unwrap().session_id;
+    let request = pb::ExplainRequest { session_id: session_id.clone(), op: 2, ..Default::default() };
+    let explained = admin.explain(request).await.unwrap().into_inner();
+    assert_eq!((explained.state(), explained.is_cycle), (pb::CallState::Waiting, true));
+    assert_eq!(explained.chain.len(), 2);
+    let bad = pb::ExplainRequest { session_id: "noise".into(), ..Default::default() };
+    assert_eq!(reason(&admin.explain(bad).await.unwrap_err()), "INVALID_ARGUMENT");
+
+    let url = server.urls()[0].clone();
+    let call = format!("{session_id}/2");
+    let shown = tokio::task::spawn_blocking(move || {
+        let run = |args: &[&str]| crate::cli::run(&[args, &["--url", &url]].concat()).1;
+        [
+            run(&["graph"]),
+            run(&["graph", "--dot"]),
+            run(&["graph", "--json"]),
+            run(&["explain", &call]),
+            run(&["explain", &call, "--json"]),
+        ]
+    });
+    let [text, dot, json, explained, explained_json] = shown.await.unwrap();
+    assert!(text.contains("waits for lock n") && text.contains("deadlock, reported"), "{text}");
+    assert!(dot.starts_with("digraph waits {") && dot.matches(" -> ").count() == 2, "{dot}");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((json["waits"].as_array().map(Vec::len), &json["complete"]), (Some(2), &true.into()));
+    assert!(explained.starts_with("waiting\n") && explained.contains("nobody in here"), "{explained}");
+    let json: serde_json::Value = serde_json::from_str(&explained_json).unwrap();
+    assert_eq!(json["is_cycle"], true);
+}

@@ -15,7 +15,7 @@ fn syncbridge(args: &[&str]) -> Command {
 }
 
 /// Runs to the end, which must come soon.
-fn run(args: &[&str]) -> (Output, String, String) {
+pub(crate) fn run(args: &[&str]) -> (Output, String, String) {
     let started = Instant::now();
     let output = syncbridge(args).output().unwrap();
     assert!(started.elapsed() < Duration::from_secs(5), "{args:?} took {:?}", started.elapsed());
