@@ -1,7 +1,8 @@
 //! Queue, naively: items are a list, and the next one out is found by looking at all of them.
 
-use std::ops::Range;
+mod steps;
 
+use std::ops::Range;
 use std::time::Duration;
 
 use bridge_core::command;
@@ -14,8 +15,10 @@ use bridge_core::{Time, Timeout};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::model::{Naive, Who, events, modes, run, timeouts};
+use crate::model::{Naive, Who, events, modes, run};
 use crate::support::*;
+
+use steps::{Step, Times, steps};
 
 #[derive(Clone, Debug, PartialEq)]
 enum State {
@@ -45,16 +48,6 @@ struct Item {
     max_hold: Option<Duration>,
     over: Option<(Time, u64)>,
     expires: Option<(Time, u64)>,
-}
-
-/// Delay, time to live, what it may be a duplicate of, and its group. They end between whole seconds: no wait does at the same time.
-#[derive(Clone, Copy, Debug, Default)]
-struct Times {
-    delay: Option<Duration>,
-    ttl: Option<Duration>,
-    dedupe: Option<(u8, Scope, bool)>,
-    group: Option<u8>,
-    at_front: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,23 +92,6 @@ enum Want {
     Put(Vec<(usize, u8, Times)>),
     Take { mode: Take, max: usize, min: usize, max_hold: Option<Duration>, end: End },
     Join,
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Put(u8, Times, Timeout),
-    PutMany(Vec<(u8, Option<u8>)>, Timeout),
-    Take { mode: Take, max: u32, min: u32, max_hold: Option<Duration>, end: End, timeout: Timeout },
-    Ack(Index),
-    Nack(Index, Reentry, Option<Duration>),
-    Extend(Index, Option<Duration>),
-    Reject(Index),
-    TaskDone(u64),
-    Join(Timeout),
-    Purge,
-    Forgive,
-    Redrive(Option<u64>),
-    Move(u64),
 }
 
 fn label_text(label: usize) -> String {
@@ -694,62 +670,6 @@ impl Naive for Queue {
         let other = space.queue(who, "other");
         assert_eq!(other.ready + other.delayed + other.expired, self.moved);
     }
-}
-
-fn hold() -> impl Strategy<Value = Option<Duration>> {
-    prop::option::weighted(0.3, (0_u64..6).prop_map(|n| Duration::from_millis(1_000 * n + 500)))
-}
-
-fn times() -> impl Strategy<Value = Times> {
-    let scope = prop_oneof![
-        Just(Scope::Queued),
-        Just(Scope::Unfinished),
-        (1_u64..6).prop_map(|seconds| Scope::Window(Duration::from_secs(seconds))),
-    ];
-    let dedupe = prop::option::weighted(0.3, (0_u8..2, scope, any::<bool>()));
-    let front = prop::bool::weighted(0.3);
-    (hold(), hold(), dedupe, group(), front).prop_map(|(delay, ttl, dedupe, group, at_front)| Times {
-        delay,
-        ttl,
-        dedupe,
-        group,
-        at_front,
-    })
-}
-
-fn end() -> impl Strategy<Value = End> {
-    prop_oneof![3 => Just(End::Front), 1 => Just(End::Back)]
-}
-
-fn group() -> impl Strategy<Value = Option<u8>> {
-    prop::option::weighted(0.4, 0_u8..2)
-}
-
-fn steps() -> impl Strategy<Value = Step> {
-    let mode = || prop_oneof![Just(Take::Get), Just(Take::Lease)];
-    let reentry = prop_oneof![Just(Reentry::Place), Just(Reentry::Front), Just(Reentry::Back)];
-    prop_oneof![
-        6 => (0_u8..3, times(), timeouts()).prop_map(|(key, times, timeout)| Step::Put(key, times, timeout)),
-        2 => (prop::collection::vec((0_u8..3, group()), 2..4), timeouts()).prop_map(|(keys, t)| Step::PutMany(keys, t)),
-        6 => (mode(), end(), timeouts())
-            .prop_map(|(mode, end, timeout)| Step::Take { mode, max: 1, min: 1, max_hold: None, end, timeout }),
-        3 => (mode(), 1_u32..5, 1_u32..4, hold(), end(), timeouts()).prop_map(
-            |(mode, max, min, max_hold, end, timeout)| {
-                Step::Take { mode, max, min, max_hold: max_hold.filter(|_| mode == Take::Lease), end, timeout }
-            }
-        ),
-        3 => any::<Index>().prop_map(Step::Ack),
-        3 => (any::<Index>(), reentry, hold())
-            .prop_map(|(index, reentry, delay)| Step::Nack(index, reentry, delay)),
-        1 => (any::<Index>(), hold()).prop_map(|(index, max_hold)| Step::Extend(index, max_hold)),
-        1 => any::<Index>().prop_map(Step::Reject),
-        2 => (1_u64..3).prop_map(Step::TaskDone),
-        1 => timeouts().prop_map(Step::Join),
-        1 => Just(Step::Purge),
-        1 => Just(Step::Forgive),
-        1 => prop::option::of(1_u64..3).prop_map(Step::Redrive),
-        1 => (1_u64..3).prop_map(Step::Move),
-    ]
 }
 
 proptest! {
