@@ -19,6 +19,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build_client(grpc)
         .build_server(grpc)
         .bytes(".")
+        // The same message is always the same bytes.
+        .btree_map(".")
         .codec_path("crate::codec::Codec")
         .compile_fds(descriptors)?;
     Ok(())
