@@ -143,7 +143,11 @@ impl Witness {
         {
             self.parties.insert((*session, *op));
         }
-        let mut party_lost = false;
+        // Before the effects are gone through: a party's own wait is answered before its session's end.
+        let ends = |party: &SessionKey| {
+            effects.iter().any(|effect| matches!(effect, Effect::Ended { session, .. } if session == party))
+        };
+        let party_lost = self.parties.iter().any(|(party, _)| ends(party));
         for effect in effects {
             match effect {
                 Effect::Answer { to, op, outcome, .. } => {
@@ -151,9 +155,7 @@ impl Witness {
                     self.answer(*to, *op, outcome);
                 }
                 Effect::Ended { session, .. } => {
-                    let before = self.parties.len();
                     self.parties.retain(|(party, _)| party != session);
-                    party_lost |= self.parties.len() < before;
                     let from = (*session, Op(0));
                     let mut later = self.answers.split_off(&from);
                     later.retain(|(of, _), _| of != session);
