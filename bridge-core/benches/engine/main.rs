@@ -17,6 +17,10 @@ const ROUNDS: u64 = 1_000_000;
 const PARKED: u64 = 10_000;
 
 fn main() {
+    // First: memory that is used again does not count.
+    if is_asked_for("bytes") {
+        sizes();
+    }
     for (depth, text) in [(0, "empty"), (1000, "1000 deep")] {
         measure(&format!("Direct put + get, {text}"), || {
             let mut bench = Bench::new();
@@ -70,9 +74,6 @@ fn main() {
     });
     if is_asked_for("deadlock") {
         deadlock();
-    }
-    if is_asked_for("bytes") {
-        sizes();
     }
     if is_asked_for("curves") {
         curves::print();
