@@ -35,7 +35,7 @@ pub(crate) enum Loss {
 }
 
 /// What the engine needs of every primitive. Whatever frees something does not hand it on by itself: the
-/// engine calls `serve` at the end of the step.
+/// engine calls `serve` at the end of the step. What does nothing by itself is for primitives that grant nothing.
 pub(crate) trait Primitive {
     /// The ticket leaves its line.
     fn leave(&mut self, ticket: &Ticket);
@@ -58,13 +58,15 @@ pub(crate) trait Primitive {
     fn due(&mut self, _me: Handle, _place: Place, _world: &mut World) {}
 
     /// The offer has reached its caller.
-    fn accept(&mut self, me: Handle, offer: &Offer, world: &mut World);
+    fn accept(&mut self, _me: Handle, _offer: &Offer, _world: &mut World) {}
 
     /// The offer goes back to where it came from.
-    fn refuse(&mut self, me: Handle, offer: &Offer, loss: Loss, world: &mut World);
+    fn refuse(&mut self, _me: Handle, _offer: &Offer, _loss: Loss, _world: &mut World) {}
 
     /// The answer that made the offer, once more.
-    fn offered(&self, offer: &Offer, world: &World) -> Option<Reply>;
+    fn offered(&self, _offer: &Offer, _world: &World) -> Option<Reply> {
+        None
+    }
 
     /// Whether what is offered is to be given back unless it has been taken.
     fn recalls(&self, _offer: &Offer) -> bool {
@@ -72,10 +74,10 @@ pub(crate) trait Primitive {
     }
 
     /// The accepted grant of that token is lost with its session.
-    fn lose(&mut self, me: Handle, token: Token, world: &mut World);
+    fn lose(&mut self, _me: Handle, _token: Token, _world: &mut World) {}
 
     /// A session that used this object is over, and everything it held has been given back.
-    fn session_over(&mut self, serial: Serial, world: &mut World);
+    fn session_over(&mut self, _serial: Serial, _world: &mut World) {}
 
     /// The object is deleted with whatever is in it: what its waiters are to be told.
     fn dissolve(&mut self, world: &mut World) -> Vec<TicketKey>;
@@ -92,7 +94,9 @@ pub(crate) trait Primitive {
     fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_>;
 
     /// What is granted and not given back, oldest first.
-    fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_>;
+    fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_> {
+        Box::new(std::iter::empty())
+    }
 
     /// Who owns what a waiting ticket waits for; nobody where what it waits for has no owners.
     fn owners(&self, _ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {

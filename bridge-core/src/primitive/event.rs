@@ -11,8 +11,8 @@ use crate::command::Reply as AnyReply;
 use crate::command::event::{Command, Figures, Options, Query, Reply, Version};
 use crate::ids::{Handle, Token};
 use crate::mutant::Mutant;
-use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
-use crate::session::{Offer, Serial};
+use crate::primitive::{Loss, Primitive, Standing, Step, check_option, conclude, done};
+use crate::session::Offer;
 use crate::time::Timeout;
 use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
 use crate::world::World;
@@ -185,10 +185,6 @@ impl Primitive for Event {
         Some(AnyReply::Event(Reply::Waited { is_set: true, version }))
     }
 
-    fn lose(&mut self, _me: Handle, _token: Token, _world: &mut World) {}
-
-    fn session_over(&mut self, _serial: Serial, _world: &mut World) {}
-
     fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
         self.waiters.clear()
     }
@@ -198,10 +194,6 @@ impl Primitive for Event {
     }
     fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_> {
         Box::new(self.waiters.iter())
-    }
-
-    fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_> {
-        Box::new(std::iter::empty())
     }
 
     fn standing(&self) -> Standing {

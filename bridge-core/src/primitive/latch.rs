@@ -5,10 +5,9 @@
 use crate::command::Reply as AnyReply;
 use crate::command::latch::{Command, Figures, Options, Query, Reply};
 use crate::error::Error;
-use crate::ids::{Handle, Token};
+use crate::ids::Handle;
 use crate::mutant::Mutant;
-use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
-use crate::session::{Offer, Serial};
+use crate::primitive::{Primitive, Standing, Step, check_option, conclude, done};
 use crate::time::Timeout;
 use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
 use crate::world::World;
@@ -111,18 +110,6 @@ impl Primitive for Latch {
         conclude(world, key, Ok(waited(false)));
     }
 
-    fn accept(&mut self, _me: Handle, _offer: &Offer, _world: &mut World) {}
-
-    fn refuse(&mut self, _me: Handle, _offer: &Offer, _loss: Loss, _world: &mut World) {}
-
-    fn offered(&self, _offer: &Offer, _world: &World) -> Option<AnyReply> {
-        None
-    }
-
-    fn lose(&mut self, _me: Handle, _token: Token, _world: &mut World) {}
-
-    fn session_over(&mut self, _serial: Serial, _world: &mut World) {}
-
     fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
         self.waiters.clear()
     }
@@ -133,10 +120,6 @@ impl Primitive for Latch {
 
     fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_> {
         Box::new(self.waiters.iter())
-    }
-
-    fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_> {
-        Box::new(std::iter::empty())
     }
 
     fn standing(&self) -> Standing {

@@ -11,8 +11,7 @@ use crate::command::value::{Datum, Figures, Item, Options, Reply};
 use crate::error::Error;
 use crate::ids::{Handle, Token};
 use crate::primitive::value::{Changes, check_datum, check_fence, number};
-use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
-use crate::session::{Offer, Serial};
+use crate::primitive::{Primitive, Standing, Step, check_option, conclude, done};
 use crate::time::Timeout;
 use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
 use crate::world::World;
@@ -256,18 +255,6 @@ impl Primitive for List {
         conclude(world, key, Ok(self.watched(false)));
     }
 
-    fn accept(&mut self, _me: Handle, _offer: &Offer, _world: &mut World) {}
-
-    fn refuse(&mut self, _me: Handle, _offer: &Offer, _loss: Loss, _world: &mut World) {}
-
-    fn offered(&self, _offer: &Offer, _world: &World) -> Option<AnyReply> {
-        None
-    }
-
-    fn lose(&mut self, _me: Handle, _token: Token, _world: &mut World) {}
-
-    fn session_over(&mut self, _serial: Serial, _world: &mut World) {}
-
     fn dissolve(&mut self, world: &mut World) -> Vec<TicketKey> {
         world.store(-(self.items.len() as i64), -(self.bytes as i64));
         self.items.clear();
@@ -280,10 +267,6 @@ impl Primitive for List {
 
     fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_> {
         Box::new(self.watchers.iter())
-    }
-
-    fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_> {
-        Box::new(std::iter::empty())
     }
 
     fn stored(&self) -> (u64, u64) {

@@ -463,8 +463,6 @@ impl Primitive for Pipe {
         Some(AnyReply::Pipe(Reply::Received { payload, token: offer.first }))
     }
 
-    fn lose(&mut self, _me: Handle, _token: Token, _world: &mut World) {}
-
     fn session_over(&mut self, serial: Serial, world: &mut World) {
         for end in [End::A, End::B] {
             if self.side_mut(end).sessions.remove(&serial).is_some() {

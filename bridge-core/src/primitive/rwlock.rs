@@ -19,7 +19,7 @@ use crate::primitive::hold::{Ended, Hold, Pending, not_owner, note_release, stal
 use crate::primitive::{
     Could, Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done,
 };
-use crate::session::{Offer, Serial};
+use crate::session::Offer;
 use crate::time::{Time, Timeout};
 use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
 use crate::world::{World, session_required};
@@ -329,8 +329,6 @@ impl Primitive for RwLock {
             hold.part(world);
         }
     }
-
-    fn session_over(&mut self, _serial: Serial, _world: &mut World) {}
 
     fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
         let mut all = self.upgrade.clear();

@@ -20,7 +20,7 @@ use crate::mutant::Mutant;
 use crate::primitive::{
     Could, Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done,
 };
-use crate::session::{Offer, Serial, Verdict};
+use crate::session::{Offer, Verdict};
 use crate::time::{Time, Timeout};
 use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
 use crate::world::{World, session_required};
@@ -435,8 +435,6 @@ impl Primitive for Semaphore {
     fn lose(&mut self, _me: Handle, token: Token, _world: &mut World) {
         self.take_back(token);
     }
-
-    fn session_over(&mut self, _serial: Serial, _world: &mut World) {}
 
     fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
         self.line.clear()

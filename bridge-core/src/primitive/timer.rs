@@ -12,11 +12,10 @@ use std::time::Duration;
 use crate::command::Reply as AnyReply;
 use crate::command::timer::{Command, Figures, Listed, Missed, Options, Query, Reply, Schedule, Times};
 use crate::error::{Error, Reason};
-use crate::ids::{Handle, Name, Token};
+use crate::ids::{Handle, Name};
 use crate::limits::Limits;
 use crate::primitive::queue::check_new_item;
-use crate::primitive::{Granted, Loss, Primitive, Standing, check_option};
-use crate::session::{Offer, Serial};
+use crate::primitive::{Primitive, Standing, check_option};
 use crate::time::Time;
 use crate::timer::{Due, Subject};
 use crate::wait::{Place, Ticket, TicketKey};
@@ -297,18 +296,6 @@ impl Primitive for Timer {
 
     fn expire(&mut self, _me: Handle, _key: TicketKey, _world: &mut World) {}
 
-    fn accept(&mut self, _me: Handle, _offer: &Offer, _world: &mut World) {}
-
-    fn refuse(&mut self, _me: Handle, _offer: &Offer, _loss: Loss, _world: &mut World) {}
-
-    fn offered(&self, _offer: &Offer, _world: &World) -> Option<AnyReply> {
-        None
-    }
-
-    fn lose(&mut self, _me: Handle, _token: Token, _world: &mut World) {}
-
-    fn session_over(&mut self, _serial: Serial, _world: &mut World) {}
-
     fn dissolve(&mut self, world: &mut World) -> Vec<TicketKey> {
         self.end(world);
         Vec::new()
@@ -320,10 +307,6 @@ impl Primitive for Timer {
     }
 
     fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_> {
-        Box::new(std::iter::empty())
-    }
-
-    fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_> {
         Box::new(std::iter::empty())
     }
 

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use crate::command::Reply as AnyReply;
 use crate::command::topic::{Binding, Figures, Options, Query, Reply};
 use crate::error::Error;
-use crate::ids::{Handle, Name, Token};
-use crate::primitive::{Granted, Loss, Primitive, Standing, check_option};
-use crate::session::{Offer, Serial};
+use crate::ids::{Handle, Name};
+use crate::primitive::{Primitive, Standing, check_option};
 use crate::wait::{Ticket, TicketKey};
 use crate::world::World;
 
@@ -169,18 +168,6 @@ impl Primitive for Topic {
 
     fn expire(&mut self, _me: Handle, _key: TicketKey, _world: &mut World) {}
 
-    fn accept(&mut self, _me: Handle, _offer: &Offer, _world: &mut World) {}
-
-    fn refuse(&mut self, _me: Handle, _offer: &Offer, _loss: Loss, _world: &mut World) {}
-
-    fn offered(&self, _offer: &Offer, _world: &World) -> Option<AnyReply> {
-        None
-    }
-
-    fn lose(&mut self, _me: Handle, _token: Token, _world: &mut World) {}
-
-    fn session_over(&mut self, _serial: Serial, _world: &mut World) {}
-
     fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
         Vec::new()
     }
@@ -190,10 +177,6 @@ impl Primitive for Topic {
     }
 
     fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_> {
-        Box::new(std::iter::empty())
-    }
-
-    fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_> {
         Box::new(std::iter::empty())
     }
 

@@ -22,8 +22,8 @@ use crate::command::{Mode, Reply as AnyReply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::mutant::Mutant;
-use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
-use crate::session::{Offer, Serial};
+use crate::primitive::{Primitive, Standing, Step, check_option, conclude, done};
+use crate::session::Serial;
 use crate::time::{Time, Timeout};
 use crate::wait::{Caller, Line, Place, Ticket, TicketKey, Want};
 use crate::world::{World, session_required};
@@ -422,16 +422,6 @@ impl Primitive for Values {
         }
     }
 
-    fn accept(&mut self, _me: Handle, _offer: &Offer, _world: &mut World) {}
-
-    fn refuse(&mut self, _me: Handle, _offer: &Offer, _loss: Loss, _world: &mut World) {}
-
-    fn offered(&self, _offer: &Offer, _world: &World) -> Option<AnyReply> {
-        None
-    }
-
-    fn lose(&mut self, _me: Handle, _token: Token, _world: &mut World) {}
-
     fn session_over(&mut self, serial: Serial, world: &mut World) {
         for key in self.cells.of_session(serial).into_iter().filter(|_| !Mutant::BoundEntryStays.is_on()) {
             self.delete(world, &key);
@@ -455,10 +445,6 @@ impl Primitive for Values {
 
     fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_> {
         Box::new(self.watchers.iter().chain(self.watchers_of.values().flat_map(Line::iter)))
-    }
-
-    fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_> {
-        Box::new(std::iter::empty())
     }
 
     fn timers(&self) -> Box<dyn Iterator<Item = (Time, Place)> + '_> {
