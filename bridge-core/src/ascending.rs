@@ -20,23 +20,28 @@ impl<K, V> Default for Ascending<K, V> {
 }
 
 impl<K: Copy + Ord + Debug, V> Ascending<K, V> {
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.entries.len() - self.holes
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
+    #[inline]
     pub(crate) fn first_key(&self) -> Option<K> {
         self.entries.front().map(|(key, _)| *key)
     }
 
+    #[inline]
     pub(crate) fn last_key(&self) -> Option<K> {
         self.entries.back().map(|(key, _)| *key)
     }
 
     /// Appends under a key that is greater than all before.
+    #[inline]
     pub(crate) fn push(&mut self, key: K, value: V) {
         debug_assert!(self.last_key().is_none_or(|last| last < key), "{key:?} does not ascend");
         self.entries.push_back((key, Some(value)));
@@ -62,6 +67,7 @@ impl<K: Copy + Ord + Debug, V> Ascending<K, V> {
         Some(value)
     }
 
+    #[inline]
     pub(crate) fn pop_first(&mut self) -> Option<V> {
         let (_, value) = self.entries.pop_front()?;
         self.trim();
@@ -102,6 +108,7 @@ impl<K: Copy + Ord + Debug, V> Ascending<K, V> {
         }
     }
 
+    #[inline]
     fn trim(&mut self) {
         if self.holes == 0 {
             return;

@@ -14,6 +14,7 @@ mod transaction;
 mod transfer;
 
 use std::hash::{Hash, Hasher};
+use std::mem::{swap, take};
 
 use crate::command::{Call, Command, Effect, Input, Outcome, Query, Reply, queue};
 use crate::digest::Digest;
@@ -57,23 +58,24 @@ impl Engine {
 
     /// Executes one input at `now` and appends what must happen outside. Total: it never panics. What is due
     /// by `now` happens first.
-    pub fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
-        std::mem::swap(&mut self.world.effects, effects);
+    pub fn handle(&mut self, now: Time, mut input: Input, effects: &mut Vec<Effect>) {
+        swap(&mut self.world.effects, effects);
         self.world.now = self.world.now.max(now);
         self.fire_due();
-        match input {
-            Input::Open(spec) => self.open(spec),
-            Input::Attach(key) => self.attach(key),
-            Input::Detach(key) => self.detach(key),
-            Input::Pause(key) => self.pause(key),
-            Input::Unpause(key) => self.unpause(key),
-            Input::End(key, reason) => self.end(key, reason),
-            Input::Label(key, participant, label) => self.label(key, participant, label),
-            Input::Done(key, range) => self.done(key, range),
-            Input::Refuse(key, op) => self.refuse(key, op),
-            Input::Call(key, call) => self.call(key, call),
+        // In place: the large ones are not copied on their way to where they are needed.
+        match &mut input {
+            Input::Call(key, call) => self.call(*key, call),
+            Input::Done(key, range) => self.done(*key, *range),
+            Input::Refuse(key, op) => self.refuse(*key, *op),
+            Input::Open(spec) => self.open(spec.clone()),
+            Input::Attach(key) => self.attach(*key),
+            Input::Detach(key) => self.detach(*key),
+            Input::Pause(key) => self.pause(*key),
+            Input::Unpause(key) => self.unpause(*key),
+            Input::End(key, reason) => self.end(*key, *reason),
+            Input::Label(key, participant, label) => self.label(*key, *participant, take(label)),
             Input::Tick => {}
-            Input::Configure(limits) => self.world.limits = limits,
+            Input::Configure(limits) => self.world.limits = limits.clone(),
             Input::Restart => self.restart(),
         }
         self.end_step();
@@ -81,7 +83,7 @@ impl Engine {
             self.look_for_deadlocks();
             self.end_step();
         }
-        std::mem::swap(&mut self.world.effects, effects);
+        swap(&mut self.world.effects, effects);
     }
 
     /// Answers a query of a session as of `now`; call with a `Tick` behind you where something was due.
@@ -153,7 +155,15 @@ impl Engine {
         digest.finish()
     }
 
+    #[inline]
     fn fire_due(&mut self) {
+        if self.world.timers.next().is_some_and(|due| due <= self.world.now) {
+            self.fire_all();
+        }
+    }
+
+    #[inline(never)]
+    fn fire_all(&mut self) {
         while let Some((due, place, subject)) = self.world.timers.pop(self.world.now) {
             let key = match subject {
                 Subject::Ticket(key) => key,
@@ -187,7 +197,15 @@ impl Engine {
     }
 
     /// What follows from what has happened, in other objects.
+    #[inline]
     fn end_step(&mut self) {
+        if !self.world.is_settled() {
+            self.settle();
+        }
+    }
+
+    #[inline(never)]
+    fn settle(&mut self) {
         loop {
             while let Some(offer) = self.world.shown.pop() {
                 self.with(offer.object, |primitive, world| primitive.accept(offer.object, &offer, world));
@@ -202,8 +220,9 @@ impl Engine {
         }
     }
 
-    fn call(&mut self, key: SessionKey, call: Call) {
-        let Call { op, participant, carrier, command } = call;
+    #[inline]
+    fn call(&mut self, key: SessionKey, call: &mut Call) {
+        let Call { op, participant, carrier, ref mut command } = *call;
         self.commands += 1;
         let Some(session) = self.world.sessions.get(key) else {
             let outcome = Err(session_expired());
@@ -229,23 +248,24 @@ impl Engine {
             }
         }
         match command {
-            Command::Cancel(target) => self.cancel(&caller, target),
-            Command::Hasten(target) => self.hasten(&caller, target),
-            Command::Discard(kind, target) => self.discard(&caller, kind, &target),
-            Command::Share(kind, target) => self.share(&caller, kind, &target),
-            Command::Condition(target, command) => self.run_condition(&caller, &target, &command),
-            Command::Transaction(steps) => self.transaction(&caller, steps),
-            Command::Timer(target, command) => self.run_timer(&caller, &target, command),
-            Command::Select(select) => self.select(&caller, *select),
-            Command::Topic(target, command) => self.run_topic(&caller, &target, command),
-            Command::AcquireAll(all) => self.acquire_all(&caller, *all),
+            Command::Cancel(target) => self.cancel(&caller, *target),
+            Command::Hasten(target) => self.hasten(&caller, *target),
+            Command::Discard(kind, target) => self.discard(&caller, *kind, target),
+            Command::Share(kind, target) => self.share(&caller, *kind, target),
+            Command::Condition(target, command) => self.run_condition(&caller, target, command),
+            Command::Transaction(steps) => self.transaction(&caller, take(steps)),
+            Command::Timer(target, command) => self.run_timer(&caller, target, command),
+            Command::Select(select) => self.select(&caller, select),
+            Command::Topic(target, command) => self.run_topic(&caller, target, command),
+            Command::AcquireAll(all) => self.acquire_all(&caller, all),
             command => self.run(&caller, command),
         }
     }
 
     /// Runs a command on its object, answers it, and hands on what it freed. What a failed command created is
     /// gone again: nothing was changed.
-    fn run(&mut self, caller: &Caller, command: Command) {
+    #[inline]
+    fn run(&mut self, caller: &Caller, command: &mut Command) {
         let Some((kind, target)) = command.target() else { return };
         // A handle that is of another kind, or of something deleted, is found out below.
         let (handle, created) = match target {
@@ -255,7 +275,7 @@ impl Engine {
                 Err(error) => return self.world.answer(caller, Err(error)),
             },
         };
-        match &command {
+        match command {
             Command::Queue(_, queue::Command::Redrive(redrive)) => {
                 return self.redrive(caller, handle, created, redrive);
             }
@@ -290,7 +310,7 @@ impl Engine {
             named.begin_use(&mut world.timers);
         }
         if !Mutant::WakeUpLost.is_on() {
-            named.state.primitive_mut().serve(handle, world);
+            named.state.serve(handle, world);
         }
     }
 

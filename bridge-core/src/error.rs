@@ -95,16 +95,19 @@ pub struct Error {
 
 impl Error {
     /// An error with no details.
+    #[cold]
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Error { reason, message: message.into(), metadata: Vec::new() }
     }
 
     /// A field has a value that it may not have.
+    #[cold]
     pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
         Error::new(Reason::InvalidArgument, message).with("field", field)
     }
 
     /// The bound `limit`, which is `value`, was reached.
+    #[cold]
     pub fn limit(limit: &'static str, value: u64) -> Self {
         Error::new(Reason::LimitExceeded, format!("the limit {limit} = {value} is reached"))
             .with("limit", limit)

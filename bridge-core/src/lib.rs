@@ -13,6 +13,7 @@ mod digest;
 pub mod engine;
 pub mod error;
 pub mod ids;
+mod items;
 pub mod limits;
 #[doc(hidden)]
 pub mod mutant;

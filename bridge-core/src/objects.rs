@@ -23,6 +23,7 @@ use crate::slots::Slots;
 use crate::time::Time;
 use crate::timer::{Due, Timers};
 use crate::wait::Place;
+use crate::world::World;
 
 /// An object in its table.
 #[derive(Debug, Hash)]
@@ -114,6 +115,15 @@ impl State {
             State::Timer(_) => Kind::Timer,
             State::Topic(_) => Kind::Topic,
             State::Pipe(_) => Kind::Pipe,
+        }
+    }
+
+    /// Hands what is free to who waits for it. Most calls are about queues where nobody waits.
+    #[inline]
+    pub(crate) fn serve(&mut self, me: Handle, world: &mut World) {
+        match self {
+            State::Queue(queue) if queue.is_quiet() => {}
+            state => state.primitive_mut().serve(me, world),
         }
     }
 
@@ -256,11 +266,13 @@ impl Objects {
 }
 
 /// What naming a deleted object ends with.
+#[cold]
 pub(crate) fn object_gone() -> Error {
     Error::new(Reason::ObjectGone, "the object behind this handle is gone; declare it again, by name")
 }
 
 /// What naming an absent object ends with that must exist.
+#[cold]
 fn absent(kind: Kind, name: &Name) -> Error {
     let message = format!(
         "there is no {kind} {name}, and this call creates none: it went with its last user, or with its server; \

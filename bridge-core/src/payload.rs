@@ -8,14 +8,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 /// A value on its way through: bytes with a media type, or a reference within one process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Payload {
     /// The value.
     pub body: Body,
     /// What the bytes are.
     pub content_type: ContentType,
     /// Free headers in the order given; `None` is the ordinary case and costs nothing.
-    pub headers: Option<Arc<[(String, String)]>>,
+    pub headers: Option<Arc<Vec<(String, String)>>>,
 }
 
 /// The value itself.
@@ -25,6 +25,12 @@ pub enum Body {
     Bytes(Bytes),
     /// An object of this process (`mem:`): the very object comes out.
     Local(Arc<dyn Any + Send + Sync>),
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Body::Bytes(Bytes::new())
+    }
 }
 
 impl fmt::Debug for Body {
@@ -53,7 +59,7 @@ pub enum ContentType {
     /// application/x-python-pickle
     Pickle,
     /// Any other, as given.
-    Other(Arc<str>),
+    Other(Arc<String>),
 }
 
 impl ContentType {
@@ -72,7 +78,7 @@ impl ContentType {
             return ContentType::Bytes;
         }
         let known = Self::KNOWN.iter().find(|(_, name)| *name == text);
-        known.map_or_else(|| ContentType::Other(text.into()), |(known, _)| known.clone())
+        known.map_or_else(|| ContentType::Other(Arc::new(text.to_owned())), |(known, _)| known.clone())
     }
 
     /// Its text.
@@ -96,6 +102,7 @@ impl Payload {
     }
 
     /// How many bytes it retains; a local object counts as none.
+    #[inline]
     pub fn bytes_retained(&self) -> u64 {
         let body = match &self.body {
             Body::Bytes(bytes) => bytes.len(),

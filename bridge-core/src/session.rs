@@ -112,11 +112,13 @@ impl Session {
     }
 
     /// Offers and answers kept.
+    #[inline]
     pub(crate) fn stored(&self) -> usize {
         self.ops.len() - self.waits
     }
 
     /// Whether what came by `carrier` can be granted something now.
+    #[inline]
     pub(crate) fn is_present(&self, carrier: Carrier) -> bool {
         (self.attached && !self.paused) || carrier == Carrier::Call
     }

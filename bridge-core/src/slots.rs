@@ -42,12 +42,14 @@ impl<T> Slots<T> {
     }
 
     /// What `key` stands for.
+    #[inline]
     pub(crate) fn get(&self, key: Handle) -> Option<&T> {
         let slot = self.slots.get(key.slot as usize)?;
         if slot.generation == key.generation { slot.value.as_ref() } else { None }
     }
 
     /// What `key` stands for.
+    #[inline]
     pub(crate) fn get_mut(&mut self, key: Handle) -> Option<&mut T> {
         let slot = self.slots.get_mut(key.slot as usize)?;
         if slot.generation == key.generation { slot.value.as_mut() } else { None }

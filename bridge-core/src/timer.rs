@@ -45,6 +45,7 @@ impl Timers {
     }
 
     /// When the next one is due.
+    #[inline]
     pub(crate) fn next(&self) -> Option<Time> {
         self.due.keys().next().map(|(at, ..)| *at)
     }

@@ -62,6 +62,7 @@ impl Caller {
     }
 
     /// Whether a grant made within the caller's own call, or to its parked ticket, needs no acceptance.
+    #[inline]
     pub(crate) fn grant_is_final(&self, parked: bool) -> bool {
         match self.mode {
             Mode::Sessionless => true,
@@ -71,6 +72,7 @@ impl Caller {
     }
 
     /// Whether its answers are kept until the client has acknowledged them.
+    #[inline]
     pub(crate) fn stores_answers(&self) -> bool {
         self.mode == Mode::Resumable && self.op < Op::FIRST_OF_NODE
     }
@@ -293,11 +295,13 @@ impl Line {
         self.present.len()
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.present.is_empty() && self.away.is_empty() && self.wholes.is_none()
     }
 
     /// Whether nobody in it can be served.
+    #[inline]
     pub(crate) fn nobody_present(&self) -> bool {
         self.present.is_empty()
     }

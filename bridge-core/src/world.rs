@@ -9,6 +9,7 @@ use crate::command::queue::NewItem;
 use crate::command::{Carrier, Effect, Mode, Outcome, Reply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Name, Op, SessionKey, Token};
+use crate::items::Items;
 use crate::limits::{Limits, PASSED_BY_MAX};
 use crate::mutant::Mutant;
 use crate::payload::Payload;
@@ -49,7 +50,7 @@ pub(crate) struct World {
     /// Tickets that are over: they leave their lines before the step ends.
     pub(crate) withdrawn: Vec<TicketKey>,
     pub(crate) timers: Timers,
-    pub(crate) items: Slab<Item>,
+    pub(crate) items: Items,
     /// Bytes of all payloads in `items`, and of what values, lists and dicts store.
     pub(crate) retained_bytes: u64,
     /// What values, lists and dicts store.
@@ -81,7 +82,7 @@ impl World {
             passes: false,
             withdrawn: Vec::new(),
             timers: Timers::default(),
-            items: Slab::new(),
+            items: Items::default(),
             retained_bytes: 0,
             entries: 0,
             fallen: Vec::new(),
@@ -93,13 +94,21 @@ impl World {
         }
     }
 
+    /// Whether nothing is left to be done before the step ends.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.shown.is_empty() && self.fallen.is_empty() && self.withdrawn.is_empty() && self.wholes.is_empty()
+    }
+
     /// Tokens, item ids, arrivals, places and serials come from one sequence: strictly increasing, never
     /// used twice.
+    #[inline]
     pub(crate) fn number(&mut self) -> u64 {
         self.numbers(1)
     }
 
     /// The first of `count` consecutive numbers.
+    #[inline]
     pub(crate) fn numbers(&mut self, count: u64) -> u64 {
         let first = self.next_number;
         self.next_number += count - u64::from(Mutant::TokenReused.is_on());
@@ -107,18 +116,30 @@ impl World {
     }
 
     /// Answers a call for good.
+    #[inline]
     pub(crate) fn answer(&mut self, caller: &Caller, outcome: Outcome) {
         self.answer_put(caller, outcome, None);
     }
 
     /// Answers a call for good; `queue` says where a put went.
+    #[inline]
     pub(crate) fn answer_put(&mut self, caller: &Caller, outcome: Outcome, queue: Option<Handle>) {
-        if caller.branch.is_some()
-            && let (Some(collected), Ok(reply)) = (&mut self.collected, &outcome)
-        {
-            return collected.push((None, reply.clone()));
+        match caller.branch {
+            None => self.give_answer(caller, outcome, queue),
+            Some(branch) => self.answer_branch(branch, caller, outcome, queue),
         }
-        let outcome = in_branch(caller.branch, outcome);
+    }
+
+    #[cold]
+    fn answer_branch(&mut self, branch: Branch, caller: &Caller, outcome: Outcome, queue: Option<Handle>) {
+        match (&mut self.collected, outcome) {
+            (Some(collected), Ok(reply)) => collected.push((None, reply)),
+            (_, outcome) => self.give_answer(caller, of_branch(branch, outcome), queue),
+        }
+    }
+
+    #[inline]
+    fn give_answer(&mut self, caller: &Caller, outcome: Outcome, queue: Option<Handle>) {
         if let Some(session) = self.sessions.get_mut(caller.session) {
             if caller.stores_answers() && !Mutant::AnswerNotStored.is_on() {
                 session.ops.insert(caller.op, Entry::Answered { outcome: outcome.clone(), queue });
@@ -166,6 +187,7 @@ impl World {
 
     /// Whether the caller can be granted something now; if not, its call waits, or is answered as if there were
     /// nothing.
+    #[inline]
     pub(crate) fn is_present(&self, caller: &Caller) -> bool {
         self.sessions.get(caller.session).is_some_and(|session| session.is_present(caller.carrier))
     }
@@ -392,12 +414,14 @@ impl World {
     }
 
     /// The caller's session uses the object: true if that is new. The node's own session stands for nobody.
+    #[inline]
     pub(crate) fn note_use(&mut self, caller: &Caller, object: Handle) -> bool {
         let session = self.sessions.get_mut(caller.session);
         caller.mode != Mode::Sessionless && session.is_some_and(|session| session.uses.insert(object))
     }
 
     /// Takes note of an item. Its id is given when it is admitted.
+    #[inline]
     pub(crate) fn keep_item(&mut self, new: NewItem) -> usize {
         let bytes = new.payload.bytes_retained();
         self.retained_bytes += bytes;
@@ -416,10 +440,12 @@ impl World {
     }
 
     /// Forgets an item.
-    pub(crate) fn drop_item(&mut self, item: usize) -> Option<Item> {
-        let item = self.items.try_remove(item)?;
-        self.retained_bytes -= item.bytes;
-        Some(item)
+    #[inline]
+    pub(crate) fn drop_item(&mut self, item: usize) {
+        let bytes = self.items.get(item).map_or(0, |item| item.bytes);
+        if self.items.remove(item) {
+            self.retained_bytes -= bytes;
+        }
     }
 
     /// How many entries a page has that was asked for with so many.
@@ -428,6 +454,7 @@ impl World {
     }
 
     /// Whether that many more items of so many bytes may come.
+    #[inline]
     pub(crate) fn check_items(&self, count: usize, bytes: u64) -> Result<(), Error> {
         let limits = &self.limits;
         if self.items.len() as u64 + count as u64 > limits.items_max {
@@ -471,6 +498,7 @@ impl World {
     }
 
     /// Whether `payload` is within the limits by itself.
+    #[inline]
     pub(crate) fn check_payload(&self, payload: &Payload, bytes: u64) -> Result<(), Error> {
         if bytes > self.limits.payload_bytes_max {
             let max = self.limits.payload_bytes_max;
@@ -519,6 +547,7 @@ fn of_branch(branch: Branch, outcome: Outcome) -> Outcome {
 }
 
 /// What a call of a session that is not there ends with.
+#[cold]
 pub(crate) fn session_expired() -> Error {
     Error::new(
         Reason::SessionExpired,
@@ -527,6 +556,7 @@ pub(crate) fn session_expired() -> Error {
 }
 
 /// What holding something without a session ends with.
+#[cold]
 pub(crate) fn session_required(what: &str) -> Error {
     Error::new(
         Reason::SessionRequired,
@@ -535,6 +565,7 @@ pub(crate) fn session_required(what: &str) -> Error {
 }
 
 /// What a cancelled wait ends with.
+#[cold]
 pub(crate) fn cancelled() -> Error {
     Error::new(Reason::Cancelled, "the call was cancelled by its caller")
 }

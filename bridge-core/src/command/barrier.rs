@@ -4,7 +4,7 @@ use crate::ids::{Handle, Token};
 use crate::time::Timeout;
 
 /// Options of a barrier; `None` is no opinion.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
     /// How many wait for each other; at least 1.
     pub parties: Option<u32>,

@@ -4,7 +4,7 @@ use crate::ids::Handle;
 use crate::time::Timeout;
 
 /// Options of an event; `None` is no opinion.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
     /// A set wakes one waiter and clears the event.
     pub auto_reset: Option<bool>,
@@ -16,7 +16,7 @@ pub struct Options {
 pub type Version = u64;
 
 /// What changes an event, or waits for it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs)]
 pub enum Command {
     Declare(Options),

@@ -4,7 +4,7 @@ use crate::ids::Handle;
 use crate::time::Timeout;
 
 /// Options of a latch; `None` is no opinion.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
     /// From where it is counted down.
     pub count: Option<u64>,
@@ -13,7 +13,7 @@ pub struct Options {
 }
 
 /// What changes a latch, or waits for it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs)]
 pub enum Command {
     Declare(Options),

@@ -7,7 +7,7 @@ use crate::ids::{Handle, Token};
 use crate::time::Timeout;
 
 /// Options of a lock; `None` is no opinion.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
     /// Owned by the participant, who may acquire it again. Else any participant of the session may release it.
     pub reentrant: Option<bool>,
@@ -22,7 +22,7 @@ pub struct Options {
 }
 
 /// What changes a lock.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs)]
 pub enum Command {
     Declare(Options),

@@ -33,7 +33,7 @@ impl std::fmt::Display for End {
 }
 
 /// Options of a pipe; `None` is no opinion.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
     /// Both ends send and receive, unless declared otherwise.
     pub duplex: Option<bool>,

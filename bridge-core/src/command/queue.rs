@@ -54,7 +54,7 @@ pub enum Bound {
 }
 
 /// An item on its way in.
-#[derive(Clone, Debug, PartialEq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Hash)]
 pub struct NewItem {
     /// What it carries.
     pub payload: Payload,

@@ -6,7 +6,7 @@ use crate::ids::{Handle, Token};
 use crate::time::Timeout;
 
 /// Options of a read-write lock; `None` is no opinion.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
     /// Deleted with the last session that uses it.
     pub ephemeral: Option<bool>,
@@ -24,7 +24,7 @@ pub enum Mode {
 }
 
 /// What changes a read-write lock.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs)]
 pub enum Command {
     Declare(Options),

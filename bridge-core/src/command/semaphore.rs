@@ -8,7 +8,7 @@ use crate::ids::{Handle, Token};
 use crate::time::Timeout;
 
 /// Options of a semaphore; `None` is no opinion.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
     /// Permits from the start; negative: signals that are missing. 1 unless declared.
     pub limit: Option<i64>,
@@ -36,7 +36,7 @@ pub struct Acquire {
 }
 
 /// What changes a semaphore.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs)]
 pub enum Command {
     Declare(Options),

@@ -87,7 +87,7 @@ pub struct Item {
 }
 
 /// Options of a value, list or dict; `None` is no opinion.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
     /// Deleted with the last session that uses it.
     pub ephemeral: Option<bool>,

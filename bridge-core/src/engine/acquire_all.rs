@@ -25,12 +25,12 @@ use crate::wait::{Branch, Caller, GroupKey, Line, Ticket, TicketKey, Want};
 const PARTS: Several = Several { field: "parts", each: "part", fits: is_part };
 
 impl Engine {
-    pub(super) fn acquire_all(&mut self, caller: &Caller, all: AcquireAll) {
+    pub(super) fn acquire_all(&mut self, caller: &Caller, all: &AcquireAll) {
         let (mut objects, mut created) = (Vec::new(), Vec::new());
         let outcome = self
             .find_objects(caller, &all.parts, &PARTS, &mut objects, &mut created)
             .and_then(|()| check_distinct(&objects))
-            .and_then(|()| self.await_all(caller, &all, &objects));
+            .and_then(|()| self.await_all(caller, all, &objects));
         if let Err(error) = outcome {
             created.into_iter().rev().for_each(|object| drop(self.objects.remove(object)));
             return self.world.answer(caller, Err(error));

@@ -10,16 +10,14 @@ use crate::wait::Caller;
 use crate::world::World;
 
 impl Named {
-    // Every call of every session comes through here: inlined, it does not copy the command.
-    #[inline(always)]
+    #[inline]
     pub(super) fn execute(
         &mut self,
         handle: Handle,
         world: &mut World,
         caller: &Caller,
-        command: Command,
+        command: &mut Command,
     ) -> Step {
-        // Matched one after the other, and not as a pair, so that the command is not copied into one.
         let state = &mut self.state;
         match command {
             Command::Queue(_, queue::Command::Declare(options))
@@ -32,19 +30,19 @@ impl Named {
                 _ => Err(object_gone()),
             },
             Command::Event(_, command) => match state {
-                State::Event(event) => event.command(handle, world, caller, command),
+                State::Event(event) => event.command(handle, world, caller, *command),
                 _ => Err(object_gone()),
             },
             Command::Semaphore(_, command) => match state {
-                State::Semaphore(semaphore) => semaphore.command(handle, world, caller, command),
+                State::Semaphore(semaphore) => semaphore.command(handle, world, caller, *command),
                 _ => Err(object_gone()),
             },
             Command::Lock(_, command) => match state {
-                State::Lock(lock) => lock.command(handle, world, caller, command),
+                State::Lock(lock) => lock.command(handle, world, caller, *command),
                 _ => Err(object_gone()),
             },
             Command::RwLock(_, command) => match state {
-                State::RwLock(rwlock) => rwlock.command(handle, world, caller, command),
+                State::RwLock(rwlock) => rwlock.command(handle, world, caller, *command),
                 _ => Err(object_gone()),
             },
             Command::Barrier(_, command) => match state {
@@ -52,7 +50,7 @@ impl Named {
                 _ => Err(object_gone()),
             },
             Command::Latch(_, command) => match state {
-                State::Latch(latch) => latch.command(handle, world, caller, command),
+                State::Latch(latch) => latch.command(handle, world, caller, *command),
                 _ => Err(object_gone()),
             },
             Command::Value(_, command) => match state {

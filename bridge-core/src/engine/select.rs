@@ -33,7 +33,7 @@ enum Asked {
 }
 
 impl Engine {
-    pub(super) fn select(&mut self, caller: &Caller, select: Select) {
+    pub(super) fn select(&mut self, caller: &Caller, select: &mut Select) {
         let mut created = Vec::new();
         let mut objects = Vec::with_capacity(select.branches.len());
         let outcome = self
@@ -97,8 +97,13 @@ impl Engine {
     }
 
     /// Asks for one after the other until one ends; where none does, all of them wait.
-    fn ask_branches(&mut self, caller: &Caller, select: Select, objects: &[Handle]) -> Result<(), Error> {
-        for (index, (mut command, object)) in select.branches.into_iter().zip(objects).enumerate() {
+    fn ask_branches(
+        &mut self,
+        caller: &Caller,
+        select: &mut Select,
+        objects: &[Handle],
+    ) -> Result<(), Error> {
+        for (index, (command, object)) in select.branches.iter_mut().zip(objects).enumerate() {
             if let Some(timeout) = command.timeout_mut() {
                 *timeout = Timeout::Never;
             }
@@ -141,7 +146,7 @@ impl Engine {
         }
     }
 
-    fn ask_branch(&mut self, caller: &Caller, object: Handle, command: Command) -> Result<Asked, Error> {
+    fn ask_branch(&mut self, caller: &Caller, object: Handle, command: &mut Command) -> Result<Asked, Error> {
         let waiting = self.world.gathered.len();
         let Some(named) = self.objects.get_mut(object) else { return Err(crate::objects::object_gone()) };
         let world = &mut self.world;

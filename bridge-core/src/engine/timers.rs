@@ -12,8 +12,8 @@ use crate::wait::Caller;
 
 impl Engine {
     /// Runs a command on a timer. One that has no schedule afterwards goes with its users.
-    pub(super) fn run_timer(&mut self, caller: &Caller, target: &Target, command: Command) {
-        let cancels = command == Command::Cancel;
+    pub(super) fn run_timer(&mut self, caller: &Caller, target: &Target, command: &Command) {
+        let cancels = *command == Command::Cancel;
         let found = if cancels {
             self.objects.find(Kind::Timer, target).map(|found| found.map(|handle| (handle, false)))
         } else {

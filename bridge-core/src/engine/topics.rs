@@ -16,7 +16,7 @@ use crate::wait::Caller;
 
 impl Engine {
     /// Runs a command on a topic. What a failed one created is gone again.
-    pub(super) fn run_topic(&mut self, caller: &Caller, target: &Target, command: Command) {
+    pub(super) fn run_topic(&mut self, caller: &Caller, target: &Target, command: &Command) {
         let mut made = Vec::new();
         match self.try_topic(caller, target, command, &mut made) {
             Ok((topic, reply, reached)) => {
@@ -40,18 +40,18 @@ impl Engine {
         &mut self,
         caller: &Caller,
         target: &Target,
-        command: Command,
+        command: &Command,
         made: &mut Vec<Handle>,
     ) -> Result<(Handle, Reply, Vec<Handle>), Error> {
         let me = self.find_or_make(Kind::Topic, target, made)?;
         let reply = match command {
             Command::Declare(options) => {
-                self.objects.topic_mut(me).ok_or_else(object_gone)?.declare(me, options)?
+                self.objects.topic_mut(me).ok_or_else(object_gone)?.declare(me, options.clone())?
             }
-            Command::Bind { queue, pattern } => Reply::Bound(self.bind(me, &queue, &pattern, made)?),
-            Command::Unbind { queue, pattern } => Reply::Unbound(self.unbind(me, &queue, &pattern)?),
+            Command::Bind { queue, pattern } => Reply::Bound(self.bind(me, queue, pattern, made)?),
+            Command::Unbind { queue, pattern } => Reply::Unbound(self.unbind(me, queue, pattern)?),
             Command::Publish(publish) => {
-                let reached = self.publish(me, caller, &publish)?;
+                let reached = self.publish(me, caller, publish)?;
                 let queues = reached.iter().map(|(queue, _)| *queue).collect();
                 let reached = reached.into_iter().map(|(_, reached)| reached).collect();
                 return Ok((me, Reply::Published(reached), queues));

@@ -75,12 +75,12 @@ impl Barrier {
         me: Handle,
         world: &mut World,
         caller: &Caller,
-        command: Command,
+        command: &mut Command,
     ) -> Step {
         match command {
-            Command::Declare(options) => self.declare(me, world, options),
-            Command::Wait(arrive) => self.arrive(me, world, caller, arrive),
-            Command::ActionDone { action, error } => self.action_done(world, caller, action, error),
+            Command::Declare(options) => self.declare(me, world, *options),
+            Command::Wait(arrive) => self.arrive(me, world, caller, *arrive),
+            Command::ActionDone { action, error } => self.action_done(world, caller, *action, error.take()),
             Command::Reset => {
                 self.broken = None;
                 if !self.line.is_empty() || self.acting.is_some() {

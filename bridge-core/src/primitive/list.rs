@@ -35,16 +35,16 @@ impl List {
         me: Handle,
         world: &mut World,
         caller: &Caller,
-        command: Command,
+        command: &mut Command,
     ) -> Step {
         self.changes.begin(world);
         match command {
-            Command::Declare(options) => self.declare(me, options),
-            Command::Splice(splice) => self.splice(world, *splice),
-            Command::Increment { index, by, fence } => self.increment(world, index, &by, fence),
+            Command::Declare(options) => self.declare(me, *options),
+            Command::Splice(splice) => self.splice(world, splice),
+            Command::Increment { index, by, fence } => self.increment(world, *index, by, *fence),
             Command::Clear { fence } => {
-                check_fence(self.fence, fence)?;
-                self.fence = self.fence.max(fence);
+                check_fence(self.fence, *fence)?;
+                self.fence = self.fence.max(*fence);
                 let cleared = self.items.len() as u64;
                 if cleared > 0 {
                     self.replace(world, 0, self.items.len(), Vec::new());
@@ -52,11 +52,11 @@ impl List {
                 done(AnyReply::Value(Reply::Cleared(cleared)))
             }
             Command::Watch { after, timeout } => {
-                let changed = self.changes.newer_than(after);
-                if changed || timeout == Timeout::NOW {
+                let changed = self.changes.newer_than(*after);
+                if changed || *timeout == Timeout::NOW {
                     return done(self.watched(changed));
                 }
-                let ticket = world.park(caller, me, Want::Watch { key: None }, timeout)?;
+                let ticket = world.park(caller, me, Want::Watch { key: None }, *timeout)?;
                 self.watchers.enter(ticket, &world.tickets[ticket]);
                 Ok(None)
             }
@@ -79,8 +79,9 @@ impl List {
         AnyReply::Value(Reply::Watched { changed, item })
     }
 
-    fn splice(&mut self, world: &mut World, splice: Splice) -> Step {
-        let Splice { start, remove, items, exact, guard, returning } = splice;
+    fn splice(&mut self, world: &mut World, splice: &mut Splice) -> Step {
+        let Splice { start, remove, exact, guard, returning, .. } = *splice;
+        let items = std::mem::take(&mut splice.items);
         check_fence(self.fence, guard.fence)?;
         let max = world.limits.batch_max;
         if items.len() > max as usize || (returning && remove > u64::from(max)) {

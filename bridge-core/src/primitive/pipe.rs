@@ -102,29 +102,29 @@ impl Pipe {
         me: Handle,
         world: &mut World,
         caller: &Caller,
-        command: Command,
+        command: &mut Command,
     ) -> Step {
         match command {
-            Command::Declare(options) => self.declare(me, options),
-            Command::Attach { end } => self.attach(world, caller, end),
+            Command::Declare(options) => self.declare(me, *options),
+            Command::Attach { end } => self.attach(world, caller, *end),
             Command::Send { end, payload, timeout } => {
-                self.check_attached(caller, end)?;
-                self.send(me, world, caller, end, payload, timeout)
+                self.check_attached(caller, *end)?;
+                self.send(me, world, caller, *end, std::mem::take(payload), *timeout)
             }
             Command::Receive { end, timeout } => {
-                self.check_attached(caller, end)?;
-                self.receive(me, world, caller, end, timeout)
+                self.check_attached(caller, *end)?;
+                self.receive(me, world, caller, *end, *timeout)
             }
             Command::Poll { end, timeout } => {
-                self.check_attached(caller, end)?;
-                self.check_receives(end)?;
-                if self.is_readable(end) || timeout == Timeout::NOW {
-                    return done(polled(self.is_readable(end)));
+                self.check_attached(caller, *end)?;
+                self.check_receives(*end)?;
+                if self.is_readable(*end) || *timeout == Timeout::NOW {
+                    return done(polled(self.is_readable(*end)));
                 }
-                self.park(me, world, caller, Want::Poll { end }, timeout)
+                self.park(me, world, caller, Want::Poll { end: *end }, *timeout)
             }
             Command::Close { end } => {
-                let had = self.detach(world, caller, end);
+                let had = self.detach(world, caller, *end);
                 done(AnyReply::Pipe(Reply::Closed(had)))
             }
         }
@@ -162,7 +162,7 @@ impl Pipe {
     fn begin_anew(&mut self, world: &mut World) {
         for side in &mut self.sides {
             let out = std::mem::take(&mut side.out);
-            out.into_values().for_each(|out| drop(world.drop_item(out.item)));
+            out.into_values().for_each(|out| world.drop_item(out.item));
             side.closed = false;
         }
     }
@@ -296,8 +296,9 @@ impl Pipe {
         let (token, since) = (Token(world.number()), world.now);
         let Some((number, item)) = self.side_mut(end).messages.pop_first() else { return };
         if caller.grant_is_final(parked) {
-            let Some(item) = world.drop_item(item) else { return };
-            let reply = Reply::Received { payload: item.payload, token };
+            let payload = std::mem::take(&mut world.items[item].payload);
+            world.drop_item(item);
+            let reply = Reply::Received { payload, token };
             return world.answer(caller, Ok(AnyReply::Pipe(reply)));
         }
         let payload = world.items[item].payload.clone();
@@ -451,7 +452,7 @@ impl Primitive for Pipe {
         for side in &mut self.sides {
             let Some(out) = side.out.remove(&offer.first) else { continue };
             match side.closed {
-                true => drop(world.drop_item(out.item)),
+                true => world.drop_item(out.item),
                 false => drop(side.messages.insert(out.number, out.item)),
             }
         }
@@ -473,7 +474,7 @@ impl Primitive for Pipe {
 
     fn dissolve(&mut self, world: &mut World) -> Vec<TicketKey> {
         let (items, waiters): (Vec<_>, Vec<_>) = (self.item_keys().collect(), self.waiters().collect());
-        items.into_iter().for_each(|item| drop(world.drop_item(item)));
+        items.into_iter().for_each(|item| world.drop_item(item));
         self.sides = <[Side; 2]>::default();
         waiters
     }
@@ -524,7 +525,7 @@ impl Primitive for Pipe {
             assert!(!self.is_over(end) || side.receivers.is_empty(), "a receiver waits for nothing");
             assert!(!self.is_readable(end) || side.pollers.is_empty(), "a poller could be told");
             assert!(side.sessions.values().all(|count| *count > 0), "an end is attached no times");
-            assert!(side.items().all(|item| world.items.contains(item)), "a message without an item");
+            assert!(side.items().all(|item| world.items.get(item).is_some()), "a message without an item");
         }
     }
 }

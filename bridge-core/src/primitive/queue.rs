@@ -27,6 +27,7 @@ mod transaction;
 mod transfer;
 
 use std::collections::BTreeMap;
+use std::mem::take;
 
 use crate::ascending::Ascending;
 use crate::command::Reply as AnyReply;
@@ -111,36 +112,37 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    #[inline]
     pub(crate) fn command(
         &mut self,
         me: Handle,
         world: &mut World,
         caller: &Caller,
-        command: Command,
+        command: &mut Command,
     ) -> Step {
         match command {
-            Command::Declare(options) => self.declare(me, world, options),
-            Command::Put { item, timeout } => self.put(me, world, caller, item, timeout),
-            Command::PutMany { items, timeout } => self.put_many(me, world, caller, items, timeout),
-            Command::Take { taking, timeout } => self.take(me, world, caller, taking, timeout),
-            Command::Ack { tokens } => self.ack(me, world, caller, &tokens),
+            Command::Declare(options) => self.declare(me, world, take(options)),
+            Command::Put { item, timeout } => self.put(me, world, caller, item, *timeout),
+            Command::PutMany { items, timeout } => self.put_many(me, world, caller, take(items), *timeout),
+            Command::Take { taking, timeout } => self.take(me, world, caller, *taking, *timeout),
+            Command::Ack { tokens } => self.ack(me, world, caller, tokens),
             Command::Nack { tokens, reentry, delay, error } => {
-                let error = Some(world.cut(error)).filter(|error| !error.is_empty());
-                self.nack(me, world, caller, &tokens, Failure { reentry, delay, error })
+                let error = Some(world.cut(take(error))).filter(|error| !error.is_empty());
+                self.nack(me, world, caller, tokens, Failure { reentry: *reentry, delay: *delay, error })
             }
             Command::Extend { tokens, max_hold, progress } => {
-                self.extend(me, world, caller, &tokens, max_hold, progress)
+                self.extend(me, world, caller, tokens, *max_hold, progress.take())
             }
-            Command::Reject { tokens, reason } => self.reject(me, world, caller, &tokens, reason),
-            Command::TaskDone { count } => self.task_done(caller, count),
-            Command::Join { timeout } => self.join(me, world, caller, timeout),
+            Command::Reject { tokens, reason } => self.reject(me, world, caller, tokens, take(reason)),
+            Command::TaskDone { count } => self.task_done(caller, *count),
+            Command::Join { timeout } => self.join(me, world, caller, *timeout),
             Command::Forgive => self.forgive(),
-            Command::Remove { ids } => self.remove(world, &ids),
+            Command::Remove { ids } => self.remove(world, ids),
             Command::Purge => {
                 let purged = self.drop_waiting(world);
                 done(AnyReply::Queue(Reply::Purged(purged)))
             }
-            Command::Shutdown { immediate } => self.shut_down(world, immediate),
+            Command::Shutdown { immediate } => self.shut_down(world, *immediate),
             // The engine runs them: they are about two queues.
             Command::Redrive(_) | Command::Move(_) => Err(object_gone()),
         }
@@ -160,6 +162,17 @@ impl Queue {
             Command::PutMany { items, .. } => self.check_many(world, items).map(drop),
             _ => Ok(()),
         }
+    }
+
+    /// Whether there is nobody to be served, whatever has been freed.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.takers.is_empty()
+            && self.takers.lingering.is_none()
+            && self.putters.is_empty()
+            && self.joiners.is_empty()
+            && self.done_early == 0
+            && self.shut.is_none()
     }
 
     fn declare(&mut self, me: Handle, world: &mut World, asked: Options) -> Step {
@@ -308,7 +321,7 @@ impl Primitive for Queue {
         self.drop_waiting(world);
         self.forget_holds(world);
         let rest = self.out.iter().map(|(_, out)| out.item).chain(self.dead.values().copied());
-        rest.for_each(|item| drop(world.drop_item(item)));
+        rest.for_each(|item| world.drop_item(item));
         self.out.clear();
         (self.groups, self.load) = (Groups::default(), None);
         self.prefetched = Prefetched::default();

@@ -71,7 +71,7 @@ impl Timer {
         &mut self,
         me: Handle,
         world: &mut World,
-        command: Command,
+        command: &Command,
     ) -> Result<AnyReply, Error> {
         let reply = match command {
             Command::Declare(asked) => {
@@ -79,7 +79,7 @@ impl Timer {
                 self.declared.ephemeral = self.declared.ephemeral.or(asked.ephemeral);
                 Reply::Declared { handle: me, options: self.options() }
             }
-            Command::Schedule { schedule, replace } => self.schedule(me, world, *schedule, replace)?,
+            Command::Schedule { schedule, replace } => self.schedule(me, world, schedule, *replace)?,
             Command::Cancel => Reply::Cancelled(self.end(world)),
         };
         Ok(AnyReply::Timer(reply))
@@ -89,11 +89,11 @@ impl Timer {
         &mut self,
         me: Handle,
         world: &mut World,
-        schedule: Schedule,
+        schedule: &Schedule,
         replace: bool,
     ) -> Result<Reply, Error> {
         if let Some(plan) = &self.plan {
-            match difference(&plan.schedule, &schedule) {
+            match difference(&plan.schedule, schedule) {
                 None => {
                     let next_in = plan.next.map(|at| at.since(world.now));
                     return Ok(Reply::Scheduled { existed: true, next_in });
@@ -111,7 +111,7 @@ impl Timer {
         let next = first(&schedule.times, world.now);
         let alarm = (next.unwrap_or(world.now), world.number());
         world.timers.set(alarm.0, alarm.1, Due::Own, Subject::Object(me));
-        self.plan = Some(Plan { schedule, bytes, next, alarm, owed: 0 });
+        self.plan = Some(Plan { schedule: schedule.clone(), bytes, next, alarm, owed: 0 });
         Ok(Reply::Scheduled { existed: false, next_in: next.map(|at| at.since(world.now)) })
     }
 

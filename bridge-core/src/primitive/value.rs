@@ -82,31 +82,33 @@ impl Values {
         me: Handle,
         world: &mut World,
         caller: &Caller,
-        command: Command,
+        command: &Command,
     ) -> Step {
         self.changes.begin(world);
         match command {
             Command::Declare(options) => self.declare(me, options),
-            Command::Set { key, write } => self.set(me, world, caller, key, *write),
+            Command::Set { key, write } => self.set(me, world, caller, key, write),
             Command::Delete { key, guard, returning } => {
-                self.check_fence(&key, guard.fence)?;
-                let Some(version) = self.cells.get(&key).map(|cell| cell.version) else {
-                    return done(self.deleted(false, self.item(&key)));
+                self.check_fence(key, guard.fence)?;
+                let Some(version) = self.cells.get(key).map(|cell| cell.version) else {
+                    return done(self.deleted(false, self.item(key)));
                 };
                 if guard.if_version.is_some_and(|expected| expected != version) {
-                    return done(self.deleted(false, self.item(&key)));
+                    return done(self.deleted(false, self.item(key)));
                 }
-                self.note_fence(world, &key, guard.fence)?;
-                let datum = self.delete(world, &key).filter(|_| returning);
-                done(self.deleted(true, Item { datum, ..self.item(&key) }))
+                self.note_fence(world, key, guard.fence)?;
+                let datum = self.delete(world, key).filter(|_| *returning);
+                done(self.deleted(true, Item { datum, ..self.item(key) }))
             }
-            Command::Increment { key, by, fence } => self.increment(me, world, key, &by, fence),
-            Command::Clear { fence } => self.clear(world, fence),
-            Command::Watch { key, after, timeout } => self.watch(me, world, caller, key, after, timeout),
+            Command::Increment { key, by, fence } => self.increment(me, world, key, by, *fence),
+            Command::Clear { fence } => self.clear(world, *fence),
+            Command::Watch { key, after, timeout } => {
+                self.watch(me, world, caller, key.clone(), *after, *timeout)
+            }
         }
     }
 
-    fn declare(&mut self, me: Handle, options: Options) -> Step {
+    fn declare(&mut self, me: Handle, options: &Options) -> Step {
         check_option("ephemeral", &self.declared.ephemeral, &options.ephemeral, bool::to_string)?;
         self.declared.ephemeral = self.declared.ephemeral.or(options.ephemeral);
         done(AnyReply::Value(Reply::Declared { handle: me, options: self.options() }))
@@ -120,21 +122,21 @@ impl Values {
         AnyReply::Value(Reply::Deleted { done, item: Box::new(item) })
     }
 
-    fn set(&mut self, me: Handle, world: &mut World, caller: &Caller, key: Bytes, write: Write) -> Step {
+    fn set(&mut self, me: Handle, world: &mut World, caller: &Caller, key: &Bytes, write: &Write) -> Step {
         let Write { datum, guard, lifetime } = write;
-        self.check_fence(&key, guard.fence)?;
-        check_datum(world, &datum)?;
+        self.check_fence(key, guard.fence)?;
+        check_datum(world, datum)?;
         let set = |done, item| AnyReply::Value(Reply::Set { done, item: Box::new(item) });
-        let version = self.cells.get(&key).map_or(0, |cell| cell.version);
+        let version = self.cells.get(key).map_or(0, |cell| cell.version);
         if guard.if_version.is_some_and(|expected| expected != version) && !Mutant::VersionNotCompared.is_on()
         {
-            return done(set(false, self.item(&key)));
+            return done(set(false, self.item(key)));
         }
-        let end = self.ends(world, caller, &key, lifetime)?;
-        self.check_store(world, &key, &datum, guard.fence)?;
-        self.note_fence(world, &key, guard.fence)?;
-        self.write(me, world, key.clone(), Cell { datum, version: 0, end });
-        done(set(true, Item { datum: None, ..self.item(&key) }))
+        let end = self.ends(world, caller, key, *lifetime)?;
+        self.check_store(world, key, datum, guard.fence)?;
+        self.note_fence(world, key, guard.fence)?;
+        self.write(me, world, key.clone(), Cell { datum: datum.clone(), version: 0, end });
+        done(set(true, Item { datum: None, ..self.item(key) }))
     }
 
     /// When what is set ends, and with which session.
@@ -165,18 +167,18 @@ impl Values {
         &mut self,
         me: Handle,
         world: &mut World,
-        key: Bytes,
+        key: &Bytes,
         by: &Datum,
         fence: Option<Token>,
     ) -> Step {
-        self.check_fence(&key, fence)?;
-        let stored = self.cells.get(&key);
+        self.check_fence(key, fence)?;
+        let stored = self.cells.get(key);
         let datum = number::sum(stored.map(|cell| &cell.datum), by)?;
         let end = stored.map(|cell| cell.end).unwrap_or_default();
-        self.check_store(world, &key, &datum, fence)?;
-        self.note_fence(world, &key, fence)?;
+        self.check_store(world, key, &datum, fence)?;
+        self.note_fence(world, key, fence)?;
         self.write(me, world, key.clone(), Cell { datum, version: 0, end });
-        done(AnyReply::Value(Reply::Incremented(Box::new(self.item(&key)))))
+        done(AnyReply::Value(Reply::Incremented(Box::new(self.item(key)))))
     }
 
     fn clear(&mut self, world: &mut World, fence: Option<Token>) -> Step {

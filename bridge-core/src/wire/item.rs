@@ -36,8 +36,9 @@ impl From<pb::Payload> for Payload {
         Payload {
             body: Body::Bytes(message.data),
             content_type: ContentType::parse(&message.content_type),
-            headers: (!headers.is_empty())
-                .then(|| headers.into_iter().map(|header| (header.name, header.value)).collect::<Arc<[_]>>()),
+            headers: (!headers.is_empty()).then(|| {
+                headers.into_iter().map(|header| (header.name, header.value)).collect::<Vec<_>>().into()
+            }),
         }
     }
 }

@@ -23,7 +23,7 @@ fn name(text: &str) -> Name {
 }
 
 fn item(key: &'static [u8]) -> queue::NewItem {
-    let headers = Some([("traceparent".to_owned(), "00-ab".to_owned())].into());
+    let headers = Some(vec![("traceparent".to_owned(), "00-ab".to_owned())].into());
     let payload = Payload { headers, ..Payload::new(ContentType::Cbor, vec![1, 2, 3]) };
     queue::NewItem { key: Bytes::from_static(key), ..queue::NewItem::new(payload) }
 }
@@ -52,7 +52,7 @@ fn keyed(scope: queue::Scope) -> queue::NewItem {
 fn delivery(id: u64) -> queue::Delivery {
     queue::Delivery {
         id: ItemId(id),
-        payload: Payload::new(ContentType::Other("image/png".into()), vec![9; 40_000]),
+        payload: Payload::new(ContentType::Other("image/png".to_owned().into()), vec![9; 40_000]),
         key: Bytes::from_static(b"k"),
         token: Token(id + 100),
         attempt: 2,

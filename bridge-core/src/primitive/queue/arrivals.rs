@@ -14,10 +14,12 @@ pub(crate) struct Arrivals {
 }
 
 impl Arrivals {
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.recent.len() + self.returned.len()
     }
 
+    #[inline]
     pub(crate) fn insert(&mut self, arrival: Arrival, key: usize) {
         match self.recent.last_key() {
             Some(last) if last >= arrival => drop(self.returned.insert(arrival, key)),
@@ -25,6 +27,7 @@ impl Arrivals {
         }
     }
 
+    #[inline]
     pub(crate) fn pop_first(&mut self) -> Option<usize> {
         let recent = self.recent.first_key();
         let returned = self.returned.first_key_value().map(|(arrival, _)| *arrival);

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use slab::Slab;
 
 use crate::command::queue::{Dedupe, Reply, Scope};
 use crate::command::{Outcome, Reply as AnyReply};
 use crate::error::{Error, Reason};
 use crate::ids::ItemId;
+use crate::items::Items;
 use crate::primitive::queue::Queue;
 use crate::primitive::queue::item::Item;
 use crate::time::Time;
@@ -54,7 +54,7 @@ impl Known {
 
 impl First {
     /// Whether it is still in the way of others. What died has lost its key.
-    fn is_in_the_way(&self, items: &Slab<Item>, now: Time, is_waiting: impl Fn(ItemId) -> bool) -> bool {
+    fn is_in_the_way(&self, items: &Items, now: Time, is_waiting: impl Fn(ItemId) -> bool) -> bool {
         match self.scope {
             Scope::Queued => is_waiting(self.id),
             Scope::Unfinished => {

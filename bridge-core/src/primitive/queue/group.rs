@@ -9,11 +9,11 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use slab::Slab;
 
 use crate::command::queue::{Cursor, Discipline};
 use crate::error::Error;
 use crate::ids::ItemId;
+use crate::items::Items;
 use crate::primitive::queue::Queue;
 use crate::primitive::queue::item::{Arrival, Item};
 use crate::world::World;
@@ -90,7 +90,7 @@ fn at(discipline: Discipline, key: &Bytes, arrival: Arrival) -> Place {
 
 impl Queue {
     /// An item is READY: it can be taken, unless its group holds it back.
-    pub(super) fn make_ready(&mut self, items: &Slab<Item>, key: usize) {
+    pub(super) fn make_ready(&mut self, items: &Items, key: usize) {
         let item = &items[key];
         let Some(name) = item.group() else { return self.ready.insert(key, item) };
         let place = place(self.ready.discipline(), item);
@@ -99,13 +99,13 @@ impl Queue {
     }
 
     /// An item that was given back is DELAYED: those of its group that are behind it wait for it.
-    pub(super) fn keep_place(&mut self, items: &Slab<Item>, key: usize) {
+    pub(super) fn keep_place(&mut self, items: &Items, key: usize) {
         if let Some(name) = items[key].group() {
             self.wait_in_group(items, name, place(self.ready.discipline(), &items[key]), key);
         }
     }
 
-    fn wait_in_group(&mut self, items: &Slab<Item>, name: &Arc<str>, place: Place, key: usize) {
+    fn wait_in_group(&mut self, items: &Items, name: &Arc<str>, place: Place, key: usize) {
         match self.groups.by_name.get_mut(name) {
             Some(group) => drop(group.waiting.insert(place, key)),
             None => {
@@ -117,7 +117,7 @@ impl Queue {
     }
 
     /// An item that waits leaves, and is not taken.
-    pub(super) fn leave_ready(&mut self, items: &Slab<Item>, key: usize) {
+    pub(super) fn leave_ready(&mut self, items: &Items, key: usize) {
         let item = &items[key];
         let Some(name) = item.group() else { return self.ready.remove(item) };
         let Some(group) = self.groups.by_name.get_mut(name) else { return };
@@ -143,7 +143,7 @@ impl Queue {
     }
 
     /// What was out of a group is not any more.
-    pub(super) fn free_group(&mut self, items: &Slab<Item>, name: Option<&Arc<str>>) {
+    pub(super) fn free_group(&mut self, items: &Items, name: Option<&Arc<str>>) {
         let Some(name) = name else { return };
         if let Some(group) = self.groups.by_name.get_mut(name) {
             group.out = false;
@@ -152,7 +152,7 @@ impl Queue {
     }
 
     /// The next item of a group, and no other of it, can be taken.
-    fn open_next(&mut self, items: &Slab<Item>, name: &Arc<str>) {
+    fn open_next(&mut self, items: &Items, name: &Arc<str>) {
         let discipline = self.ready.discipline();
         let Some(group) = self.groups.by_name.get_mut(name) else { return };
         let first = group.waiting.values().next().copied().filter(|_| !group.out);
@@ -177,7 +177,7 @@ impl Queue {
     }
 
     /// Brings what is READY into another order.
-    pub(super) fn reorder(&mut self, discipline: Discipline, items: &Slab<Item>) {
+    pub(super) fn reorder(&mut self, discipline: Discipline, items: &Items) {
         if discipline == self.ready.discipline() {
             return;
         }
@@ -196,7 +196,7 @@ impl Queue {
     /// READY items in the order in which they would leave if no group held any back, those after the cursor's place.
     pub(super) fn ready_after<'a>(
         &'a self,
-        items: &'a Slab<Item>,
+        items: &'a Items,
         cursor: Option<&Cursor>,
     ) -> Box<dyn Iterator<Item = usize> + 'a> {
         let open = self.ready.after(cursor);

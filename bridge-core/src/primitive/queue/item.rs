@@ -5,10 +5,10 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use slab::Slab;
 
 use crate::command::queue::{Attributes, Browsed, Cursor, Discipline, End, NewItem, Shelf};
 use crate::ids::{ItemId, Name};
+use crate::items::Items;
 use crate::mutant::Mutant;
 use crate::payload::Payload;
 use crate::primitive::queue::arrivals::Arrivals;
@@ -79,6 +79,7 @@ pub(crate) struct Death {
 }
 
 impl Item {
+    #[inline]
     pub(crate) fn new(new: NewItem, bytes: u64, now: Time) -> Self {
         Item {
             id: ItemId(0),
@@ -170,7 +171,7 @@ impl Ready {
     }
 
     /// Brings what is there into another order.
-    pub(crate) fn reorder(&mut self, discipline: Discipline, items: &Slab<Item>) {
+    pub(crate) fn reorder(&mut self, discipline: Discipline, items: &Items) {
         if discipline == self.discipline() {
             return;
         }
@@ -186,6 +187,7 @@ impl Ready {
         }
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         match &self.order {
             Order::Fifo(order) | Order::Lifo(order) => order.len(),
@@ -193,6 +195,7 @@ impl Ready {
         }
     }
 
+    #[inline]
     pub(crate) fn insert(&mut self, key: usize, item: &Item) {
         let found_by_id = match &mut self.order {
             Order::Fifo(order) | Order::Lifo(order) => {
@@ -210,7 +213,8 @@ impl Ready {
     }
 
     /// Takes the next one out; the front is the only end of what is not FIFO.
-    pub(crate) fn pop(&mut self, end: End, items: &Slab<Item>) -> Option<usize> {
+    #[inline]
+    pub(crate) fn pop(&mut self, end: End, items: &Items) -> Option<usize> {
         let key = match &mut self.order {
             Order::Fifo(order) if end == End::Front && !Mutant::FifoBroken.is_on() => order.pop_first()?,
             Order::Fifo(order) => order.pop_last()?,
@@ -247,7 +251,7 @@ impl Ready {
         let all = self.iter().collect();
         let discipline = self.discipline();
         *self = Ready::default();
-        self.reorder(discipline, &Slab::new());
+        self.reorder(discipline, &Items::default());
         all
     }
 

@@ -15,15 +15,16 @@ use crate::wait::{Caller, Want};
 use crate::world::World;
 
 impl Queue {
+    #[inline]
     pub(super) fn put(
         &mut self,
         me: Handle,
         world: &mut World,
         caller: &Caller,
-        item: NewItem,
+        item: &mut NewItem,
         timeout: Timeout,
     ) -> Step {
-        let bytes = self.check_item(world, &item)?;
+        let bytes = self.check_item(world, item)?;
         self.check_put(world, 1, bytes)?;
         if let Some(dedupe) = item.attributes.as_ref().and_then(|attributes| attributes.dedupe.as_ref()) {
             if let Some(id) = self.duplicate_of(world, dedupe) {
@@ -32,10 +33,10 @@ impl Queue {
             self.make_room_to_know(world)?;
         }
         if self.putters.nobody_present() && self.has_room(1, bytes) {
-            let item = world.keep_item(item);
+            let item = world.keep_item(std::mem::take(item));
             return done(AnyReply::Queue(Reply::Put(self.admit(me, world, item))));
         }
-        self.park_put(me, world, caller, [item], false, timeout)
+        self.park_put(me, world, caller, [std::mem::take(item)], false, timeout)
     }
 
     pub(super) fn put_many(
@@ -95,6 +96,7 @@ impl Queue {
         Ok(())
     }
 
+    #[inline(never)]
     fn park_put(
         &mut self,
         me: Handle,
@@ -117,6 +119,7 @@ impl Queue {
     }
 
     /// Checks an item by itself and says how many bytes it retains.
+    #[inline]
     pub(super) fn check_item(&self, world: &World, item: &NewItem) -> Result<u64, Error> {
         let bytes = check_new_item(world, item)?;
         if item.attributes.as_ref().is_some_and(|with| with.end == Some(End::Front)) {
@@ -143,6 +146,7 @@ impl Queue {
     }
 
     /// Checks whether `count` items of `bytes` may come at all.
+    #[inline]
     pub(super) fn check_put(&self, world: &World, count: usize, bytes: u64) -> Result<(), Error> {
         if self.shut.is_some() {
             return Err(self.is_shut_down());
@@ -152,6 +156,7 @@ impl Queue {
     }
 
     /// An item comes in as a new arrival.
+    #[inline]
     pub(super) fn admit(&mut self, me: Handle, world: &mut World, item: usize) -> ItemId {
         let number = world.number();
         let admitted = &mut world.items[item];
@@ -212,9 +217,8 @@ impl Queue {
         let Some(items) = ids.iter().map(found).collect::<Option<Vec<_>>>() else { return false };
         for item in items.into_iter().filter(|_| !Mutant::PutNotWithdrawn.is_on()) {
             self.unshelve(world, item);
-            if let Some(item) = world.drop_item(item) {
-                self.known.forget(&item);
-            }
+            self.known.forget(&world.items[item]);
+            world.drop_item(item);
         }
         true
     }
@@ -231,6 +235,7 @@ impl Queue {
 }
 
 /// Checks an item whatever its queue, and says how many bytes it retains.
+#[inline]
 pub(crate) fn check_new_item(world: &World, item: &NewItem) -> Result<u64, Error> {
     let bytes = item.payload.bytes_retained();
     world.check_payload(&item.payload, bytes)?;
@@ -245,6 +250,7 @@ pub(crate) fn check_new_item(world: &World, item: &NewItem) -> Result<u64, Error
     Ok(bytes)
 }
 
+#[inline(never)]
 fn check_attributes(world: &World, attributes: &Attributes) -> Result<(), Error> {
     if attributes.ttl.is_some_and(|ttl| ttl.is_zero()) {
         return Err(Error::invalid("ttl", "ttl is 0; give more, or none for an item that does not expire"));

@@ -41,20 +41,24 @@ impl Load {
 
 impl Queue {
     /// 0 is unbounded.
+    #[inline]
     pub(super) fn maxsize(&self) -> u64 {
         self.declared.maxsize.unwrap_or(0)
     }
 
     /// 0 is unbounded.
+    #[inline]
     pub(super) fn max_bytes(&self) -> u64 {
         self.declared.max_bytes.unwrap_or(0)
     }
 
+    #[inline]
     fn counts_what_is_out(&self) -> bool {
         self.declared.bound == Some(Bound::Unfinished)
     }
 
     /// How many items the bound counts.
+    #[inline]
     fn counted(&self) -> usize {
         self.waiting_items() + if self.counts_what_is_out() { self.out.len() } else { 0 }
     }
@@ -80,6 +84,7 @@ impl Queue {
     }
 
     /// Whether `count` items that retain so many bytes can come in now.
+    #[inline]
     pub(super) fn has_room(&self, count: usize, bytes: u64) -> bool {
         let maxsize = self.maxsize();
         let fits = maxsize == 0 || (self.counted() + count) as u64 <= maxsize;
@@ -100,6 +105,7 @@ impl Queue {
     }
 
     /// Refuses at once what can never come in.
+    #[inline]
     pub(super) fn check_fits(&self, count: usize, bytes: u64) -> Result<(), Error> {
         let (maxsize, max_bytes) = (self.maxsize(), self.max_bytes());
         if maxsize > 0 && count as u64 > maxsize {
@@ -116,6 +122,7 @@ impl Queue {
     }
 
     /// No more can come before something is taken or done.
+    #[inline]
     pub(super) fn is_at_bound(&self, world: &World) -> bool {
         let maxsize = self.maxsize();
         if maxsize > 0 && self.delayed.is_empty() && self.counted() as u64 >= maxsize {

@@ -130,7 +130,7 @@ impl Queue {
         self.expired += 1;
         match self.declared.dead_letters {
             Some(_) => self.bury(me, world, item, "EXPIRED".into()),
-            None => drop(world.drop_item(item)),
+            None => world.drop_item(item),
         }
     }
 

@@ -1,14 +1,15 @@
 //! Taking: one atomic step, single or in batches; what is granted is out under a token until it is settled.
 
+use std::mem::take;
 use std::time::Duration;
-
-use slab::Slab;
 
 use crate::command::queue::{Batch, Delivery, End, Mode, Reply, Taken, Taking};
 use crate::command::{Carrier, Mode as SessionMode, Reply as AnyReply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
+use crate::items::Items;
 use crate::mutant::Mutant;
+use crate::payload::Payload;
 use crate::primitive::queue::hold::{Hold, check_max_hold};
 use crate::primitive::queue::item::Item;
 use crate::primitive::queue::{Out, Queue, Shut};
@@ -20,6 +21,7 @@ use crate::wait::{Caller, Place, TicketKey, Want};
 use crate::world::{World, session_required};
 
 impl Queue {
+    #[inline]
     pub(super) fn take(
         &mut self,
         me: Handle,
@@ -54,6 +56,7 @@ impl Queue {
     }
 
     /// What is wrong with a take in any case.
+    #[inline]
     pub(super) fn check_take(&self, world: &World, caller: &Caller, taking: Taking) -> Result<(), Error> {
         let Taking { mode, batch, max_hold, end, prefetch } = taking;
         check_batch(world, batch)?;
@@ -83,6 +86,7 @@ impl Queue {
     }
 
     /// Minima up to this are met.
+    #[inline]
     fn enough(&self, world: &World) -> u32 {
         match self.is_at_bound(world) {
             true => u32::MAX,
@@ -91,6 +95,7 @@ impl Queue {
     }
 
     /// How many items a batch that has not waited gets.
+    #[inline]
     fn takeable_now(&self, world: &World, batch: Batch, now_or_never: bool) -> usize {
         if self.ready.len() == 0 || batch.min > self.enough(world) {
             return 0;
@@ -105,6 +110,7 @@ impl Queue {
         }
     }
 
+    #[inline]
     fn is_complete(&self, world: &World, batch: Batch) -> bool {
         batch.linger.is_zero() || self.ready.len() >= batch.max as usize || self.is_at_bound(world)
     }
@@ -161,6 +167,7 @@ impl Queue {
     }
 
     /// Hands out the next `count` items.
+    #[inline]
     pub(super) fn grant(
         &mut self,
         me: Handle,
@@ -186,9 +193,11 @@ impl Queue {
                 self.close_group(&world.items[item]);
             }
             if is_final && mode == Mode::Get {
-                let Some(item) = world.drop_item(item) else { continue };
-                freed.extend(item.group().cloned());
-                deliveries.push(delivery_of(item, token, since));
+                let taken = &mut world.items[item];
+                freed.extend(taken.group().cloned());
+                let payload = take(&mut taken.payload);
+                deliveries.push(delivery(taken, payload, token, since));
+                world.drop_item(item);
                 continue;
             }
             let taken = &mut world.items[item];
@@ -196,7 +205,7 @@ impl Queue {
             if let Some(load) = &mut self.load {
                 load.goes_out(taken);
             }
-            deliveries.push(delivery(taken, token, since));
+            deliveries.push(delivery(taken, taken.payload.clone(), token, since));
             self.out.push(token, Out { item, caller: *caller, mode, accepted: false, since });
             if prefetch {
                 self.prefetched.note(token);
@@ -285,7 +294,7 @@ impl Queue {
     }
 
     /// An item has left `out`.
-    fn is_out_no_more(&mut self, items: &Slab<Item>, item: usize) {
+    fn is_out_no_more(&mut self, items: &Items, item: usize) {
         let item = &items[item];
         if let Some(load) = &mut self.load {
             load.is_out_no_more(item);
@@ -314,12 +323,17 @@ impl Queue {
     pub(super) fn offered_again(&self, offer: &Offer, world: &World) -> Option<AnyReply> {
         let mode = self.out.from(offer.first).next().map(|(_, out)| out.mode)?;
         let outs = offer.tokens().filter_map(|token| self.out.get(token).map(|out| (token, out)));
-        let deliveries: Vec<_> =
-            outs.map(|(token, out)| delivery(&world.items[out.item], token, out.since)).collect();
+        let deliveries: Vec<_> = outs
+            .map(|(token, out)| {
+                let item = &world.items[out.item];
+                delivery(item, item.payload.clone(), token, out.since)
+            })
+            .collect();
         (!deliveries.is_empty()).then_some(AnyReply::Queue(Reply::Taken(Taken { mode, deliveries })))
     }
 }
 
+#[inline]
 fn check_batch(world: &World, batch: Batch) -> Result<(), Error> {
     let Batch { max, min, .. } = batch;
     if min == 0 || max < min {
@@ -335,6 +349,7 @@ fn check_batch(world: &World, batch: Batch) -> Result<(), Error> {
 }
 
 /// Only a stream can be told that an item is recalled, and items are recalled one by one.
+#[cold]
 fn check_prefetch(caller: &Caller, batch: Batch) -> Result<(), Error> {
     if caller.mode == SessionMode::Sessionless || caller.carrier == Carrier::Call {
         return Err(Error::invalid("prefetch", "a unary call cannot prefetch; use a session's stream"));
@@ -365,18 +380,14 @@ fn stop_lingering(world: &mut World, (place, key): (Place, TicketKey)) {
     }
 }
 
-fn delivery(item: &Item, token: Token, now: Time) -> Delivery {
+#[inline]
+fn delivery(item: &Item, payload: Payload, token: Token, now: Time) -> Delivery {
     Delivery {
         id: item.id,
-        payload: item.payload.clone(),
+        payload,
         key: item.key.clone(),
         token,
         attempt: item.attempts + 1,
         age: now.since(item.enqueued_at),
     }
-}
-
-fn delivery_of(item: Item, token: Token, now: Time) -> Delivery {
-    let age = now.since(item.enqueued_at);
-    Delivery { id: item.id, payload: item.payload, key: item.key, token, attempt: item.attempts + 1, age }
 }

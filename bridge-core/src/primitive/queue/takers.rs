@@ -90,6 +90,7 @@ impl Takers {
         self.by_min.values().map(Line::len).sum::<usize>() + self.prefetching.len()
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.by_min.is_empty() && self.prefetching.is_empty()
     }

@@ -63,14 +63,16 @@ impl Queue {
         me: Handle,
         world: &mut World,
         caller: &Caller,
-        command: Command,
+        mut command: Command,
     ) -> Reply {
-        let step = match command {
-            Command::Put { item, .. } => return Reply::Put(self.let_in(me, world, item)),
+        let step = match &mut command {
+            Command::Put { item, .. } => return Reply::Put(self.let_in(me, world, std::mem::take(item))),
             Command::PutMany { items, .. } => {
-                return Reply::PutMany(items.into_iter().map(|item| self.let_in(me, world, item)).collect());
+                return Reply::PutMany(
+                    std::mem::take(items).into_iter().map(|item| self.let_in(me, world, item)).collect(),
+                );
             }
-            settles => self.command(me, world, caller, settles),
+            _ => self.command(me, world, caller, &mut command),
         };
         match step {
             Ok(Some(AnyReply::Queue(reply))) => reply,
