@@ -220,7 +220,7 @@ impl Engine {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, key: SessionKey, call: &mut Call) {
         let Call { op, participant, carrier, ref mut command } = *call;
         self.commands += 1;
@@ -264,7 +264,7 @@ impl Engine {
 
     /// Runs a command on its object, answers it, and hands on what it freed. What a failed command created is
     /// gone again: nothing was changed.
-    #[inline]
+    #[inline(always)]
     fn run(&mut self, caller: &Caller, command: &mut Command) {
         let Some((kind, target)) = command.target() else { return };
         // A handle that is of another kind, or of something deleted, is found out below.

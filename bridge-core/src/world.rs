@@ -421,7 +421,7 @@ impl World {
     }
 
     /// Takes note of an item. Its id is given when it is admitted.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn keep_item(&mut self, new: NewItem) -> usize {
         let bytes = new.payload.bytes_retained();
         self.retained_bytes += bytes;
@@ -440,7 +440,7 @@ impl World {
     }
 
     /// Forgets an item.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn drop_item(&mut self, item: usize) {
         let bytes = self.items.get(item).map_or(0, |item| item.bytes);
         if self.items.remove(item) {
@@ -454,7 +454,7 @@ impl World {
     }
 
     /// Whether that many more items of so many bytes may come.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn check_items(&self, count: usize, bytes: u64) -> Result<(), Error> {
         let limits = &self.limits;
         if self.items.len() as u64 + count as u64 > limits.items_max {
@@ -498,7 +498,7 @@ impl World {
     }
 
     /// Whether `payload` is within the limits by itself.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn check_payload(&self, payload: &Payload, bytes: u64) -> Result<(), Error> {
         if bytes > self.limits.payload_bytes_max {
             let max = self.limits.payload_bytes_max;

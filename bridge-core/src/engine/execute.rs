@@ -10,7 +10,7 @@ use crate::wait::Caller;
 use crate::world::World;
 
 impl Named {
-    #[inline]
+    #[inline(always)]
     pub(super) fn execute(
         &mut self,
         handle: Handle,

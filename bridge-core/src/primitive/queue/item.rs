@@ -79,7 +79,7 @@ pub(crate) struct Death {
 }
 
 impl Item {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(new: NewItem, bytes: u64, now: Time) -> Self {
         Item {
             id: ItemId(0),
@@ -195,7 +195,7 @@ impl Ready {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&mut self, key: usize, item: &Item) {
         let found_by_id = match &mut self.order {
             Order::Fifo(order) | Order::Lifo(order) => {

@@ -15,7 +15,7 @@ use crate::wait::{Caller, Want};
 use crate::world::World;
 
 impl Queue {
-    #[inline]
+    #[inline(always)]
     pub(super) fn put(
         &mut self,
         me: Handle,
@@ -119,7 +119,7 @@ impl Queue {
     }
 
     /// Checks an item by itself and says how many bytes it retains.
-    #[inline]
+    #[inline(always)]
     pub(super) fn check_item(&self, world: &World, item: &NewItem) -> Result<u64, Error> {
         let bytes = check_new_item(world, item)?;
         if item.attributes.as_ref().is_some_and(|with| with.end == Some(End::Front)) {
@@ -146,7 +146,7 @@ impl Queue {
     }
 
     /// Checks whether `count` items of `bytes` may come at all.
-    #[inline]
+    #[inline(always)]
     pub(super) fn check_put(&self, world: &World, count: usize, bytes: u64) -> Result<(), Error> {
         if self.shut.is_some() {
             return Err(self.is_shut_down());
@@ -156,7 +156,7 @@ impl Queue {
     }
 
     /// An item comes in as a new arrival.
-    #[inline]
+    #[inline(always)]
     pub(super) fn admit(&mut self, me: Handle, world: &mut World, item: usize) -> ItemId {
         let number = world.number();
         let admitted = &mut world.items[item];
@@ -235,7 +235,7 @@ impl Queue {
 }
 
 /// Checks an item whatever its queue, and says how many bytes it retains.
-#[inline]
+#[inline(always)]
 pub(crate) fn check_new_item(world: &World, item: &NewItem) -> Result<u64, Error> {
     let bytes = item.payload.bytes_retained();
     world.check_payload(&item.payload, bytes)?;

@@ -105,7 +105,7 @@ impl Queue {
     }
 
     /// Refuses at once what can never come in.
-    #[inline]
+    #[inline(always)]
     pub(super) fn check_fits(&self, count: usize, bytes: u64) -> Result<(), Error> {
         let (maxsize, max_bytes) = (self.maxsize(), self.max_bytes());
         if maxsize > 0 && count as u64 > maxsize {
@@ -122,7 +122,7 @@ impl Queue {
     }
 
     /// No more can come before something is taken or done.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_at_bound(&self, world: &World) -> bool {
         let maxsize = self.maxsize();
         if maxsize > 0 && self.delayed.is_empty() && self.counted() as u64 >= maxsize {

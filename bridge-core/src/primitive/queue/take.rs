@@ -21,7 +21,7 @@ use crate::wait::{Caller, Place, TicketKey, Want};
 use crate::world::{World, session_required};
 
 impl Queue {
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(
         &mut self,
         me: Handle,
@@ -56,7 +56,7 @@ impl Queue {
     }
 
     /// What is wrong with a take in any case.
-    #[inline]
+    #[inline(always)]
     pub(super) fn check_take(&self, world: &World, caller: &Caller, taking: Taking) -> Result<(), Error> {
         let Taking { mode, batch, max_hold, end, prefetch } = taking;
         check_batch(world, batch)?;
@@ -333,7 +333,7 @@ impl Queue {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn check_batch(world: &World, batch: Batch) -> Result<(), Error> {
     let Batch { max, min, .. } = batch;
     if min == 0 || max < min {

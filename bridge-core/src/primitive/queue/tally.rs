@@ -25,7 +25,7 @@ impl Queue {
     }
 
     /// `count` items are gotten by a session, and done with its next calls of task_done.
-    #[inline]
+    #[inline(always)]
     pub(super) fn note_gotten(&mut self, serial: Serial, count: u64) {
         let early = count.min(self.done_early);
         self.done_early -= early;
