@@ -1,14 +1,34 @@
-//! How the cost of a call grows with what else is there.
+//! How costs grow with what else is there, how large things are, and how long the longest search for a deadlock takes.
+//! `cargo bench -p bridge-core --bench growth`; what follows `--` is a part of the rows' names.
+
+mod support;
+
+use std::time::Duration;
 
 use bridge_core::Timeout;
-use bridge_core::command::{Command, Mode};
+use bridge_core::command::lock::Command as OnLock;
+use bridge_core::command::{Command, Effect, Input, Mode};
 
-use crate::support::{Bench, get, is_asked_for, nanos_of, payload, put};
+use support::clock::cpu_nanos;
+use support::{Bench, get, named, payload, put};
 
 const SIZES: [u64; 3] = [100, 10_000, 1_000_000];
 const ROUNDS: u64 = 200_000;
 
-pub(crate) fn print() {
+const PARKED: u64 = 10_000;
+
+fn main() {
+    // First: memory that is used again does not count.
+    if is_asked_for("bytes") {
+        sizes();
+    }
+    if is_asked_for("deadlock") {
+        deadlock();
+    }
+    curves();
+}
+
+fn curves() {
     println!("\n{:<42} {:>11} {:>11} {:>11}", "among so many idle ones", SIZES[0], SIZES[1], SIZES[2]);
     for mode in [Mode::Direct, Mode::Resumable] {
         curve(&format!("{mode:?} put + get + done, objects"), |n| hot(n, mode, idle_objects));
@@ -107,4 +127,67 @@ fn cancel(n: u64) -> f64 {
         ops[i] = bench.call(who, get(&queue, Timeout::Never));
         bench.effects.clear();
     })
+}
+
+/// Each holds a lock and waits for that of the next; the last asks for that of the first, and is told.
+fn deadlock() {
+    const ROUNDS: u64 = 20;
+    const LAST: u32 = PARKED as u32 - 1;
+    let mut bench = Bench::new();
+    let who = bench.open(1, Mode::Direct);
+    let lock = |number: u32, timeout| {
+        Command::Lock(named(&number.to_string()), OnLock::Acquire { barge: false, timeout })
+    };
+    for number in 0..=LAST {
+        bench.call_by(who, number, lock(number, Timeout::NOW));
+    }
+    for number in 0..LAST {
+        bench.call_by(who, number, lock(number + 1, Timeout::Never));
+    }
+    bench.effects.clear();
+    let nanos = nanos_of(ROUNDS, || {
+        bench.call_by(who, LAST, lock(0, Timeout::Never));
+    });
+    assert!(bench.effects.len() as u64 >= 2 * ROUNDS, "each is found and answered");
+    println!("{:<42} {:>7.1} ms", format!("a deadlock of {PARKED}"), nanos / 1e6);
+}
+
+fn sizes() {
+    let mut bench = Bench::new();
+    let who = bench.open(1, Mode::Resumable);
+    let queue = bench.queue(who, "bench");
+    let before = rss_bytes();
+    for _ in 0..PARKED {
+        bench.call(who, get(&queue, Timeout::After(Duration::from_secs(60))));
+    }
+    println!("{:<42} {:>7} bytes", "a parked wait", (rss_bytes() - before) / PARKED);
+    let before = rss_bytes();
+    for id in 0..PARKED {
+        bench.open(100 + u128::from(id), Mode::Resumable);
+    }
+    println!("{:<42} {:>7} bytes", "an idle session", (rss_bytes() - before) / PARKED);
+    println!("{:<42} {:>7} bytes", "an effect", size_of::<Effect>());
+    println!("{:<42} {:>7} bytes", "an input", size_of::<Input>());
+}
+
+/// Whether the command line asks for this row: it names a part of it, or nothing.
+fn is_asked_for(what: &str) -> bool {
+    let mut parts = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).peekable();
+    parts.peek().is_none() || parts.any(|part| what.contains(&part))
+}
+
+/// Nanoseconds a round: the best of five, so that a busy machine disturbs less.
+fn nanos_of(rounds: u64, mut round: impl FnMut()) -> f64 {
+    let mut best = f64::INFINITY;
+    for _ in 0..5 {
+        let start = cpu_nanos();
+        (0..rounds / 5).for_each(|_| round());
+        best = best.min((cpu_nanos() - start) as f64);
+    }
+    best * 5.0 / rounds as f64
+}
+
+fn rss_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
 }

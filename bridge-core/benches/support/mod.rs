@@ -1,4 +1,7 @@
-//! An engine to measure, and the clock to measure it by.
+//! An engine to measure, and the clock to measure it by. Not every bench uses all of it.
+#![allow(dead_code)]
+
+pub(crate) mod clock;
 
 use std::time::Duration;
 
@@ -107,34 +110,4 @@ pub(crate) fn put(target: &Target, payload: &Payload) -> Command {
 
 pub(crate) fn get(target: &Target, timeout: Timeout) -> Command {
     Command::Queue(target.clone(), OnQueue::Take { taking: Taking::new(Take::Get, Batch::ONE), timeout })
-}
-
-/// Whether the command line asks for this row: it names a part of it, or nothing.
-pub(crate) fn is_asked_for(what: &str) -> bool {
-    let mut parts = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).peekable();
-    parts.peek().is_none() || parts.any(|part| what.contains(&part))
-}
-
-/// Nanoseconds a round: the best of five, so that a busy machine disturbs less.
-pub(crate) fn nanos_of(rounds: u64, mut round: impl FnMut()) -> f64 {
-    let mut best = f64::INFINITY;
-    for _ in 0..5 {
-        let start = cpu_nanos();
-        (0..rounds / 5).for_each(|_| round());
-        best = best.min((cpu_nanos() - start) as f64);
-    }
-    best * 5.0 / rounds as f64
-}
-
-/// Time on a processor, so that a busy machine does not count.
-fn cpu_nanos() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the clock exists, and `time` is there to be written.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-pub(crate) fn rss_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
 }
