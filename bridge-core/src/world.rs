@@ -116,13 +116,13 @@ impl World {
     }
 
     /// Answers a call for good.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn answer(&mut self, caller: &Caller, outcome: Outcome) {
         self.answer_put(caller, outcome, None);
     }
 
     /// Answers a call for good; `queue` says where a put went.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn answer_put(&mut self, caller: &Caller, outcome: Outcome, queue: Option<Handle>) {
         match caller.branch {
             None => self.give_answer(caller, outcome, queue),
@@ -138,7 +138,7 @@ impl World {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn give_answer(&mut self, caller: &Caller, outcome: Outcome, queue: Option<Handle>) {
         if let Some(session) = self.sessions.get_mut(caller.session) {
             if caller.stores_answers() && !Mutant::AnswerNotStored.is_on() {

@@ -97,7 +97,8 @@ impl Queue {
     /// How many items a batch that has not waited gets.
     #[inline]
     fn takeable_now(&self, world: &World, batch: Batch, now_or_never: bool) -> usize {
-        if self.ready.len() == 0 || batch.min > self.enough(world) {
+        let ready = self.ready.len();
+        if ready == 0 || (batch.min as usize > ready && !self.is_at_bound(world)) {
             return 0;
         }
         // Who is content with what is READY and still waits is a batch that lingers: it is served first.
@@ -105,7 +106,7 @@ impl Queue {
             return 0;
         }
         match now_or_never || self.is_complete(world, batch) {
-            true => self.ready.len().min(batch.max as usize),
+            true => ready.min(batch.max as usize),
             false => 0,
         }
     }
