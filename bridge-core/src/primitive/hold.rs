@@ -21,6 +21,8 @@ pub(super) struct Pending {
     pub(super) levels: u32,
     /// It ends the wait of that condition.
     pub(super) woken: Option<(Handle, Woken)>,
+    /// The owner before, as the grant told: whatever happens until it is told again.
+    pub(super) abandoned: Option<Box<Ended>>,
 }
 
 /// A hold.

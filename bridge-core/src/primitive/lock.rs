@@ -164,24 +164,16 @@ impl Lock {
         let now = world.now;
         let mut hold =
             self.hold.take().unwrap_or_else(|| Hold::new(caller, Token(world.number()), now, owned));
-        let (token, reply) = (hold.token, self.granted(hold.token, woken, now));
+        let (token, abandoned) = (hold.token, self.abandoned.clone());
+        let reply = granted(token, woken, abandoned.as_deref(), now);
         if caller.grant_is_final(parked) {
             hold.add_levels(me, levels, world);
             world.answer(caller, Ok(reply));
         } else {
-            hold.offer(Pending { op: caller.op, levels, woken });
+            hold.offer(Pending { op: caller.op, levels, woken, abandoned });
             world.offer(caller, me, token, 1, reply);
         }
         self.hold = Some(hold);
-    }
-
-    fn granted(&self, token: Token, woken: Option<(Handle, Woken)>, now: Time) -> AnyReply {
-        let abandoned = self.abandoned.as_ref().map(|ended| ended.told(now));
-        let grant = Grant { token, abandoned };
-        match woken {
-            None => AnyReply::Lock(Reply::Acquired(grant)),
-            Some((_, woken)) => AnyReply::Condition(condition::Reply::Waited { woken, grant }),
-        }
     }
 
     fn release(&mut self, me: Handle, world: &mut World, caller: &Caller, token: Option<Token>) -> Step {
@@ -302,8 +294,8 @@ impl Primitive for Lock {
 
     fn offered(&self, offer: &Offer, world: &World) -> Option<AnyReply> {
         let hold = self.hold.as_ref().filter(|hold| hold.token == offer.first)?;
-        let woken = hold.pending(offer.op)?.woken;
-        Some(self.granted(hold.token, woken, world.now))
+        let pending = hold.pending(offer.op)?;
+        Some(granted(hold.token, pending.woken, pending.abandoned.as_deref(), world.now))
     }
 
     fn lose(&mut self, _me: Handle, token: Token, world: &mut World) {
@@ -399,5 +391,14 @@ impl Primitive for Lock {
             None => assert!(self.line.first().is_none(), "a free lock has a waiter that could have it"),
             Some(hold) => assert!(!hold.is_over(), "a hold without a level or an offer"),
         }
+    }
+}
+
+/// What an acquire, or the wait of a condition, is answered with.
+fn granted(token: Token, woken: Option<(Handle, Woken)>, abandoned: Option<&Ended>, now: Time) -> AnyReply {
+    let grant = Grant { token, abandoned: abandoned.map(|ended| ended.told(now)) };
+    match woken {
+        None => AnyReply::Lock(Reply::Acquired(grant)),
+        Some((_, woken)) => AnyReply::Condition(condition::Reply::Waited { woken, grant }),
     }
 }

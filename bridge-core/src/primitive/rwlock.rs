@@ -155,23 +155,15 @@ impl RwLock {
         if mode == Mode::Read {
             self.tokens.insert(token, owner);
         }
-        let is_final = caller.grant_is_final(parked);
-        if is_final {
+        let abandoned = self.abandoned.clone();
+        let reply = acquired(token, abandoned.as_deref(), since);
+        if caller.grant_is_final(parked) {
             hold.add_levels(me, 1, world);
-        } else {
-            hold.offer(Pending { op: caller.op, levels: 1, woken: None });
-        }
-        let reply = self.acquired(token, since);
-        if is_final {
             world.answer(caller, Ok(reply));
         } else {
+            hold.offer(Pending { op: caller.op, levels: 1, woken: None, abandoned });
             world.offer(caller, me, token, 1, reply);
         }
-    }
-
-    fn acquired(&self, token: Token, now: Time) -> AnyReply {
-        let abandoned = self.abandoned.as_ref().map(|ended| ended.told(now));
-        AnyReply::RwLock(Reply::Acquired(Grant { token, abandoned }))
     }
 
     fn release(
@@ -316,7 +308,8 @@ impl Primitive for RwLock {
     fn offered(&self, offer: &Offer, world: &World) -> Option<AnyReply> {
         let token = offer.first;
         let hold = self.by_token(Mode::Read, token).or_else(|| self.by_token(Mode::Write, token))?;
-        Some(self.acquired(hold.token, world.now))
+        let pending = hold.pending(offer.op)?;
+        Some(acquired(token, pending.abandoned.as_deref(), world.now))
     }
 
     fn lose(&mut self, _me: Handle, token: Token, world: &mut World) {
@@ -414,6 +407,11 @@ impl Primitive for RwLock {
         assert_eq!(tokens.collect::<BTreeMap<_, _>>(), self.tokens, "whose the readers' tokens are");
         assert!(self.upgrade.len() <= 1, "two readers wait to write");
     }
+}
+
+fn acquired(token: Token, abandoned: Option<&Ended>, now: Time) -> AnyReply {
+    let abandoned = abandoned.map(|ended| ended.told(now));
+    AnyReply::RwLock(Reply::Acquired(Grant { token, abandoned }))
 }
 
 fn upgrading() -> Error {

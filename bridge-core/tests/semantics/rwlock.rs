@@ -149,6 +149,25 @@ fn a_writer_that_died_is_told_until_another_has_written_and_a_reader_is_not() {
 }
 
 #[test]
+fn a_grant_that_is_told_again_says_what_it_said() {
+    let mut space = Space::default();
+    let [a, b, c] = sessions(&mut space);
+    writing(&mut space, a);
+    let early = space.wait(b, read("l", FOREVER));
+    assert_eq!(short(&space.expire(a)), [(early, "locked abandoned".to_owned())]);
+    space.done(b, early);
+    space.ask(b, stop("l", Read, None)).unwrap();
+    // The writer in between has the lock, reads beside it, and makes good what was abandoned.
+    writing(&mut space, c);
+    let reads = space.call(c, read("l", NOW)).0;
+    space.ask(c, stop("l", Write, None)).unwrap();
+    assert_eq!(space.rwlock(b, "l").abandoned, None);
+    let again = answers(space.input(Input::Attach(c)));
+    let again = again.iter().find(|answer| answer.op == reads).expect("it is an offer still");
+    assert_eq!(in_short(&again.outcome), "locked abandoned", "the first answer");
+}
+
+#[test]
 fn waiters_of_a_detached_session_let_others_pass() {
     let mut space = Space::default();
     let [a, b, c] = sessions(&mut space);
