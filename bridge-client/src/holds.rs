@@ -49,6 +49,11 @@ impl Holds {
         drop_level(&mut self.held, who, token);
     }
 
+    /// The engine has taken them from the session.
+    pub(crate) fn take_away(&mut self, tokens: &[Token]) {
+        self.held.retain(|hold| !tokens.contains(&hold.token));
+    }
+
     /// The session that held them is gone.
     pub(crate) fn lose(&mut self) {
         self.lost.append(&mut self.held);

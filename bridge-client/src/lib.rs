@@ -44,6 +44,7 @@ pub mod latch;
 mod link;
 pub mod list;
 pub mod lock;
+mod losses;
 mod mutex;
 mod object;
 pub mod pipe;

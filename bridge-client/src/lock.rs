@@ -1,6 +1,7 @@
 //! Locks, reentrant or not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bridge_core::command::lock::{Command, Query, Reply};
 use bridge_core::command::{self, Request};
@@ -8,7 +9,7 @@ use bridge_core::ids::{ParticipantId, Token};
 use bridge_core::{Error, Reply as AnyReply, Timeout};
 
 pub use bridge_core::command::Ownership;
-pub use bridge_core::command::lock::{Abandoned, Figures, Grant, Holder, Options};
+pub use bridge_core::command::lock::{Abandoned, Acquire, Cause, Figures, Grant, Holder, Options};
 
 use crate::bridge::Bridge;
 use crate::call::Call;
@@ -50,14 +51,39 @@ impl Lock {
 
     /// Takes it; waits in line, unless `barge` finds it free. `TIMED_OUT`.
     pub fn acquire(&self, who: ParticipantId, barge: bool, timeout: Timeout) -> Call<Grant> {
-        self.command(who, Command::Acquire { barge, timeout }, |reply| match reply {
+        self.acquire_as(who, Acquire { barge, ..Acquire::within(timeout) })
+    }
+
+    /// As [`Lock::acquire`], for as long as `lease` at most: then the lock is taken away, [`Lock::is_lost`], unless it is
+    /// [extended](Lock::extend). `TIMED_OUT`.
+    pub fn acquire_for(&self, who: ParticipantId, lease: Duration, timeout: Timeout) -> Call<Grant> {
+        self.acquire_as(who, Acquire { lease: Some(lease), ..Acquire::within(timeout) })
+    }
+
+    /// Takes it, with all that can be asked of that. `TIMED_OUT`.
+    pub fn acquire_as(&self, who: ParticipantId, acquire: Acquire) -> Call<Grant> {
+        self.command(who, Command::Acquire(acquire), |reply| match reply {
             AnyReply::Lock(Reply::Acquired(grant)) => Some(grant),
             _ => None,
         })
     }
 
+    /// The lease of that hold, or another one if it is given, counts anew from now on. `STALE`, `LOCK_LOST`.
+    pub fn extend(&self, who: ParticipantId, token: Token, lease: Option<Duration>) -> Call<()> {
+        self.command(who, Command::Extend { token, lease }, |reply| match reply {
+            AnyReply::Lock(Reply::Extended) => Some(()),
+            _ => None,
+        })
+    }
+
+    /// Whether the hold of that token is known to be lost: its lease was over, or its session. What is not known to be lost
+    /// may be: the release says so.
+    pub fn is_lost(&self, token: Token) -> bool {
+        self.usage.link().is_lost(token)
+    }
+
     /// Gives back one level: of the hold of that token, or of the one that the caller may release. `NOT_OWNER`, `STALE`;
-    /// `LOCK_LOST` where it was lost with a session.
+    /// `LOCK_LOST` where it was lost with a session, or its lease was over.
     pub fn release(&self, who: ParticipantId, token: Option<Token>) -> Call<()> {
         self.command(who, Command::Release { token }, |reply| match reply {
             AnyReply::Lock(Reply::Released) => Some(()),

@@ -155,6 +155,11 @@ impl Queue {
         self.command(who, command, read!(Reply::Extended => ()))
     }
 
+    /// Whether the lease of that token is known to be lost: its `max_hold` was over, or its session.
+    pub fn is_lost(&self, token: Token) -> bool {
+        self.usage.link().is_lost(token)
+    }
+
     /// Sends leased items to the dead letters. `STALE`.
     pub fn reject(&self, who: ParticipantId, tokens: Vec<Token>, reason: String) -> Call<()> {
         self.command(who, Command::Reject { tokens, reason }, read!(Reply::Rejected => ()))

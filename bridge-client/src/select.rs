@@ -192,7 +192,7 @@ impl Semaphore {
 impl Lock {
     /// To acquire it: [`Lock::acquire`].
     pub fn to_acquire(&self) -> Branch {
-        let command = command::lock::Command::Acquire { barge: false, timeout: Timeout::Never };
+        let command = command::lock::Command::Acquire(lock::Acquire::within(Timeout::Never));
         Branch { usage: self.usage.clone(), command: Command::Lock(self.usage.object.target(), command) }
     }
 }
@@ -200,7 +200,7 @@ impl Lock {
 impl RwLock {
     /// To acquire it: [`RwLock::acquire`].
     pub fn to_acquire(&self, mode: rwlock::Mode) -> Branch {
-        let command = command::rwlock::Command::Acquire { mode, barge: false, timeout: Timeout::Never };
+        let command = command::rwlock::Command::Acquire(rwlock::Acquire::within(mode, Timeout::Never));
         Branch { usage: self.usage.clone(), command: Command::RwLock(self.usage.object.target(), command) }
     }
 }

@@ -25,10 +25,12 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bridge_core::command::{Command, lock, queue, rwlock, semaphore};
-use bridge_core::ids::{Op, ParticipantId};
+use bridge_core::ids::{Op, ParticipantId, Token};
 use bridge_core::mutant::Mutant;
 use bridge_core::{Error, Outcome, Reason, Request, Time};
 use syncbridge_proto::{PROTOCOL_VERSION, v1 as pb};
+
+use crate::losses::Losses;
 
 pub use crate::link::{Answered, Settle, Several, Slot, Submission};
 pub use crate::object::{Declaration, Object, Origin};
@@ -114,6 +116,7 @@ pub struct Session {
     /// All participants with their labels, by id.
     participants: BTreeMap<u32, pb::Participant>,
     closed: Option<Error>,
+    losses: Losses,
 }
 
 impl Session {
@@ -145,6 +148,7 @@ impl Session {
             objects: Vec::new(),
             participants: BTreeMap::new(),
             closed: None,
+            losses: Losses::default(),
         }
     }
 
@@ -162,6 +166,12 @@ impl Session {
     /// What ends it at the server.
     pub fn close_request(&self) -> pb::CloseRequest {
         pb::CloseRequest { session_id: self.hello.id.clone(), secret: self.hello.secret.clone() }
+    }
+
+    /// Whether what was granted under that token is known to be lost: with an earlier session, or because its time was over.
+    pub fn is_lost(&self, token: Token) -> bool {
+        // Tokens and the numbers of sessions come from one sequence.
+        token.0 < self.incarnation || self.closed.is_some() || self.losses.contains(token)
     }
 
     /// Why it takes no more calls, if it does not.

@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use bridge_core::Timeout;
-use bridge_core::command::lock::Command as OnLock;
+use bridge_core::command::lock;
 use bridge_core::command::{Command, Effect, Input, Mode};
 
 use support::clock::cpu_nanos;
@@ -136,7 +136,7 @@ fn deadlock() {
     let mut bench = Bench::new();
     let who = bench.open(1, Mode::Direct);
     let lock = |number: u32, timeout| {
-        Command::Lock(named(&number.to_string()), OnLock::Acquire { barge: false, timeout })
+        Command::Lock(named(&number.to_string()), lock::Command::Acquire(lock::Acquire::within(timeout)))
     };
     for number in 0..=LAST {
         bench.call_by(who, number, lock(number, Timeout::NOW));

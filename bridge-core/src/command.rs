@@ -23,7 +23,7 @@ pub mod value;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::ids::{Kind, Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target};
+use crate::ids::{Kind, Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target, Token};
 use crate::limits::Limits;
 use crate::time::Timeout;
 use crate::view::Deadlock;
@@ -185,8 +185,8 @@ impl Command {
             )
             | Command::Event(_, event::Command::Wait { timeout, .. })
             | Command::Semaphore(_, semaphore::Command::Acquire(semaphore::Acquire { timeout, .. }))
-            | Command::Lock(_, lock::Command::Acquire { timeout, .. })
-            | Command::RwLock(_, rwlock::Command::Acquire { timeout, .. })
+            | Command::Lock(_, lock::Command::Acquire(lock::Acquire { timeout, .. }))
+            | Command::RwLock(_, rwlock::Command::Acquire(rwlock::Acquire { timeout, .. }))
             | Command::Condition(_, condition::Command::Wait { timeout })
             | Command::Barrier(_, barrier::Command::Wait(barrier::Arrive { timeout, .. }))
             | Command::Latch(_, latch::Command::Wait { timeout })
@@ -318,6 +318,9 @@ pub enum Reply {
     /// Not the end of a call: what it was offered ahead of need is wanted by others, so it is to be refused unless its
     /// consumer has taken it.
     Recalled,
+    /// Not the end of a call, which has been settled: what it was granted under these tokens was taken from it, because its
+    /// time was over. Kept until it is acknowledged, as an answer is.
+    Lost(Vec<Token>),
     /// The session does not use the object.
     Discarded,
     /// The object waits for its next user.
@@ -354,6 +357,7 @@ impl Reply {
             | Reply::Cancelled(_)
             | Reply::Hastened
             | Reply::Recalled
+            | Reply::Lost(_)
             | Reply::Discarded
             | Reply::Shared => false,
         }

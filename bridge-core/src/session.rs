@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::command::rwlock::Mode as LockMode;
 use crate::command::{Carrier, Mode, Outcome, SessionSpec};
 use crate::ids::{Handle, Op, ParticipantId, SessionId, SessionKey, Token};
 use crate::slots::Slots;
@@ -16,6 +17,9 @@ pub(crate) type Serial = u64;
 
 /// How many runs of settled tokens are remembered for a session, so that repeating the right ack is fine.
 const SETTLED_RUNS_MAX: usize = 256;
+
+/// How many holds that were taken from a session are remembered for it, so that releasing one is told.
+const LOST_HOLDS_MAX: usize = 256;
 
 /// An op that is not settled.
 #[derive(Debug, Hash)]
@@ -70,6 +74,18 @@ pub(crate) enum Verdict {
     Nacked,
     Rejected,
     Released,
+    /// Not by its holder's word, but it has been told.
+    Lost,
+}
+
+/// A hold of a lock that was taken from its holder.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(crate) struct LostHold {
+    pub(crate) object: Handle,
+    pub(crate) participant: ParticipantId,
+    pub(crate) mode: LockMode,
+    /// How many of its releases are to be told.
+    pub(crate) levels: u32,
 }
 
 /// A session's state.
@@ -87,6 +103,7 @@ pub(crate) struct Session {
     pub(crate) holds: BTreeMap<Token, Handle>,
     pub(crate) labels: BTreeMap<ParticipantId, Box<str>>,
     pub(crate) uses: Uses,
+    lost: BTreeMap<Token, LostHold>,
     settled: VecDeque<(Token, Token, Verdict)>,
 }
 
@@ -102,6 +119,7 @@ impl Session {
             holds: BTreeMap::new(),
             labels: BTreeMap::new(),
             uses: Uses::default(),
+            lost: BTreeMap::new(),
             settled: VecDeque::new(),
         }
     }
@@ -141,6 +159,39 @@ impl Session {
             !of_it
         });
         (offers, holds)
+    }
+
+    /// A hold was taken from it.
+    pub(crate) fn lose(&mut self, token: Token, hold: LostHold) {
+        if self.lost.len() == LOST_HOLDS_MAX {
+            self.lost.pop_first();
+        }
+        self.lost.insert(token, hold);
+    }
+
+    /// Whether it is to be told that the hold was taken from it that it means: of that token, or the oldest of a participant or of any.
+    pub(crate) fn tell_lost(
+        &mut self,
+        object: Handle,
+        mode: LockMode,
+        token: Option<Token>,
+        participant: Option<ParticipantId>,
+    ) -> bool {
+        let meant = |(of, hold): &(&Token, &LostHold)| {
+            let whose = || participant.is_none_or(|one| one == hold.participant) && hold.mode == mode;
+            hold.object == object && token.map_or_else(whose, |token| token == **of)
+        };
+        let Some(token) = self.lost.iter().find(meant).map(|(token, _)| *token) else {
+            return token.is_some_and(|token| self.was_settled(token, Verdict::Lost));
+        };
+        if let Some(hold) = self.lost.get_mut(&token) {
+            hold.levels = hold.levels.saturating_sub(1);
+            if hold.levels == 0 {
+                self.lost.remove(&token);
+                self.settle(token, Verdict::Lost);
+            }
+        }
+        true
     }
 
     /// Remembers how `token` ended.

@@ -298,7 +298,7 @@ pub(crate) fn wants(ticket: &Ticket) -> String {
         Want::Join => "join".to_owned(),
         Want::Event => "set".to_owned(),
         Want::Acquire { permits, .. } => format!("acquire {permits}"),
-        Want::Lock | Want::Condition { woken: Some(_), .. } => "lock".to_owned(),
+        Want::Lock { .. } | Want::Condition { woken: Some(_), .. } => "lock".to_owned(),
         Want::Condition { woken: None, .. } => "notification".to_owned(),
         Want::ReadWrite { mode: rwlock::Mode::Read, .. } => "read".to_owned(),
         Want::ReadWrite { mode: rwlock::Mode::Write, .. } => "write".to_owned(),

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
 
 use bytes::Bytes;
 use slab::Slab;
@@ -91,12 +92,12 @@ pub(crate) enum Want {
     Event,
     /// Permits of a semaphore.
     Acquire { permits: u32, by_token: bool },
-    /// A lock.
-    Lock,
+    /// A lock, for so long.
+    Lock { lease: Option<Duration> },
     /// A read-write lock; `upgrades`: its owner reads already.
-    ReadWrite { mode: LockMode, upgrades: bool },
+    ReadWrite { mode: LockMode, upgrades: bool, lease: Option<Duration> },
     /// A notification of a condition, and then its lock with that many levels; `woken` once it waits for the lock only.
-    Condition { condition: Handle, levels: u32, woken: Option<Woken> },
+    Condition { condition: Handle, levels: u32, woken: Option<Woken>, lease: Option<Duration> },
     /// That all parties of a barrier have arrived.
     Barrier { has_action: bool, on_cancel: OnCancel },
     /// That a latch is open.
@@ -114,7 +115,10 @@ pub(crate) enum Want {
 impl Want {
     /// Whether what it waits for is owned by participants, now or later.
     fn has_owners(&self) -> bool {
-        matches!(self, Want::Acquire { .. } | Want::Lock | Want::ReadWrite { .. } | Want::Condition { .. })
+        matches!(
+            self,
+            Want::Acquire { .. } | Want::Lock { .. } | Want::ReadWrite { .. } | Want::Condition { .. }
+        )
     }
 }
 

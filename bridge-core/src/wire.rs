@@ -31,7 +31,7 @@ use syncbridge_proto::v1 as pb;
 
 use crate::command::{Command, OnDeadlock, Outcome, Ownership, Query, Reply, Request};
 use crate::error::{Error, Reason};
-use crate::ids::{Handle, Kind, Name, Op, OpRange, ParticipantId, Target};
+use crate::ids::{Handle, Kind, Name, Op, OpRange, ParticipantId, Target, Token};
 use crate::time::Timeout;
 
 use pb::answer::Body as Answer;
@@ -173,10 +173,12 @@ fn request(body: Body) -> Result<Request, Error> {
         Body::LockAcquire(message) => message.try_into(),
         Body::LockRelease(message) => message.try_into(),
         Body::LockDescribe(message) => message.try_into(),
+        Body::LockExtend(message) => message.try_into(),
         Body::RwlockDeclare(message) => message.try_into(),
         Body::RwlockAcquire(message) => message.try_into(),
         Body::RwlockRelease(message) => message.try_into(),
         Body::RwlockDescribe(message) => message.try_into(),
+        Body::RwlockExtend(message) => message.try_into(),
         Body::ConditionDeclare(message) => message.try_into(),
         Body::ConditionWait(message) => message.try_into(),
         Body::ConditionNotify(message) => message.try_into(),
@@ -282,6 +284,9 @@ fn reply_body(reply: Reply, packs: bool) -> Answer {
         Reply::Cancelled(cancelled) => Answer::Cancel(pb::CancelResponse { cancelled }),
         Reply::Hastened => Answer::Hasten(pb::HastenResponse {}),
         Reply::Recalled => Answer::Recall(pb::Recall {}),
+        Reply::Lost(tokens) => {
+            Answer::Lost(pb::Lost { tokens: tokens.iter().map(|token| token.0).collect() })
+        }
         Reply::Discarded => Answer::Discard(pb::DiscardResponse {}),
         Reply::Shared => Answer::Share(pb::ShareResponse {}),
         Reply::Committed(replies) => transaction::reply_body(replies),
@@ -308,6 +313,7 @@ fn reply(body: Answer) -> Outcome {
         Answer::Cancel(message) => Ok(Reply::Cancelled(message.cancelled)),
         Answer::Hasten(pb::HastenResponse {}) => Ok(Reply::Hastened),
         Answer::Recall(pb::Recall {}) => Ok(Reply::Recalled),
+        Answer::Lost(message) => Ok(Reply::Lost(message.tokens.into_iter().map(Token).collect())),
         Answer::Discard(pb::DiscardResponse {}) => Ok(Reply::Discarded),
         Answer::Share(pb::ShareResponse {}) => Ok(Reply::Shared),
         Answer::TransactionCommit(message) => transaction::reply(message).map(Reply::Committed),
@@ -350,10 +356,12 @@ fn reply(body: Answer) -> Outcome {
         Answer::LockDeclare(_)
         | Answer::LockAcquire(_)
         | Answer::LockRelease(_)
+        | Answer::LockExtend(_)
         | Answer::LockDescribe(_) => lock::reply(body).map(Reply::Lock),
         Answer::RwlockDeclare(_)
         | Answer::RwlockAcquire(_)
         | Answer::RwlockRelease(_)
+        | Answer::RwlockExtend(_)
         | Answer::RwlockDescribe(_) => rwlock::reply(body).map(Reply::RwLock),
         Answer::ConditionDeclare(_)
         | Answer::ConditionWait(_)

@@ -167,6 +167,25 @@ impl World {
         self.effects.push(Effect::Answer { to, op, outcome, offered: true });
     }
 
+    /// Tells a session that what a call of it was granted, and it had accepted, was taken from it. That is kept until it is
+    /// acknowledged, as the answer was. Nobody listens where an open call brought it: it is told when it does something with
+    /// that.
+    pub(crate) fn tell_lost(&mut self, caller: &Caller, token: Token) {
+        let Some(session) = self.sessions.get_mut(caller.session) else { return };
+        match session.ops.get_mut(&caller.op) {
+            _ if caller.carrier == Carrier::Call => return,
+            Some(Entry::Answered { outcome: Ok(Reply::Lost(tokens)), .. }) => tokens.push(token),
+            Some(_) => return,
+            None if caller.stores_answers() => {
+                let outcome = Ok(Reply::Lost(vec![token]));
+                session.ops.insert(caller.op, Entry::Answered { outcome, queue: None });
+            }
+            None => {}
+        }
+        let (to, op, outcome) = (caller.session, caller.op, Ok(Reply::Lost(vec![token])));
+        self.effects.push(Effect::Answer { to, op, outcome, offered: false });
+    }
+
     /// Forgets an offer that its caller has shown to have, and says what it was.
     pub(crate) fn settle_offer(&mut self, session: SessionKey, op: Op) -> Option<Offer> {
         let session = self.sessions.get_mut(session)?;

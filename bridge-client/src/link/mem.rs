@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use bridge_core::command::{Command, EndReason, Mode, SessionSpec, queue};
-use bridge_core::ids::{Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey};
+use bridge_core::ids::{Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Token};
 use bridge_core::{Error, Reason, Reply, Request};
 use bridge_node::{Answer, Config, Frame, Namespace, Node, Outbox, SystemClock};
 
@@ -18,6 +18,7 @@ use super::slot::futex;
 use super::{Answered, Link, Settle, Several, Slot, Started, Submission};
 use crate::bridge::ConnectOptions;
 use crate::fork;
+use crate::losses::Losses;
 use crate::mutex::lock;
 use crate::object::Object;
 use crate::session::recalled as recalled_before_taken;
@@ -55,6 +56,7 @@ pub(crate) fn connect(name: &Name, options: &ConnectOptions) -> Result<Arc<dyn L
         driven: AtomicU32::new(0),
         drivers: AtomicU32::new(0),
         closed: AtomicBool::new(false),
+        losses: Mutex::default(),
     });
     namespace.attach(opened.session, desk.clone());
     let engine = ManuallyDrop::new(Engine { namespace, _node: node });
@@ -106,6 +108,7 @@ struct Desk {
     driven: AtomicU32,
     drivers: AtomicU32,
     closed: AtomicBool,
+    losses: Mutex<Losses>,
 }
 
 /// A take that prefetches.
@@ -318,6 +321,10 @@ impl Link for Mem {
         false
     }
 
+    fn is_lost(&self, token: Token) -> bool {
+        self.forked() || self.desk.closed.load(Ordering::Acquire) || lock(&self.desk.losses).contains(token)
+    }
+
     fn discard(&self, object: &Object) {
         if !self.forked() && !self.desk.closed.load(Ordering::Acquire) {
             // It cannot fail, unless the session is over: then the object has gone with it.
@@ -399,6 +406,10 @@ impl Outbox for Desk {
                 let op = answered.op;
                 if answered.outcome == Ok(Reply::Recalled) {
                     filled.extend(self.recall(op).inspect(|_| refused.push(op)));
+                    continue;
+                }
+                if let Ok(Reply::Lost(tokens)) = &answered.outcome {
+                    lock(&self.losses).note(tokens);
                     continue;
                 }
                 match calls.remove(&op) {

@@ -7,7 +7,7 @@ mod slot;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_core::ids::{Op, ParticipantId};
+use bridge_core::ids::{Op, ParticipantId, Token};
 use bridge_core::{Error, Outcome, Reason, Request};
 
 pub use slot::Slot;
@@ -101,6 +101,9 @@ pub(crate) trait Link: Send + Sync {
     /// Says of all anonymous objects that other processes are told of them. True if there is any of which that had not
     /// been said; a flush waits until it has.
     fn share_all(&self) -> bool;
+
+    /// Whether what was granted under that token is known to be lost.
+    fn is_lost(&self, token: Token) -> bool;
 
     /// The session uses the object no more: said with the next frame, which leaves within a few milliseconds.
     fn discard(&self, object: &Object);

@@ -225,8 +225,8 @@ impl Entry {
             Request::Command(Command::Queue(_, queue::Command::Join { .. })) => timed_out(Reason::TimedOut),
             Request::Command(
                 Command::Semaphore(_, semaphore::Command::Acquire(_))
-                | Command::Lock(_, lock::Command::Acquire { .. })
-                | Command::RwLock(_, rwlock::Command::Acquire { .. })
+                | Command::Lock(_, lock::Command::Acquire(_))
+                | Command::RwLock(_, rwlock::Command::Acquire(_))
                 | Command::Select(_)
                 | Command::AcquireAll(_),
             ) => timed_out(Reason::TimedOut),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use bridge_core::command::Command;
-use bridge_core::ids::Op;
+use bridge_core::ids::{Op, Token};
 use bridge_core::mutant::Mutant;
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, wire};
 use syncbridge_proto::{PROTOCOL_VERSION, v1 as pb};
@@ -11,6 +11,7 @@ use syncbridge_proto::{PROTOCOL_VERSION, v1 as pb};
 use super::entry::{self, Fate, State};
 use super::{Completions, Phase, Session, Verdict, fill};
 use crate::link::Answered;
+use crate::mutex::lock;
 use crate::object::Object;
 
 impl Session {
@@ -149,6 +150,9 @@ impl Session {
     }
 
     fn on_answer(&mut self, now: Time, op: Op, mut outcome: Outcome, completions: &mut Completions) {
+        if let Ok(Reply::Lost(tokens)) = &outcome {
+            return self.on_taken_away(op, tokens);
+        }
         let Some(entry) = self.calls.get_mut(&op) else {
             // Settled before: that is on its way, or the server would not have told it again.
             return;
@@ -224,6 +228,15 @@ impl Session {
         }
         self.outbox.refuse(op);
         self.finish(op, Err(recalled()), completions);
+    }
+
+    /// What a call was granted, and its caller has, was taken away. The engine tells whoever releases it.
+    fn on_taken_away(&mut self, op: Op, tokens: &[Token]) {
+        self.losses.note(tokens);
+        for object in self.objects.iter().filter_map(Weak::upgrade) {
+            lock(object.holds()).take_away(tokens);
+        }
+        self.outbox.done(op);
     }
 
     /// The call ended with the session and changed nothing: as if it had never left.

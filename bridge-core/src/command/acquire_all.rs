@@ -17,7 +17,7 @@ pub fn is_part(command: &Command) -> bool {
     matches!(
         command,
         Command::Semaphore(_, semaphore::Command::Acquire(_))
-            | Command::Lock(_, lock::Command::Acquire { .. })
-            | Command::RwLock(_, rwlock::Command::Acquire { .. })
+            | Command::Lock(_, lock::Command::Acquire(_))
+            | Command::RwLock(_, rwlock::Command::Acquire(_))
     )
 }

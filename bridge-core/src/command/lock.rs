@@ -26,15 +26,35 @@ pub struct Options {
 #[allow(missing_docs)]
 pub enum Command {
     Declare(Options),
-    Acquire {
-        /// Past the line, if it is free.
-        barge: bool,
-        timeout: Timeout,
-    },
+    Acquire(Acquire),
     /// One level. With a token: of exactly that hold.
     Release {
         token: Option<Token>,
     },
+    /// Its holder works on: the lease of that hold counts anew, with another duration if one is given.
+    Extend {
+        token: Token,
+        lease: Option<Duration>,
+    },
+}
+
+/// How a lock is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acquire {
+    /// Past the line, if it is free.
+    pub barge: bool,
+    /// So long after its acceptance the hold is over, unless it is extended or acquired once more. `None`: it lasts as
+    /// long as the session, or as an earlier level of it says.
+    pub lease: Option<Duration>,
+    /// How long it may wait.
+    pub timeout: Timeout,
+}
+
+impl Acquire {
+    /// In line, for as long as the session lives.
+    pub const fn within(timeout: Timeout) -> Self {
+        Acquire { barge: false, lease: None, timeout }
+    }
 }
 
 /// What reads a lock.
@@ -53,9 +73,20 @@ pub struct Grant {
     pub abandoned: Option<Box<Abandoned>>,
 }
 
-/// A hold that ended with its session and not by a release.
+/// Why a hold ended that was not released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// Its session was over.
+    Session,
+    /// Its lease was over, and its holder may not know yet.
+    Lease,
+}
+
+/// A hold that ended and not by a release.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Abandoned {
+    /// Why.
+    pub cause: Cause,
     /// Its fencing token.
     pub token: Token,
     /// How long ago it ended.
@@ -75,6 +106,8 @@ pub struct Holder {
     pub levels: u32,
     /// Since it was granted.
     pub held_for: Duration,
+    /// How long its lease goes on, if it has one that counts.
+    pub lease: Option<Duration>,
     /// The thread or task, for people.
     pub participant: String,
     /// Its session, for people: "label@host:pid".
@@ -105,5 +138,6 @@ pub enum Reply {
     /// A grant.
     Acquired(Grant),
     Released,
+    Extended,
     Described(Box<Figures>),
 }

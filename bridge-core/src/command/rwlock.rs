@@ -1,5 +1,7 @@
 //! What can be asked of a read-write lock, and what it answers.
 
+use std::time::Duration;
+
 use crate::command::OnDeadlock;
 use crate::command::lock::{Abandoned, Grant, Holder};
 use crate::ids::{Handle, Token};
@@ -28,17 +30,37 @@ pub enum Mode {
 #[allow(missing_docs)]
 pub enum Command {
     Declare(Options),
-    Acquire {
-        mode: Mode,
-        /// Past the line, if it can be had.
-        barge: bool,
-        timeout: Timeout,
-    },
+    Acquire(Acquire),
     /// One level. With a token: of exactly that hold.
     Release {
         mode: Mode,
         token: Option<Token>,
     },
+    /// Its holder works on: the lease of that hold, of either mode, counts anew, with another duration if one is given.
+    Extend {
+        token: Token,
+        lease: Option<Duration>,
+    },
+}
+
+/// How a read-write lock is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acquire {
+    /// What for.
+    pub mode: Mode,
+    /// Past the line, if it can be had.
+    pub barge: bool,
+    /// As of a lock; reading and writing have a lease each.
+    pub lease: Option<Duration>,
+    /// How long it may wait.
+    pub timeout: Timeout,
+}
+
+impl Acquire {
+    /// In line, for as long as the session lives.
+    pub const fn within(mode: Mode, timeout: Timeout) -> Self {
+        Acquire { mode, barge: false, lease: None, timeout }
+    }
 }
 
 /// What reads the state of a read-write lock.
@@ -76,5 +98,6 @@ pub enum Reply {
     /// A grant.
     Acquired(Grant),
     Released,
+    Extended,
     Described(Box<Figures>),
 }

@@ -21,8 +21,8 @@ pub fn is_branch(command: &Command) -> bool {
             queue::Command::Take { .. } | queue::Command::Put { .. } | queue::Command::PutMany { .. }
         ) | Command::Event(_, event::Command::Wait { .. })
             | Command::Semaphore(_, semaphore::Command::Acquire(_))
-            | Command::Lock(_, lock::Command::Acquire { .. })
-            | Command::RwLock(_, rwlock::Command::Acquire { .. })
+            | Command::Lock(_, lock::Command::Acquire(_))
+            | Command::RwLock(_, rwlock::Command::Acquire(_))
             | Command::Latch(_, latch::Command::Wait { .. })
             | Command::Value(_, value::Command::Watch { .. })
             | Command::List(_, list::Command::Watch { .. })

@@ -284,9 +284,9 @@ fn want(command: &Command) -> Option<Want> {
         Command::Semaphore(_, semaphore::Command::Acquire(acquire)) => {
             Some(Want::Acquire { permits: acquire.permits, by_token: acquire.by_token })
         }
-        Command::Lock(_, lock::Command::Acquire { .. }) => Some(Want::Lock),
-        Command::RwLock(_, rwlock::Command::Acquire { mode, .. }) => {
-            Some(Want::ReadWrite { mode: *mode, upgrades: false })
+        Command::Lock(_, lock::Command::Acquire(acquire)) => Some(Want::Lock { lease: acquire.lease }),
+        Command::RwLock(_, rwlock::Command::Acquire(acquire)) => {
+            Some(Want::ReadWrite { mode: acquire.mode, upgrades: false, lease: acquire.lease })
         }
         _ => None,
     }

@@ -91,11 +91,11 @@ impl State {
             (State::Semaphore(semaphore), Command::Semaphore(_, semaphore::Command::Acquire(acquire))) => {
                 semaphore.check_acquire(caller, acquire).map(drop)
             }
-            (State::Lock(lock), Command::Lock(_, lock::Command::Acquire { .. })) => {
-                lock.check_acquire(caller).map(drop)
+            (State::Lock(lock), Command::Lock(_, lock::Command::Acquire(acquire))) => {
+                lock.check_acquire(caller, acquire.lease).map(drop)
             }
-            (State::RwLock(rwlock), Command::RwLock(_, rwlock::Command::Acquire { mode, .. })) => {
-                rwlock.check_acquire(caller, *mode)
+            (State::RwLock(rwlock), Command::RwLock(_, rwlock::Command::Acquire(acquire))) => {
+                rwlock.check_acquire(caller, acquire)
             }
             (State::Latch(latch), Command::Latch(..)) => latch.check_declared(),
             (

@@ -227,9 +227,7 @@ fn unfit(field: &'static str) -> Error {
 /// Only one reader at a time can wait to write.
 fn check_upgrades(branches: &[Command], objects: &[Handle]) -> Result<(), Error> {
     let mut seen = BTreeSet::new();
-    let writes = |command: &Command| {
-        matches!(command, Command::RwLock(_, rwlock::Command::Acquire { mode: Mode::Write, .. }))
-    };
+    let writes = |command: &Command| matches!(command, Command::RwLock(_, rwlock::Command::Acquire(acquire)) if acquire.mode == Mode::Write);
     let twice =
         branches.iter().zip(objects).position(|(command, object)| writes(command) && !seen.insert(*object));
     match twice {

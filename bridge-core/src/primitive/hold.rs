@@ -1,26 +1,47 @@
 //! One holder's hold on a lock: levels that are its own and levels on offer, all under one token.
 //!
+//! A hold with a lease is taken from its holder once that is over, which counts from the last acceptance of a level. While one
+//! more level is on offer it goes on: whoever is asked to accept or refuse is not given up yet.
+//!
 //! Invariants: a hold has a level or an offer; the holder's session has it among its holds exactly while it has a
-//! level, unless it is nobody's.
+//! level, unless it is nobody's; the timer of a lease is set exactly while there is a level.
+
+use std::time::Duration;
 
 use crate::command::Carrier;
 use crate::command::condition::Woken;
-use crate::command::lock::{Abandoned, Holder};
+use crate::command::lock::{Abandoned, Cause, Holder};
+use crate::command::rwlock::Mode;
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Op, Token};
 use crate::primitive::Granted;
-use crate::session::Verdict;
+use crate::session::{LostHold, Verdict};
 use crate::time::Time;
-use crate::wait::Caller;
+use crate::timer::{Due, Subject};
+use crate::wait::{Caller, Place};
 use crate::world::World;
+
+/// What a call is granted.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(super) struct Levels {
+    pub(super) count: u32,
+    /// It ends the wait of that condition.
+    pub(super) woken: Option<(Handle, Woken)>,
+    /// How long the hold lasts from then on; `None`: as before.
+    pub(super) lease: Option<Duration>,
+}
+
+impl Levels {
+    pub(super) fn one(lease: Option<Duration>) -> Self {
+        Levels { count: 1, woken: None, lease }
+    }
+}
 
 /// Levels on offer to a call.
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Pending {
     pub(super) op: Op,
-    pub(super) levels: u32,
-    /// It ends the wait of that condition.
-    pub(super) woken: Option<(Handle, Woken)>,
+    pub(super) levels: Levels,
     /// The owner before, as the grant told: whatever happens until it is told again.
     pub(super) abandoned: Option<Box<Ended>>,
 }
@@ -40,11 +61,21 @@ pub(crate) struct Hold {
     pub(super) was_accepted: bool,
     /// It goes back with its session.
     pub(super) owned: bool,
+    lease: Option<Lease>,
+}
+
+/// How long a hold may last.
+#[derive(Clone, Copy, Debug, Hash)]
+struct Lease {
+    max: Duration,
+    /// When it is over, once a level is accepted. Its timer has the token as its place.
+    over: Option<Time>,
 }
 
 impl Hold {
     pub(super) fn new(caller: &Caller, token: Token, since: Time, owned: bool) -> Self {
-        Hold { caller: *caller, token, since, levels: 0, offers: Vec::new(), was_accepted: false, owned }
+        let offers = Vec::new();
+        Hold { caller: *caller, token, since, levels: 0, offers, was_accepted: false, owned, lease: None }
     }
 
     /// Whether its participant is the caller.
@@ -54,7 +85,7 @@ impl Hold {
 
     /// Levels, accepted or not.
     pub(super) fn depth(&self) -> usize {
-        self.levels as usize + self.offers.iter().map(|offer| offer.levels as usize).sum::<usize>()
+        self.levels as usize + self.offers.iter().map(|offer| offer.levels.count as usize).sum::<usize>()
     }
 
     /// More levels, which a call must accept.
@@ -80,9 +111,10 @@ impl Hold {
         at.map(|at| self.offers.swap_remove(at))
     }
 
-    pub(super) fn add_levels(&mut self, me: Handle, levels: u32, world: &mut World) {
-        self.levels += levels;
+    pub(super) fn add_levels(&mut self, me: Handle, levels: Levels, world: &mut World) {
+        self.levels += levels.count;
         self.was_accepted = true;
+        self.extend(me, levels.lease, world);
         if self.owned
             && let Some(session) = world.sessions.get_mut(self.caller.session)
         {
@@ -112,7 +144,7 @@ impl Hold {
     /// from, or its acceptance would have come before.
     pub(super) fn had(&self, world: &World) -> u32 {
         let offers = self.offers.iter().filter(|offer| self.is_by_call(offer, world));
-        self.levels + offers.map(|offer| offer.levels).sum::<u32>()
+        self.levels + offers.map(|offer| offer.levels.count).sum::<u32>()
     }
 
     /// One level less, if it has one.
@@ -123,8 +155,53 @@ impl Hold {
         }
     }
 
+    /// Its lease counts anew, with another duration if one is given.
+    pub(super) fn extend(&mut self, me: Handle, lease: Option<Duration>, world: &mut World) {
+        self.stop_lease(world);
+        if let Some(max) = lease {
+            self.lease = Some(Lease { max, over: None });
+        }
+        if let Some(lease) = self.lease.as_mut().filter(|_| self.levels > 0) {
+            let at = world.now + lease.max;
+            lease.over = Some(at);
+            world.timers.set(at, self.token.0, Due::Own, Subject::Object(me));
+        }
+    }
+
+    fn stop_lease(&mut self, world: &mut World) {
+        if let Some(at) = self.lease.as_mut().and_then(|lease| lease.over.take()) {
+            world.timers.clear(at, self.token.0, Due::Own);
+        }
+    }
+
+    /// How long it lasts, if not as long as its session.
+    pub(super) fn lease(&self) -> Option<Duration> {
+        self.lease.map(|lease| lease.max)
+    }
+
+    /// The timer of its lease.
+    pub(super) fn timer(&self) -> Option<(Time, Place)> {
+        self.lease.and_then(|lease| lease.over).map(|at| (at, self.token.0))
+    }
+
+    /// The time of its lease is over: false where it goes on all the same.
+    pub(super) fn runs_out(&mut self, me: Handle, mode: Mode, world: &mut World) -> bool {
+        if !self.offers.is_empty() {
+            self.extend(me, None, world);
+            return false;
+        }
+        let (participant, levels) = (self.caller.participant, self.levels);
+        if let Some(session) = world.sessions.get_mut(self.caller.session) {
+            session.lose(self.token, LostHold { object: me, participant, mode, levels });
+        }
+        world.tell_lost(&self.caller, self.token);
+        self.part(world);
+        true
+    }
+
     /// Its session holds it no more.
     pub(super) fn part(&mut self, world: &mut World) {
+        self.stop_lease(world);
         self.levels = 0;
         if let Some(session) = world.sessions.get_mut(self.caller.session) {
             session.holds.remove(&self.token);
@@ -152,13 +229,15 @@ impl Hold {
     pub(super) fn holder(&self, world: &World, now: Time) -> Holder {
         let (participant, session) = world.names(&self.caller);
         let held_for = now.since(self.since);
-        Holder { token: self.token, levels: self.levels, held_for, participant, session }
+        let lease = self.timer().map(|(over, _)| over.since(now));
+        Holder { token: self.token, levels: self.levels, held_for, lease, participant, session }
     }
 }
 
-/// A hold that ended with its session.
+/// A hold that ended and was not released.
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Ended {
+    cause: Cause,
     token: Token,
     at: Time,
     participant: String,
@@ -167,9 +246,9 @@ pub(super) struct Ended {
 
 impl Ended {
     /// Call while the session is still there.
-    pub(super) fn of(hold: &Hold, world: &World) -> Box<Self> {
+    pub(super) fn of(hold: &Hold, cause: Cause, world: &World) -> Box<Self> {
         let (participant, session) = world.names(&hold.caller);
-        Box::new(Ended { token: hold.token, at: world.now, participant, session })
+        Box::new(Ended { cause, token: hold.token, at: world.now, participant, session })
     }
 
     /// For people.
@@ -182,6 +261,7 @@ impl Ended {
 
     pub(super) fn told(&self, now: Time) -> Box<Abandoned> {
         Box::new(Abandoned {
+            cause: self.cause,
             token: self.token,
             ago: now.since(self.at),
             participant: self.participant.clone(),
@@ -217,6 +297,47 @@ pub(super) fn stale(token: Token) -> Error {
         token.0
     );
     Error::new(Reason::Stale, message)
+}
+
+/// What naming the token of a hold ends with that is not there.
+pub(super) fn gone(me: Handle, world: &mut World, caller: &Caller, token: Token) -> Error {
+    told_lost(me, world, caller, Meant::Token(token)).unwrap_or_else(|| stale(token))
+}
+
+/// Which hold a call means.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Meant {
+    Token(Token),
+    /// Its participant's own.
+    Own(Mode),
+    /// That of any participant of its session.
+    Any(Mode),
+}
+
+/// What a caller is told who means a hold that was taken from its session.
+pub(super) fn told_lost(me: Handle, world: &mut World, caller: &Caller, meant: Meant) -> Option<Error> {
+    let session = world.sessions.get_mut(caller.session)?;
+    let is_lost = match meant {
+        Meant::Token(token) => session.tell_lost(me, Mode::Write, Some(token), None),
+        Meant::Own(mode) => session.tell_lost(me, mode, None, Some(caller.participant)),
+        Meant::Any(mode) => session.tell_lost(me, mode, None, None),
+    };
+    is_lost.then(|| {
+        let message = "the lease of that hold was over, so the lock was taken from it and may be somebody else's \
+                       now; acquire it again, for longer, or extend it in time";
+        Error::new(Reason::LockLost, message)
+    })
+}
+
+/// What is wrong with a lease in any case.
+pub(super) fn check_lease(lease: Option<Duration>) -> Result<(), Error> {
+    match lease {
+        Some(lease) if lease.is_zero() => {
+            let message = "lease is 0; give more, or none for as long as the session lives";
+            Err(Error::invalid("lease", message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether the caller's session has released that hold itself.

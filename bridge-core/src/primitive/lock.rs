@@ -11,22 +11,27 @@
 mod conditions;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::command::Reply as AnyReply;
 use crate::command::condition::{self, Woken};
-use crate::command::lock::{Command, Figures, Grant, Options, Query, Reply};
-use crate::command::{Carrier, Mode, OnDeadlock, Ownership};
+use crate::command::lock::{Acquire, Cause, Command, Figures, Grant, Options, Query, Reply};
+use crate::command::rwlock::Mode;
+use crate::command::{self, Carrier, OnDeadlock, Ownership};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::limits::LEVELS_MAX;
 use crate::mutant::Mutant;
-use crate::primitive::hold::{Ended, Hold, Pending, not_owner, note_release, stale, was_released, who};
+use crate::primitive::hold::{
+    Ended, Hold, Levels, Meant, Pending, check_lease, gone, not_owner, note_release, told_lost, was_released,
+    who,
+};
 use crate::primitive::{
     Could, Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done,
 };
 use crate::session::Offer;
 use crate::time::{Time, Timeout};
-use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
+use crate::wait::{Caller, Line, Place, Ticket, TicketKey, Want};
 use crate::world::{World, session_required};
 
 use conditions::Room;
@@ -55,8 +60,9 @@ impl Lock {
     ) -> Step {
         match command {
             Command::Declare(options) => self.declare(me, options),
-            Command::Acquire { barge, timeout } => self.acquire(me, world, caller, barge, timeout),
+            Command::Acquire(acquire) => self.acquire(me, world, caller, acquire),
             Command::Release { token } => self.release(me, world, caller, token),
+            Command::Extend { token, lease } => self.extend(me, world, caller, token, lease),
         }
     }
 
@@ -103,31 +109,26 @@ impl Lock {
         self.declared.reentrant.unwrap_or(false)
     }
 
-    fn acquire(
-        &mut self,
-        me: Handle,
-        world: &mut World,
-        caller: &Caller,
-        barge: bool,
-        timeout: Timeout,
-    ) -> Step {
-        let again = self.check_acquire(caller)?;
+    fn acquire(&mut self, me: Handle, world: &mut World, caller: &Caller, acquire: Acquire) -> Step {
+        let Acquire { barge, lease, timeout } = acquire;
+        let again = self.check_acquire(caller, lease)?;
         let first_in_line = self.line.lets_in(world.passes) || barge;
         if again || self.hold.is_none() && first_in_line && world.is_present(caller) {
-            self.grant(me, world, caller, 1, None, false);
+            self.grant(me, world, caller, Levels::one(lease), false);
             return Ok(None);
         }
         if timeout == Timeout::NOW {
             return Err(self.timed_out(world));
         }
-        let key = world.park(caller, me, Want::Lock, timeout)?;
+        let key = world.park(caller, me, Want::Lock { lease }, timeout)?;
         self.line.enter(key, &world.tickets[key]);
         Ok(None)
     }
 
     /// What is wrong with an acquire in any case; else, whether it is one of the holder's, who may have it again.
-    pub(crate) fn check_acquire(&self, caller: &Caller) -> Result<bool, Error> {
-        if caller.mode == Mode::Sessionless {
+    pub(crate) fn check_acquire(&self, caller: &Caller, lease: Option<Duration>) -> Result<bool, Error> {
+        check_lease(lease)?;
+        if caller.mode == command::Mode::Sessionless {
             return Err(session_required("acquire"));
         }
         let again = self.is_reentrant()
@@ -151,45 +152,43 @@ impl Lock {
     }
 
     /// Gives levels and answers an acquire, or the wait of a condition.
-    fn grant(
-        &mut self,
-        me: Handle,
-        world: &mut World,
-        caller: &Caller,
-        levels: u32,
-        woken: Option<(Handle, Woken)>,
-        parked: bool,
-    ) {
+    fn grant(&mut self, me: Handle, world: &mut World, caller: &Caller, levels: Levels, parked: bool) {
         let owned = self.declared.ownership.unwrap_or_default() == Ownership::Session;
         let now = world.now;
         let mut hold =
             self.hold.take().unwrap_or_else(|| Hold::new(caller, Token(world.number()), now, owned));
         let (token, abandoned) = (hold.token, self.abandoned.clone());
-        let reply = granted(token, woken, abandoned.as_deref(), now);
+        let reply = granted(token, levels.woken, abandoned.as_deref(), now);
         if caller.grant_is_final(parked) {
             hold.add_levels(me, levels, world);
             world.answer(caller, Ok(reply));
         } else {
-            hold.offer(Pending { op: caller.op, levels, woken, abandoned });
+            hold.offer(Pending { op: caller.op, levels, abandoned });
             world.offer(caller, me, token, 1, reply);
         }
         self.hold = Some(hold);
     }
 
     fn release(&mut self, me: Handle, world: &mut World, caller: &Caller, token: Option<Token>) -> Step {
+        let own = self.hold.as_ref().is_some_and(|hold| hold.is_of(caller));
+        if token.is_none()
+            && !own
+            && let Some(lost) = told_lost(me, world, caller, Meant::Own(Mode::Write))
+        {
+            return Err(lost);
+        }
         let meant = |hold: &Hold| token.is_none_or(|token| token == hold.token);
         let Some(mut hold) = self.hold.take_if(|hold| meant(hold)) else {
             return match token {
                 Some(token) if was_released(world, caller, token) => done(AnyReply::Lock(Reply::Released)),
-                Some(token) => Err(stale(token)),
-                None => Err(not_owner(self.hold.as_ref(), world)),
+                Some(token) => Err(gone(me, world, caller, token)),
+                None => Err(self.not_owner(me, world, caller, None)),
             };
         };
         let named = token.is_some() && hold.caller.session == caller.session;
         if !self.may_use(&hold, caller) || !(named || hold.holder_has_it(world)) {
-            let error = not_owner(Some(&hold), world);
             self.hold = Some(hold);
-            return Err(error);
+            return Err(self.not_owner(me, world, caller, token));
         }
         if hold.levels == 0 {
             hold.accept_all(me, world);
@@ -202,6 +201,39 @@ impl Lock {
             self.hold = Some(hold);
         }
         done(AnyReply::Lock(Reply::Released))
+    }
+
+    /// What using a lock ends with that the caller does not hold, or not any more.
+    fn not_owner(&self, me: Handle, world: &mut World, caller: &Caller, token: Option<Token>) -> Error {
+        let meant = match token {
+            Some(token) => Meant::Token(token),
+            None if self.is_reentrant() => Meant::Own(Mode::Write),
+            None => Meant::Any(Mode::Write),
+        };
+        told_lost(me, world, caller, meant).unwrap_or_else(|| not_owner(self.hold.as_ref(), world))
+    }
+
+    fn extend(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        caller: &Caller,
+        token: Token,
+        lease: Option<Duration>,
+    ) -> Step {
+        check_lease(lease)?;
+        let may_use = |hold: &Hold| hold.caller.session == caller.session || self.may_use(hold, caller);
+        let Some(hold) = self.hold.as_ref().filter(|hold| hold.token == token) else {
+            return Err(gone(me, world, caller, token));
+        };
+        if !may_use(hold) {
+            return Err(not_owner(Some(hold), world));
+        }
+        if let Some(hold) = &mut self.hold {
+            hold.accept_all(me, world);
+            hold.extend(me, lease, world);
+        }
+        done(AnyReply::Lock(Reply::Extended))
     }
 
     /// Whether the caller may do what the holder may.
@@ -284,7 +316,7 @@ impl Primitive for Lock {
     fn refuse(&mut self, _me: Handle, offer: &Offer, _loss: Loss, _world: &mut World) {
         let hold = self.hold.as_mut().filter(|hold| hold.token == offer.first);
         let withdrawn = hold.and_then(|hold| hold.withdraw(offer.op));
-        if let Some((condition, woken)) = withdrawn.and_then(|pending| pending.woken) {
+        if let Some((condition, woken)) = withdrawn.and_then(|pending| pending.levels.woken) {
             self.pass_on(condition, woken);
         }
         if self.hold.take_if(|hold| hold.is_over()).is_some_and(|hold| hold.was_accepted) {
@@ -295,17 +327,30 @@ impl Primitive for Lock {
     fn offered(&self, offer: &Offer, world: &World) -> Option<AnyReply> {
         let hold = self.hold.as_ref().filter(|hold| hold.token == offer.first)?;
         let pending = hold.pending(offer.op)?;
-        Some(granted(hold.token, pending.woken, pending.abandoned.as_deref(), world.now))
+        Some(granted(hold.token, pending.levels.woken, pending.abandoned.as_deref(), world.now))
     }
 
     fn lose(&mut self, _me: Handle, token: Token, world: &mut World) {
         if let Some(mut hold) = self.hold.take_if(|hold| hold.token == token) {
-            self.abandoned = (!Mutant::AbandonedNotTold.is_on()).then(|| Ended::of(&hold, world));
+            self.abandoned =
+                (!Mutant::AbandonedNotTold.is_on()).then(|| Ended::of(&hold, Cause::Session, world));
             hold.part(world);
         }
     }
 
-    fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
+    fn due(&mut self, me: Handle, place: Place, world: &mut World) {
+        let over = |hold: &mut Hold| hold.token.0 == place && hold.runs_out(me, Mode::Write, world);
+        if let Some(hold) = self.hold.take_if(over) {
+            self.abandoned = Some(Ended::of(&hold, Cause::Lease, world));
+        }
+    }
+
+    fn timers(&self) -> Box<dyn Iterator<Item = (Time, Place)> + '_> {
+        Box::new(self.hold.iter().filter_map(Hold::timer))
+    }
+
+    fn dissolve(&mut self, world: &mut World) -> Vec<TicketKey> {
+        self.hold.take().into_iter().for_each(|mut hold| hold.part(world));
         let mut all = self.line.clear();
         all.extend(std::mem::take(&mut self.rooms).into_values().flat_map(Room::into_values));
         all
@@ -349,7 +394,7 @@ impl Primitive for Lock {
             Some(hold)
                 if self.is_reentrant()
                     && hold.is_of(&ticket.caller)
-                    && matches!(ticket.want, Want::Lock)
+                    && matches!(ticket.want, Want::Lock { .. })
                     && hold.depth() < LEVELS_MAX as usize =>
             {
                 Could::AtOnce
@@ -359,12 +404,15 @@ impl Primitive for Lock {
     }
 
     fn hand(&mut self, me: Handle, ticket: &Ticket, parked: bool, world: &mut World) {
-        let (levels, woken) = match ticket.want {
-            Want::Condition { condition, levels, woken: Some(woken) } => (levels, Some((condition, woken))),
-            _ => (1, None),
+        let levels = match ticket.want {
+            Want::Condition { condition, levels, woken: Some(woken), lease } => {
+                let count = if Mutant::DepthLost.is_on() { 1 } else { levels };
+                Levels { count, woken: Some((condition, woken)), lease }
+            }
+            Want::Lock { lease } => Levels::one(lease),
+            _ => Levels::one(None),
         };
-        let levels = if Mutant::DepthLost.is_on() { 1 } else { levels };
-        self.grant(me, world, &ticket.caller, levels, woken, parked);
+        self.grant(me, world, &ticket.caller, levels, parked);
     }
 
     fn line(&self) -> Option<&Line> {

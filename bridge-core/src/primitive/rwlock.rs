@@ -8,20 +8,25 @@
 //! level or an offer.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::command::rwlock::{Command, Figures, Mode, Options, Query, Reply};
+use crate::command::lock::Cause;
+use crate::command::rwlock::{Acquire, Command, Figures, Mode, Options, Query, Reply};
 use crate::command::{self, OnDeadlock, Reply as AnyReply, lock::Grant};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::limits::LEVELS_MAX;
 use crate::mutant::Mutant;
-use crate::primitive::hold::{Ended, Hold, Pending, not_owner, note_release, stale, was_released, who};
+use crate::primitive::hold::{
+    Ended, Hold, Levels, Meant, Pending, check_lease, gone, not_owner, note_release, told_lost, was_released,
+    who,
+};
 use crate::primitive::{
     Could, Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done,
 };
 use crate::session::Offer;
 use crate::time::{Time, Timeout};
-use crate::wait::{Caller, Line, Ticket, TicketKey, Want};
+use crate::wait::{Caller, Line, Place, Ticket, TicketKey, Want};
 use crate::world::{World, session_required};
 
 /// The state of a read-write lock.
@@ -49,10 +54,9 @@ impl RwLock {
     ) -> Step {
         match command {
             Command::Declare(options) => self.declare(me, &options),
-            Command::Acquire { mode, barge, timeout } => {
-                self.acquire(me, world, caller, mode, barge, timeout)
-            }
+            Command::Acquire(acquire) => self.acquire(me, world, caller, acquire),
             Command::Release { mode, token } => self.release(me, world, caller, mode, token),
+            Command::Extend { token, lease } => self.extend(me, world, caller, token, lease),
         }
     }
 
@@ -68,26 +72,19 @@ impl RwLock {
         Options { ephemeral: Some(self.is_ephemeral()), deadlock: Some(self.on_deadlock()) }
     }
 
-    fn acquire(
-        &mut self,
-        me: Handle,
-        world: &mut World,
-        caller: &Caller,
-        mode: Mode,
-        barge: bool,
-        timeout: Timeout,
-    ) -> Step {
-        self.check_acquire(caller, mode)?;
+    fn acquire(&mut self, me: Handle, world: &mut World, caller: &Caller, acquire: Acquire) -> Step {
+        self.check_acquire(caller, &acquire)?;
+        let Acquire { mode, barge, lease, timeout } = acquire;
         let owner = caller.owner();
         if self.hold(owner, mode).is_some() {
-            self.grant(me, world, caller, mode, false);
+            self.grant(me, world, caller, (mode, lease), false);
             return Ok(None);
         }
         // Whoever holds it in the other mode does not wait behind those who wait for that hold to end.
         let holds = self.readers.contains_key(&owner) || self.writes(owner);
         let first = holds || barge || self.line.lets_in(world.passes) && self.upgrade.nobody_present();
         if first && self.can_have(owner, mode) && world.is_present(caller) {
-            self.grant(me, world, caller, mode, false);
+            self.grant(me, world, caller, (mode, lease), false);
             return Ok(None);
         }
         if timeout == Timeout::NOW {
@@ -97,17 +94,18 @@ impl RwLock {
         if upgrades && !self.upgrade.is_empty() {
             return Err(upgrading());
         }
-        let key = world.park(caller, me, Want::ReadWrite { mode, upgrades }, timeout)?;
+        let key = world.park(caller, me, Want::ReadWrite { mode, upgrades, lease }, timeout)?;
         self.enter(key, &world.tickets[key]);
         Ok(None)
     }
 
     /// What is wrong with an acquire in any case.
-    pub(crate) fn check_acquire(&self, caller: &Caller, mode: Mode) -> Result<(), Error> {
+    pub(crate) fn check_acquire(&self, caller: &Caller, acquire: &Acquire) -> Result<(), Error> {
+        check_lease(acquire.lease)?;
         if caller.mode == command::Mode::Sessionless {
             return Err(session_required("acquire"));
         }
-        match self.hold(caller.owner(), mode) {
+        match self.hold(caller.owner(), acquire.mode) {
             Some(hold) if hold.depth() >= LEVELS_MAX as usize => {
                 Err(Error::limit("levels_max", LEVELS_MAX.into()))
             }
@@ -143,8 +141,15 @@ impl RwLock {
     }
 
     /// Gives one level and answers.
-    fn grant(&mut self, me: Handle, world: &mut World, caller: &Caller, mode: Mode, parked: bool) {
-        let owner = caller.owner();
+    fn grant(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        caller: &Caller,
+        (mode, lease): (Mode, Option<Duration>),
+        parked: bool,
+    ) {
+        let (owner, levels) = (caller.owner(), Levels::one(lease));
         let since = world.now;
         let new = |world: &mut World| Hold::new(caller, Token(world.number()), since, true);
         let hold = match mode {
@@ -158,10 +163,10 @@ impl RwLock {
         let abandoned = self.abandoned.clone();
         let reply = acquired(token, abandoned.as_deref(), since);
         if caller.grant_is_final(parked) {
-            hold.add_levels(me, 1, world);
+            hold.add_levels(me, levels, world);
             world.answer(caller, Ok(reply));
         } else {
-            hold.offer(Pending { op: caller.op, levels: 1, woken: None, abandoned });
+            hold.offer(Pending { op: caller.op, levels, abandoned });
             world.offer(caller, me, token, 1, reply);
         }
     }
@@ -182,8 +187,11 @@ impl RwLock {
         let Some(hold) = held else {
             return match token {
                 Some(token) if was_released(world, caller, token) => done(AnyReply::RwLock(Reply::Released)),
-                Some(token) => Err(stale(token)),
-                None => Err(not_owner(self.writer.as_ref(), world)),
+                Some(token) => Err(gone(me, world, caller, token)),
+                None => {
+                    let lost = told_lost(me, world, caller, Meant::Own(mode));
+                    Err(lost.unwrap_or_else(|| not_owner(self.writer.as_ref(), world)))
+                }
             };
         };
         if !hold.is_of(caller) || !(token.is_some() || hold.holder_has_it(world)) {
@@ -200,6 +208,30 @@ impl RwLock {
             note_release(world, caller, token);
         }
         done(AnyReply::RwLock(Reply::Released))
+    }
+
+    fn extend(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        caller: &Caller,
+        token: Token,
+        lease: Option<Duration>,
+    ) -> Step {
+        check_lease(lease)?;
+        let Some(hold) = self.by_any_token(token) else { return Err(gone(me, world, caller, token)) };
+        if hold.caller.session != caller.session {
+            return Err(not_owner(Some(hold), world));
+        }
+        self.change(token, |hold| {
+            hold.accept_all(me, world);
+            hold.extend(me, lease, world);
+        });
+        done(AnyReply::RwLock(Reply::Extended))
+    }
+
+    fn by_any_token(&self, token: Token) -> Option<&Hold> {
+        self.by_token(Mode::Read, token).or_else(|| self.by_token(Mode::Write, token))
     }
 
     fn by_token(&self, mode: Mode, token: Token) -> Option<&Hold> {
@@ -306,15 +338,14 @@ impl Primitive for RwLock {
     }
 
     fn offered(&self, offer: &Offer, world: &World) -> Option<AnyReply> {
-        let token = offer.first;
-        let hold = self.by_token(Mode::Read, token).or_else(|| self.by_token(Mode::Write, token))?;
+        let hold = self.by_any_token(offer.first)?;
         let pending = hold.pending(offer.op)?;
-        Some(acquired(token, pending.abandoned.as_deref(), world.now))
+        Some(acquired(hold.token, pending.abandoned.as_deref(), world.now))
     }
 
     fn lose(&mut self, _me: Handle, token: Token, world: &mut World) {
         if let Some(mut hold) = self.writer.take_if(|hold| hold.token == token) {
-            self.abandoned = Some(Ended::of(&hold, world));
+            self.abandoned = Some(Ended::of(&hold, Cause::Session, world));
             hold.part(world);
         } else if let Some(mut hold) =
             self.tokens.remove(&token).and_then(|owner| self.readers.remove(&owner))
@@ -323,7 +354,26 @@ impl Primitive for RwLock {
         }
     }
 
-    fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
+    fn due(&mut self, me: Handle, place: Place, world: &mut World) {
+        let token = Token(place);
+        let over = |hold: &mut Hold| hold.token == token && hold.runs_out(me, Mode::Write, world);
+        if let Some(hold) = self.writer.take_if(over) {
+            self.abandoned = Some(Ended::of(&hold, Cause::Lease, world));
+        } else if let Some(owner) = self.tokens.get(&token)
+            && self.readers.get_mut(owner).is_some_and(|hold| hold.runs_out(me, Mode::Read, world))
+        {
+            self.readers.remove(owner);
+            self.tokens.remove(&token);
+        }
+    }
+
+    fn timers(&self) -> Box<dyn Iterator<Item = (Time, Place)> + '_> {
+        Box::new(self.writer.iter().chain(self.readers.values()).filter_map(Hold::timer))
+    }
+
+    fn dissolve(&mut self, world: &mut World) -> Vec<TicketKey> {
+        let holds = self.writer.iter_mut().chain(self.readers.values_mut());
+        holds.for_each(|hold| hold.part(world));
         let mut all = self.upgrade.clear();
         all.append(&mut self.line.clear());
         all
@@ -358,7 +408,7 @@ impl Primitive for RwLock {
     }
 
     fn could_grant(&self, ticket: &Ticket) -> Could {
-        let Want::ReadWrite { mode, upgrades } = ticket.want else { return Could::Not };
+        let Want::ReadWrite { mode, upgrades, .. } = ticket.want else { return Could::Not };
         let owner = ticket.caller.owner();
         match self.hold(owner, mode) {
             Some(hold) if hold.depth() < LEVELS_MAX as usize => Could::AtOnce,
@@ -371,8 +421,8 @@ impl Primitive for RwLock {
     }
 
     fn hand(&mut self, me: Handle, ticket: &Ticket, parked: bool, world: &mut World) {
-        if let Want::ReadWrite { mode, .. } = ticket.want {
-            self.grant(me, world, &ticket.caller, mode, parked);
+        if let Want::ReadWrite { mode, lease, .. } = ticket.want {
+            self.grant(me, world, &ticket.caller, (mode, lease), parked);
         }
     }
 

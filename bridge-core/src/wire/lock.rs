@@ -1,5 +1,7 @@
 //! Messages of `lock_service.proto`.
 
+use std::time::Duration;
+
 use pb::answer::Body as Answer;
 use pb::command::Body;
 use syncbridge_proto::v1 as pb;
@@ -8,7 +10,9 @@ use super::{
     duration, duration_field, named, on_deadlock, on_deadlock_field, ownership, ownership_field, responses,
     target, target_fields, timeout, timeout_field, unexpected,
 };
-use crate::command::lock::{Abandoned, Command, Figures, Grant, Holder, Options, Query, Reply};
+use crate::command::lock::{
+    Abandoned, Acquire, Cause, Command, Figures, Grant, Holder, Options, Query, Reply,
+};
 use crate::command::{self, Request};
 use crate::error::Error;
 use crate::ids::{Handle, Target, Token};
@@ -56,7 +60,25 @@ impl TryFrom<pb::LockServiceAcquireRequest> for Request {
     type Error = Error;
 
     fn try_from(message: pb::LockServiceAcquireRequest) -> Result<Self, Error> {
-        let command = Command::Acquire { barge: message.barge, timeout: timeout(message.timeout)? };
+        let acquire = Acquire {
+            barge: message.barge,
+            lease: lease(message.lease)?,
+            timeout: timeout(message.timeout)?,
+        };
+        lock(target("lock", &message.lock, message.handle)?, Command::Acquire(acquire))
+    }
+}
+
+/// Reads how long a lock is to be held.
+pub(super) fn lease(message: Option<prost_types::Duration>) -> Result<Option<Duration>, Error> {
+    message.map(|lease| duration("lease", lease)).transpose()
+}
+
+impl TryFrom<pb::LockServiceExtendRequest> for Request {
+    type Error = Error;
+
+    fn try_from(message: pb::LockServiceExtendRequest) -> Result<Self, Error> {
+        let command = Command::Extend { token: Token(message.token), lease: lease(message.lease)? };
         lock(target("lock", &message.lock, message.handle)?, command)
     }
 }
@@ -86,6 +108,10 @@ impl From<Abandoned> for pb::Abandoned {
             ago: Some(duration_field(abandoned.ago)),
             participant: abandoned.participant,
             session: abandoned.session,
+            cause: match abandoned.cause {
+                Cause::Session => pb::AbandonedCause::Session.into(),
+                Cause::Lease => pb::AbandonedCause::Lease.into(),
+            },
         }
     }
 }
@@ -98,7 +124,12 @@ pub(super) fn abandoned_field(abandoned: Option<Box<Abandoned>>) -> Option<pb::A
 /// Reads it.
 pub(super) fn abandoned(message: Option<pb::Abandoned>) -> Result<Option<Box<Abandoned>>, Error> {
     let read = |message: pb::Abandoned| {
+        let cause = match message.cause() {
+            pb::AbandonedCause::Lease => Cause::Lease,
+            pb::AbandonedCause::Session | pb::AbandonedCause::Unspecified => Cause::Session,
+        };
         Ok(Box::new(Abandoned {
+            cause,
             token: Token(message.token),
             ago: duration("ago", message.ago.unwrap_or_default())?,
             participant: message.participant,
@@ -116,6 +147,7 @@ impl From<Holder> for pb::LockHolder {
             held_for: Some(duration_field(holder.held_for)),
             participant: holder.participant,
             session: holder.session,
+            lease: holder.lease.map(duration_field),
         }
     }
 }
@@ -126,6 +158,7 @@ pub(super) fn holder(message: pb::LockHolder) -> Result<Holder, Error> {
         token: Token(message.token),
         levels: message.levels,
         held_for: duration("held_for", message.held_for.unwrap_or_default())?,
+        lease: lease(message.lease)?,
         participant: message.participant,
         session: message.session,
     })
@@ -136,6 +169,7 @@ responses! {
     LockAcquire => LockServiceAcquireResponse,
     LockRelease => LockServiceReleaseResponse,
     LockDescribe => LockServiceDescribeResponse,
+    LockExtend => LockServiceExtendResponse,
 }
 
 pub(super) fn command_body(target: &Target, command: &Command) -> Body {
@@ -145,9 +179,13 @@ pub(super) fn command_body(target: &Target, command: &Command) -> Body {
             let options = Some(options.clone().into());
             Body::LockDeclare(pb::LockServiceDeclareRequest { lock, options })
         }
-        Command::Acquire { barge, timeout } => {
-            let timeout = timeout_field(timeout);
-            Body::LockAcquire(pb::LockServiceAcquireRequest { lock, handle, timeout, barge })
+        Command::Acquire(Acquire { barge, lease, timeout }) => {
+            let (timeout, lease) = (timeout_field(timeout), lease.map(duration_field));
+            Body::LockAcquire(pb::LockServiceAcquireRequest { lock, handle, timeout, barge, lease })
+        }
+        Command::Extend { token: Token(token), lease } => {
+            let lease = lease.map(duration_field);
+            Body::LockExtend(pb::LockServiceExtendRequest { lock, handle, token, lease })
         }
         Command::Release { token } => {
             let token = token.map(|token| token.0);
@@ -174,6 +212,7 @@ pub(super) fn reply_body(reply: Reply) -> Answer {
             abandoned: abandoned_field(grant.abandoned),
         }),
         Reply::Released => Answer::LockRelease(pb::LockServiceReleaseResponse {}),
+        Reply::Extended => Answer::LockExtend(pb::LockServiceExtendResponse {}),
         Reply::Described(figures) => Answer::LockDescribe(pb::LockServiceDescribeResponse {
             options: Some(figures.options.into()),
             holder: figures.holder.map(Into::into),
@@ -193,6 +232,7 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
             Reply::Acquired(Grant { token: Token(message.token), abandoned: abandoned(message.abandoned)? })
         }
         Answer::LockRelease(_) => Reply::Released,
+        Answer::LockExtend(_) => Reply::Extended,
         Answer::LockDescribe(message) => Reply::Described(Box::new(Figures {
             options: message.options.unwrap_or_default().try_into()?,
             holder: message.holder.map(holder).transpose()?,

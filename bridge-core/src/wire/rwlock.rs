@@ -4,13 +4,13 @@ use pb::answer::Body as Answer;
 use pb::command::Body;
 use syncbridge_proto::v1 as pb;
 
-use super::lock::{abandoned, abandoned_field, holder};
+use super::lock::{abandoned, abandoned_field, holder, lease};
 use super::{
-    named, on_deadlock, on_deadlock_field, responses, target, target_fields, timeout, timeout_field,
-    unexpected,
+    duration_field, named, on_deadlock, on_deadlock_field, responses, target, target_fields, timeout,
+    timeout_field, unexpected,
 };
 use crate::command::lock::{Grant, Holder};
-use crate::command::rwlock::{Command, Figures, Mode, Options, Query, Reply};
+use crate::command::rwlock::{Acquire, Command, Figures, Mode, Options, Query, Reply};
 use crate::command::{self, Request};
 use crate::error::Error;
 use crate::ids::{Handle, Target, Token};
@@ -64,8 +64,21 @@ impl TryFrom<pb::ReadWriteLockServiceAcquireRequest> for Request {
     type Error = Error;
 
     fn try_from(message: pb::ReadWriteLockServiceAcquireRequest) -> Result<Self, Error> {
-        let mode = mode(message.mode)?;
-        let command = Command::Acquire { mode, barge: message.barge, timeout: timeout(message.timeout)? };
+        let acquire = Acquire {
+            mode: mode(message.mode)?,
+            barge: message.barge,
+            lease: lease(message.lease)?,
+            timeout: timeout(message.timeout)?,
+        };
+        rwlock(target("rwlock", &message.rwlock, message.handle)?, Command::Acquire(acquire))
+    }
+}
+
+impl TryFrom<pb::ReadWriteLockServiceExtendRequest> for Request {
+    type Error = Error;
+
+    fn try_from(message: pb::ReadWriteLockServiceExtendRequest) -> Result<Self, Error> {
+        let command = Command::Extend { token: Token(message.token), lease: lease(message.lease)? };
         rwlock(target("rwlock", &message.rwlock, message.handle)?, command)
     }
 }
@@ -93,6 +106,7 @@ responses! {
     RwlockAcquire => ReadWriteLockServiceAcquireResponse,
     RwlockRelease => ReadWriteLockServiceReleaseResponse,
     RwlockDescribe => ReadWriteLockServiceDescribeResponse,
+    RwlockExtend => ReadWriteLockServiceExtendResponse,
 }
 
 pub(super) fn command_body(target: &Target, command: &Command) -> Body {
@@ -102,10 +116,16 @@ pub(super) fn command_body(target: &Target, command: &Command) -> Body {
             let options = Some(options.clone().into());
             Body::RwlockDeclare(pb::ReadWriteLockServiceDeclareRequest { rwlock, options })
         }
-        Command::Acquire { mode, barge, timeout } => {
-            let (mode, timeout) = (mode_field(mode), timeout_field(timeout));
-            let message = pb::ReadWriteLockServiceAcquireRequest { rwlock, handle, timeout, mode, barge };
+        Command::Acquire(Acquire { mode, barge, lease, timeout }) => {
+            let (mode, timeout, lease) =
+                (mode_field(mode), timeout_field(timeout), lease.map(duration_field));
+            let message =
+                pb::ReadWriteLockServiceAcquireRequest { rwlock, handle, timeout, mode, barge, lease };
             Body::RwlockAcquire(message)
+        }
+        Command::Extend { token: Token(token), lease } => {
+            let lease = lease.map(duration_field);
+            Body::RwlockExtend(pb::ReadWriteLockServiceExtendRequest { rwlock, handle, token, lease })
         }
         Command::Release { mode, token } => {
             let (mode, token) = (mode_field(mode), token.map(|token| token.0));
@@ -132,6 +152,7 @@ pub(super) fn reply_body(reply: Reply) -> Answer {
             abandoned: abandoned_field(grant.abandoned),
         }),
         Reply::Released => Answer::RwlockRelease(pb::ReadWriteLockServiceReleaseResponse {}),
+        Reply::Extended => Answer::RwlockExtend(pb::ReadWriteLockServiceExtendResponse {}),
         Reply::Described(figures) => Answer::RwlockDescribe(pb::ReadWriteLockServiceDescribeResponse {
             options: Some(figures.options.into()),
             writer: figures.writer.map(Into::into),
@@ -153,6 +174,7 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
             Reply::Acquired(Grant { token: Token(message.token), abandoned: abandoned(message.abandoned)? })
         }
         Answer::RwlockRelease(_) => Reply::Released,
+        Answer::RwlockExtend(_) => Reply::Extended,
         Answer::RwlockDescribe(message) => Reply::Described(Box::new(Figures {
             options: message.options.unwrap_or_default().try_into()?,
             writer: message.writer.map(holder).transpose()?,

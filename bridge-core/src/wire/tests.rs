@@ -287,9 +287,17 @@ fn requests() -> Vec<Request> {
         deadlock: Some(OnDeadlock::Raise),
     });
     command(Command::RwLock(Target::Name(name("rw")), declare));
+    let lease = Some(Duration::from_millis(2_500));
     let rwlock_commands = [
-        rwlock::Command::Acquire { mode: rwlock::Mode::Read, barge: false, timeout },
-        rwlock::Command::Acquire { mode: rwlock::Mode::Write, barge: true, timeout: Timeout::Never },
+        rwlock::Command::Acquire(rwlock::Acquire {
+            lease,
+            ..rwlock::Acquire::within(rwlock::Mode::Read, timeout)
+        }),
+        rwlock::Command::Acquire(rwlock::Acquire {
+            barge: true,
+            ..rwlock::Acquire::within(rwlock::Mode::Write, Timeout::Never)
+        }),
+        rwlock::Command::Extend { token: Token(8), lease },
         rwlock::Command::Release { mode: rwlock::Mode::Read, token: None },
         rwlock::Command::Release { mode: rwlock::Mode::Write, token: Some(Token(8)) },
     ];
@@ -303,8 +311,12 @@ fn requests() -> Vec<Request> {
         condition::Command::Notify { count: None },
     ];
     condition_commands.into_iter().for_each(|c| command(Command::Condition(by_handle.clone(), c)));
+    let lease = Some(Duration::from_millis(2_500));
     let lock_commands = [
-        lock::Command::Acquire { barge: true, timeout },
+        lock::Command::Acquire(lock::Acquire { barge: true, lease: None, timeout }),
+        lock::Command::Acquire(lock::Acquire { barge: false, lease, timeout: Timeout::Never }),
+        lock::Command::Extend { token: Token(8), lease },
+        lock::Command::Extend { token: Token(8), lease: None },
         lock::Command::Release { token: None },
         lock::Command::Release { token: Some(Token(8)) },
     ];
@@ -488,6 +500,7 @@ fn every_outcome_survives_the_wire() {
         next: Some(Token(5)),
     })));
     let abandoned = lock::Abandoned {
+        cause: lock::Cause::Lease,
         token: Token(7),
         ago: Duration::from_millis(1_500),
         participant: "worker".into(),
@@ -498,6 +511,7 @@ fn every_outcome_survives_the_wire() {
         token: Token(9),
         levels: 2,
         held_for: Duration::from_secs(3),
+        lease: Some(Duration::from_secs(4)),
         participant: "worker".into(),
         session: "resizer@host:4712".into(),
     };
@@ -512,6 +526,7 @@ fn every_outcome_survives_the_wire() {
     outcomes
         .push(Ok(Reply::RwLock(rwlock::Reply::Acquired(lock::Grant { token: Token(9), abandoned: None }))));
     outcomes.push(Ok(Reply::RwLock(rwlock::Reply::Released)));
+    outcomes.push(Ok(Reply::RwLock(rwlock::Reply::Extended)));
     outcomes.push(Ok(Reply::RwLock(rwlock::Reply::Described(Box::new(reading)))));
     for woken in [condition::Woken::Notified, condition::Woken::TimedOut, condition::Woken::Cancelled] {
         let grant = lock::Grant { token: Token(9), abandoned: abandoned.clone() };
@@ -524,6 +539,7 @@ fn every_outcome_survives_the_wire() {
     let figures = lock::Figures { options, holder: Some(holder), abandoned: abandoned.clone(), waiting: 2 };
     outcomes.push(Ok(Reply::Lock(lock::Reply::Acquired(lock::Grant { token: Token(9), abandoned }))));
     outcomes.push(Ok(Reply::Lock(lock::Reply::Released)));
+    outcomes.push(Ok(Reply::Lock(lock::Reply::Extended)));
     outcomes.push(Ok(Reply::Lock(lock::Reply::Described(Box::new(figures)))));
     outcomes.extend(barrier_and_latch_replies().into_iter().map(Ok));
     outcomes.extend(timers::replies().map(Ok));
@@ -532,7 +548,7 @@ fn every_outcome_survives_the_wire() {
     outcomes.extend(value_replies().into_iter().map(|reply| Ok(Reply::Value(reply))));
     outcomes.push(Ok(Reply::Cancelled(true)));
     outcomes.push(Ok(Reply::Discarded));
-    outcomes.extend([Ok(Reply::Hastened), Ok(Reply::Recalled)]);
+    outcomes.extend([Ok(Reply::Hastened), Ok(Reply::Recalled), Ok(Reply::Lost(vec![Token(5), Token(7)]))]);
     outcomes.push(Ok(Reply::Shared));
     outcomes.push(Ok(Reply::Committed(vec![
         queue::Reply::Put(ItemId(5)),

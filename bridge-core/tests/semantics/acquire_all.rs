@@ -239,7 +239,9 @@ fn what_is_wrong_is_told_first() {
         (
             Command::Lock(
                 bridge_core::ids::Target::Existing(name("no")),
-                bridge_core::command::lock::Command::Acquire { barge: false, timeout: NOW },
+                bridge_core::command::lock::Command::Acquire(bridge_core::command::lock::Acquire::within(
+                    NOW,
+                )),
             ),
             Reason::ObjectGone,
         ),

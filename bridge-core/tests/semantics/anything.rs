@@ -27,6 +27,10 @@ fn any_timeout() -> impl Strategy<Value = Timeout> {
     prop_oneof![Just(NOW), Just(FOREVER), (0_u64..9).prop_map(seconds)]
 }
 
+fn any_lease() -> impl Strategy<Value = Option<Duration>> {
+    prop::option::of((0_u64..4).prop_map(Duration::from_secs))
+}
+
 fn any_target() -> impl Strategy<Value = Target> {
     let handle =
         (0_u32..3, 0_u32..4).prop_map(|(slot, generation)| Target::Handle(Handle { slot, generation }));
@@ -171,7 +175,7 @@ fn semaphore_command() -> impl Strategy<Value = semaphore::Command> {
 }
 
 fn lock_command() -> impl Strategy<Value = lock::Command> {
-    use lock::Command as Do;
+    use lock::{Acquire, Command as Do};
     let options =
         (any::<Option<bool>>(), any::<bool>(), any::<Option<bool>>(), any::<Option<bool>>(), on_deadlock())
             .prop_map(|(reentrant, unowned, foreign_release, ephemeral, deadlock)| lock::Options {
@@ -183,20 +187,22 @@ fn lock_command() -> impl Strategy<Value = lock::Command> {
             });
     prop_oneof![
         1 => options.prop_map(Do::Declare),
-        4 => (any::<bool>(), any_timeout()).prop_map(|(barge, timeout)| Do::Acquire { barge, timeout }),
+        4 => (any::<bool>(), any_lease(), any_timeout()).prop_map(|(barge, lease, timeout)| Do::Acquire(Acquire { barge, lease, timeout })),
         3 => prop::option::of(token()).prop_map(|token| Do::Release { token }),
+        1 => (token(), any_lease()).prop_map(|(token, lease)| Do::Extend { token, lease }),
     ]
 }
 
 fn rwlock_command() -> impl Strategy<Value = rwlock::Command> {
-    use rwlock::{Command as Do, Mode};
+    use rwlock::{Acquire, Command as Do, Mode};
     let mode = || prop::sample::select(vec![Mode::Read, Mode::Write]);
     prop_oneof![
         1 => (any::<Option<bool>>(), on_deadlock())
             .prop_map(|(ephemeral, deadlock)| Do::Declare(rwlock::Options { ephemeral, deadlock })),
-        5 => (mode(), any::<bool>(), any_timeout())
-            .prop_map(|(mode, barge, timeout)| Do::Acquire { mode, barge, timeout }),
+        5 => (mode(), any::<bool>(), any_lease(), any_timeout())
+            .prop_map(|(mode, barge, lease, timeout)| Do::Acquire(Acquire { mode, barge, lease, timeout })),
         3 => (mode(), prop::option::of(token())).prop_map(|(mode, token)| Do::Release { mode, token }),
+        1 => (token(), any_lease()).prop_map(|(token, lease)| Do::Extend { token, lease }),
     ]
 }
 
@@ -324,11 +330,11 @@ fn hold() -> impl Strategy<Value = Command> {
             Command::Semaphore(target, semaphore::Command::Acquire(acquire))
         }),
         3 => any_target().prop_map(|target| {
-            Command::Lock(target, lock::Command::Acquire { barge: false, timeout: NOW })
+            Command::Lock(target, lock::Command::Acquire(lock::Acquire::within(NOW)))
         }),
         2 => (any_target(), any::<bool>()).prop_map(|(target, writes)| {
             let mode = if writes { rwlock::Mode::Write } else { rwlock::Mode::Read };
-            Command::RwLock(target, rwlock::Command::Acquire { mode, barge: false, timeout: NOW })
+            Command::RwLock(target, rwlock::Command::Acquire(rwlock::Acquire::within(mode, NOW)))
         }),
     ]
 }
@@ -345,11 +351,11 @@ fn single() -> impl Strategy<Value = Command> {
             Command::Semaphore(target, semaphore::Command::Acquire(acquire))
         }),
         2 => any_target().prop_map(|target| {
-            Command::Lock(target, lock::Command::Acquire { barge: false, timeout: NOW })
+            Command::Lock(target, lock::Command::Acquire(lock::Acquire::within(NOW)))
         }),
         2 => (any_target(), any::<bool>()).prop_map(|(target, writes)| {
             let mode = if writes { rwlock::Mode::Write } else { rwlock::Mode::Read };
-            Command::RwLock(target, rwlock::Command::Acquire { mode, barge: false, timeout: NOW })
+            Command::RwLock(target, rwlock::Command::Acquire(rwlock::Acquire::within(mode, NOW)))
         }),
         1 => any_target().prop_map(|target| Command::Latch(target, latch::Command::Wait { timeout: NOW })),
         1 => (any_target(), list_command()).prop_map(|(target, command)| Command::List(target, command)),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bridge_core::command::lock::{Abandoned, Command as Do, Options, Reply as Answered};
+use bridge_core::command::lock::{Abandoned, Acquire, Cause, Command as Do, Options, Reply as Answered};
 use bridge_core::command::{self, Carrier, Input, Mode, Ownership, Reply};
 use bridge_core::ids::{Op, ParticipantId, SessionKey, Token};
 use bridge_core::{Error, Outcome, Reason};
@@ -73,7 +73,7 @@ fn a_wait_ends_with_its_time_and_with_its_cancellation() {
 fn who_barges_takes_what_is_free_past_the_line() {
     let mut space = Space::default();
     let [who, other] = two(&mut space);
-    let barge = || on_lock("l", Do::Acquire { barge: true, timeout: NOW });
+    let barge = || on_lock("l", Do::Acquire(Acquire { barge: true, ..Acquire::within(NOW) }));
     space.take_and_accept(who, lock("l", NOW)).unwrap();
     assert_eq!(reason(&space.ask(other, barge())), Reason::TimedOut);
     let waiting = space.wait(other, lock("l", FOREVER));
@@ -176,6 +176,7 @@ fn the_next_owner_learns_that_the_one_before_died_holding_it() {
     space.pass_seconds(1);
     let answers = space.expire(who);
     let who_it_was = Abandoned {
+        cause: Cause::Session,
         token: held,
         ago: Duration::ZERO,
         participant: "worker".into(),

@@ -10,6 +10,7 @@ mod discard;
 mod event;
 mod ground_rules;
 mod latch;
+mod leases;
 mod list;
 mod lock;
 mod model;

@@ -72,8 +72,9 @@ fn a_lease_that_lasts_too_long_is_over() {
         space.ask(who, ack("q", &tokens[..1])).unwrap();
         let waiting = space.wait(other, get("q", FOREVER));
         let answers = space.pass_seconds(2);
-        assert_eq!(short(&answers), [(waiting, "b".to_owned())]);
-        assert_eq!(deliveries(&answers[0].outcome)[0].attempt, 2, "the attempt counts");
+        assert_eq!(answers[0].outcome, Ok(command::Reply::Lost(tokens[1..].to_vec())), "its holder is told");
+        assert_eq!(short(&answers[1..]), [(waiting, "b".to_owned())]);
+        assert_eq!(deliveries(&answers[1].outcome)[0].attempt, 2, "the attempt counts");
         assert_eq!(reason(&space.ask(who, ack("q", &tokens[1..]))), Reason::Stale);
         assert_eq!(reason(&space.ask(who, extend(tokens[1], Some(9), None))), Reason::Stale);
         space.refuse(other, waiting);

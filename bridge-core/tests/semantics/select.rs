@@ -244,7 +244,7 @@ fn what_is_wrong_is_told_first() {
         (
             Command::Lock(
                 bridge_core::ids::Target::Existing(name("no")),
-                lock::Command::Acquire { barge: false, timeout: NOW },
+                lock::Command::Acquire(lock::Acquire::within(NOW)),
             ),
             Reason::ObjectGone,
         ),

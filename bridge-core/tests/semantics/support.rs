@@ -396,7 +396,7 @@ pub(crate) fn lock_options(lock: &str, reentrant: bool) -> Command {
 }
 
 pub(crate) fn lock(lock: &str, timeout: Timeout) -> Command {
-    on_lock(lock, lock::Command::Acquire { barge: false, timeout })
+    on_lock(lock, lock::Command::Acquire(lock::Acquire::within(timeout)))
 }
 
 pub(crate) fn unlock(lock: &str, token: Option<Token>) -> Command {
@@ -425,11 +425,11 @@ pub(crate) fn on_rwlock(rwlock: &str, command: rwlock::Command) -> Command {
 }
 
 pub(crate) fn read(rwlock: &str, timeout: Timeout) -> Command {
-    on_rwlock(rwlock, rwlock::Command::Acquire { mode: rwlock::Mode::Read, barge: false, timeout })
+    on_rwlock(rwlock, rwlock::Command::Acquire(rwlock::Acquire::within(rwlock::Mode::Read, timeout)))
 }
 
 pub(crate) fn write(rwlock: &str, timeout: Timeout) -> Command {
-    on_rwlock(rwlock, rwlock::Command::Acquire { mode: rwlock::Mode::Write, barge: false, timeout })
+    on_rwlock(rwlock, rwlock::Command::Acquire(rwlock::Acquire::within(rwlock::Mode::Write, timeout)))
 }
 
 pub(crate) fn stop(rwlock: &str, mode: rwlock::Mode, token: Option<Token>) -> Command {
@@ -522,6 +522,8 @@ pub(crate) fn in_short(outcome: &Outcome) -> String {
         Ok(Reply::Condition(condition::Reply::Waited { woken, .. })) => format!("{woken:?}"),
         Ok(Reply::Condition(condition::Reply::Notified { count })) => format!("notified {count}"),
         Ok(Reply::Lock(lock::Reply::Released) | Reply::RwLock(rwlock::Reply::Released)) => "released".into(),
+        Ok(Reply::Lock(lock::Reply::Extended) | Reply::RwLock(rwlock::Reply::Extended)) => "extended".into(),
+        Ok(Reply::Lost(tokens)) => format!("lost {}", tokens.len()),
         Ok(Reply::Barrier(barrier::Reply::Arrived(arrived))) => {
             format!("{} {}", if arrived.action.is_some() { "act at" } else { "at" }, arrived.index)
         }

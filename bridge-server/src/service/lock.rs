@@ -7,6 +7,7 @@ unary_service! {
         declare(LockServiceDeclareRequest) -> LockServiceDeclareResponse;
         acquire(LockServiceAcquireRequest) -> LockServiceAcquireResponse;
         release(LockServiceReleaseRequest) -> LockServiceReleaseResponse;
+        extend(LockServiceExtendRequest) -> LockServiceExtendResponse;
         describe(LockServiceDescribeRequest) -> LockServiceDescribeResponse;
     }
 }

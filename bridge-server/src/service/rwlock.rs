@@ -7,6 +7,7 @@ unary_service! {
         declare(ReadWriteLockServiceDeclareRequest) -> ReadWriteLockServiceDeclareResponse;
         acquire(ReadWriteLockServiceAcquireRequest) -> ReadWriteLockServiceAcquireResponse;
         release(ReadWriteLockServiceReleaseRequest) -> ReadWriteLockServiceReleaseResponse;
+        extend(ReadWriteLockServiceExtendRequest) -> ReadWriteLockServiceExtendResponse;
         describe(ReadWriteLockServiceDescribeRequest) -> ReadWriteLockServiceDescribeResponse;
     }
 }

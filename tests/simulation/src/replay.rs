@@ -150,6 +150,8 @@ impl Witness {
         let party_lost = self.parties.iter().any(|(party, _)| ends(party));
         for effect in effects {
             match effect {
+                // Its call has been settled.
+                Effect::Answer { outcome: Ok(Reply::Lost(_)), .. } => {}
                 Effect::Answer { to, op, outcome, .. } => {
                     self.parties.remove(&(*to, *op));
                     self.answer(*to, *op, outcome);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bridge_client::condition::{self, Woken};
-use bridge_client::lock::{Grant, Options};
+use bridge_client::lock::{Cause, Grant, Options};
 use bridge_client::rwlock::{self, Mode};
 use bridge_client::{Lock, Reason, Timeout};
 
@@ -83,6 +83,48 @@ pub fn own(url: &str) {
     assert_eq!(reason(lock.acquire(ME, false, Timeout::NOW)), Reason::TimedOut);
     good(lock.release(ME, Some(held.token)));
     assert_eq!(good(lock.describe(ME)).options.foreign_release, Some(true));
+}
+
+/// Held for longer than its lease it goes to the next, and its holder is told.
+pub fn lease(url: &str) {
+    let (one, two) = (lock(url, false), lock(url, false));
+    for by_token in [true, false] {
+        let held = good(one.acquire_for(ME, SHORT, LONGEST));
+        let next = good(two.acquire(ME, false, LONGEST));
+        let abandoned = next.abandoned.expect("it was not released");
+        assert_eq!((abandoned.token, abandoned.cause), (held.token, Cause::Lease));
+        until(|| one.is_lost(held.token), "the loss is not told");
+        assert!(!two.is_lost(next.token));
+        assert_eq!(reason(one.release(ME, by_token.then_some(held.token))), Reason::LockLost);
+        good(two.release(ME, Some(next.token)));
+        assert_eq!(reason(one.release(ME, None)), Reason::NotOwner, "it was told");
+    }
+    one.bridge().close(LONG).unwrap();
+    let [one, two] = [(), ()].map(|()| connect(url).rwlock(Some("rw"), rwlock::Options::default()).unwrap());
+    let held = good(one.acquire_for(ME, Mode::Write, SHORT, LONGEST));
+    let next = good(two.acquire(ME, Mode::Read, false, LONGEST));
+    assert_eq!(next.abandoned.map(|abandoned| abandoned.cause), Some(Cause::Lease));
+    until(|| one.is_lost(held.token), "the loss is not told");
+    assert_eq!(reason(one.release(ME, Mode::Write, None)), Reason::LockLost);
+}
+
+/// A lease that is extended counts anew.
+pub fn extend(url: &str) {
+    let (one, two) = (lock(url, true), lock(url, true));
+    let held = good(one.acquire_for(ME, LONG * 10, LONGEST));
+    good(one.extend(ME, held.token, None));
+    let left = good(two.describe(ME)).holder.and_then(|holder| holder.lease).expect("it has a lease");
+    assert!(left > LONG * 9, "{left:?}");
+    assert_eq!(reason(two.extend(ME, held.token, None)), Reason::NotOwner);
+    good(one.extend(ME, held.token, Some(SHORT)));
+    acquire(&two);
+    until(|| one.is_lost(held.token), "the loss is not told");
+    assert_eq!(reason(one.extend(ME, held.token, None)), Reason::LockLost);
+    let rwlock = one.bridge().rwlock(Some("rw"), rwlock::Options::default()).unwrap();
+    let held = good(rwlock.acquire_for(ME, Mode::Read, LONG * 10, LONGEST));
+    good(rwlock.extend(ME, held.token, Some(LONG)));
+    good(rwlock.release(ME, Mode::Read, Some(held.token)));
+    assert_eq!(reason(rwlock.extend(ME, held.token, None)), Reason::Stale);
 }
 
 /// Many read or one writes.

@@ -46,8 +46,8 @@ macro_rules! conformance {
             put_many browse remove purge shutdown options anonymous many_threads);
         $crate::conformance!(@ $url, event: wakes_all times_out pulse auto_reset);
         $crate::conformance!(@ $url, semaphore: in_line many_permits stale bounded signals drains limit holders);
-        $crate::conformance!(@ $url, lock: in_line not_owner reentrant abandoned own read_write condition
-            condition_is_cancelled);
+        $crate::conformance!(@ $url, lock: in_line not_owner reentrant abandoned own lease extend read_write
+            condition condition_is_cancelled);
         $crate::conformance!(@ $url, barrier: rounds action lost broken cancelled);
         $crate::conformance!(@ $url, latch: opens counts);
         $crate::conformance!(@ $url, timer: fires mismatch full listed);

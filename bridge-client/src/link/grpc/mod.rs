@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use bridge_core::Time;
 use bridge_core::error::{Error, Reason};
-use bridge_core::ids::{Op, ParticipantId};
+use bridge_core::ids::{Op, ParticipantId, Token};
 use bridge_core::wire::duration_field;
 use syncbridge_proto::v1 as pb;
 
@@ -308,6 +308,11 @@ impl Link for GrpcLink {
     fn share_all(&self) -> bool {
         // What a forked child has inherited was shared before the fork.
         self.begun().is_some_and(|connection| connection.with_session(|s| s.share_all(clock::now())))
+    }
+
+    fn is_lost(&self, token: Token) -> bool {
+        // A forked child holds nothing of what its parent was granted.
+        self.begun().is_none_or(|connection| connection.with_session(|session| session.is_lost(token)))
     }
 
     fn discard(&self, object: &Object) {

@@ -286,12 +286,12 @@ fn the_release_of_a_lost_permit_changes_nothing_and_says_so() {
 
 #[test]
 fn the_release_of_a_lost_lock_is_told_and_frees_nothing() {
-    use bridge_core::command::lock::{Command, Grant, Reply as Answered};
+    use bridge_core::command::lock::{self, Command, Grant, Reply as Answered};
     for (by_token, release_before_resume) in [(true, true), (true, false), (false, true), (false, false)] {
         let mut world = World::ready(2);
         world.declare(0, Which::Lock);
         world.declare(1, Which::Lock);
-        let acquire = || Command::Acquire { barge: false, timeout: Timeout::Never };
+        let acquire = || Command::Acquire(lock::Acquire::within(Timeout::Never));
         let mine = world.lock(0, acquire());
         world.exchange(0);
         let Some(Ok(Reply::Lock(Answered::Acquired(Grant { token, .. })))) = world.accept(0, &mine) else {
@@ -320,13 +320,50 @@ fn the_release_of_a_lost_lock_is_told_and_frees_nothing() {
 }
 
 #[test]
+fn a_loss_reaches_its_holder_after_a_lost_stream_too_and_is_acknowledged() {
+    use bridge_core::command::lock::{Acquire, Command, Grant, Reply as Answered};
+    for cut in [false, true] {
+        let mut world = World::ready(1);
+        world.declare(0, Which::Lock);
+        let lease = Some(Duration::from_secs(2));
+        let mine = world.lock(0, Command::Acquire(Acquire { lease, ..Acquire::within(Timeout::Never) }));
+        world.exchange(0);
+        let Some(Ok(Reply::Lock(Answered::Acquired(Grant { token, .. })))) = world.accept(0, &mine) else {
+            panic!("it is not granted")
+        };
+        world.advance(Duration::from_millis(5));
+        world.exchange(0);
+        assert!(!world.clients[0].session.is_lost(token));
+        if cut {
+            world.cut(0);
+        }
+        world.advance(SECOND * 2);
+        if cut {
+            world.connect(0);
+        }
+        world.exchange(0);
+        assert!(world.clients[0].session.is_lost(token));
+        let release = world.lock(0, Command::Release { token: None });
+        world.exchange(0);
+        assert_eq!(reason(world.accept(0, &release)), Reason::LockLost);
+        world.exchange(0);
+        world.advance(Duration::from_millis(5));
+        world.exchange(0);
+        world.cut(0);
+        world.connect(0);
+        world.exchange(0);
+        assert_eq!(world.stored_answers(), 0, "it is not told again");
+    }
+}
+
+#[test]
 fn a_condition_s_wait_ends_with_its_lock_or_tells_that_it_is_lost() {
     use bridge_core::command::{condition, lock};
     for lost in [true, false] {
         let mut world = World::ready(2);
         world.declare(0, Which::Lock);
         world.declare(0, Which::Condition);
-        let mine = world.lock(0, lock::Command::Acquire { barge: false, timeout: Timeout::Never });
+        let mine = world.lock(0, lock::Command::Acquire(lock::Acquire::within(Timeout::Never)));
         world.exchange(0);
         world.accept(0, &mine).unwrap().unwrap();
         let wait = world.condition(0, condition::Command::Wait { timeout: Timeout::After(SECOND) });

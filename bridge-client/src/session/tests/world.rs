@@ -96,6 +96,12 @@ impl World {
         }
     }
 
+    /// What the server keeps for all of them.
+    pub(super) fn stored_answers(&self) -> u64 {
+        let page = self.namespace.read(|engine, _| engine.sessions_page(None, 100));
+        page.iter().map(|session| session.stored_answers).sum()
+    }
+
     pub(super) fn now(&self) -> Time {
         self.clock.now()
     }

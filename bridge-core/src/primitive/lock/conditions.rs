@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use crate::command::Mode;
 use crate::command::Reply as AnyReply;
 use crate::command::condition::{Command, Reply, Woken};
+use crate::error::Error;
 use crate::ids::Handle;
-use crate::primitive::hold::{Hold, not_owner};
+use crate::primitive::hold::Hold;
 use crate::primitive::lock::Lock;
 use crate::primitive::{Step, done};
 use crate::time::Timeout;
@@ -50,7 +51,7 @@ impl Lock {
             Command::Declare { .. } => Ok(None),
             Command::Wait { timeout } => self.wait(me, condition, world, caller, timeout),
             Command::Notify { count } => {
-                self.check_holds(world, caller)?;
+                self.check_holds(me, world, caller)?;
                 let count = count.map_or(usize::MAX, |count| count as usize);
                 let count = self.notify(condition, count, world);
                 done(AnyReply::Condition(Reply::Notified { count }))
@@ -69,13 +70,14 @@ impl Lock {
         if caller.mode == Mode::Sessionless {
             return Err(session_required("wait"));
         }
-        let levels = self.check_holds(world, caller)?.had(world);
+        let hold = self.check_holds(me, world, caller)?;
+        let (levels, lease) = (hold.had(world), hold.lease());
         // Whoever does not want to wait goes to the lock's line at once.
         let (woken, timeout) = match timeout {
             Timeout::NOW => (Some(Woken::TimedOut), Timeout::Never),
             timeout => (None, timeout),
         };
-        let key = world.park(caller, me, Want::Condition { condition, levels, woken }, timeout)?;
+        let key = world.park(caller, me, Want::Condition { condition, levels, woken, lease }, timeout)?;
         if let Some(mut hold) = self.hold.take() {
             hold.accept_all(me, world);
             hold.part(world);
@@ -86,13 +88,13 @@ impl Lock {
     }
 
     /// The hold, if the caller may wait and notify.
-    fn check_holds(&self, world: &World, caller: &Caller) -> Result<&Hold, crate::error::Error> {
-        let hold = self.hold.as_ref();
+    fn check_holds(&self, me: Handle, world: &mut World, caller: &Caller) -> Result<&Hold, Error> {
         let may = |hold: &&Hold| match self.is_reentrant() {
             true => hold.is_of(caller),
             false => !hold.owned || hold.caller.session == caller.session,
         };
-        hold.filter(may).filter(|hold| hold.holder_has_it(world)).ok_or_else(|| not_owner(hold, world))
+        let hold = self.hold.as_ref().filter(may).filter(|hold| hold.holder_has_it(world));
+        hold.ok_or_else(|| self.not_owner(me, world, caller, None))
     }
 
     /// Wakes up to `count` and says how many.

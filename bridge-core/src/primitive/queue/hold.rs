@@ -68,6 +68,7 @@ impl Queue {
         if let Some(session) = world.sessions.get_mut(session) {
             session.holds.remove(&token);
         }
+        world.tell_lost(&out.caller, token);
         let error = Some("the lease was held for longer than its max_hold".to_owned());
         self.delivery_failed(me, world, out.item, session, Failure { error, ..Failure::LOST });
     }

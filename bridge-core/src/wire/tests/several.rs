@@ -29,10 +29,10 @@ fn acquire_all() -> Request {
     let acquire = semaphore::Acquire { permits: 2, by_token: true, barge: false, timeout };
     let parts = vec![
         Command::Semaphore(target(), semaphore::Command::Acquire(acquire)),
-        Command::Lock(target(), lock::Command::Acquire { barge: false, timeout }),
+        Command::Lock(target(), lock::Command::Acquire(lock::Acquire::within(timeout))),
         Command::RwLock(
             target(),
-            rwlock::Command::Acquire { mode: rwlock::Mode::Write, barge: false, timeout },
+            rwlock::Command::Acquire(rwlock::Acquire::within(rwlock::Mode::Write, timeout)),
         ),
     ];
     let timeout = Timeout::After(Duration::from_millis(1500));
@@ -57,10 +57,17 @@ fn select() -> Request {
     let others = [
         Command::Event(target(), event::Command::Wait { timeout, after: Some(3) }),
         Command::Semaphore(target(), semaphore::Command::Acquire(acquire)),
-        Command::Lock(target(), lock::Command::Acquire { barge: true, timeout }),
+        Command::Lock(
+            target(),
+            lock::Command::Acquire(lock::Acquire {
+                barge: true,
+                lease: Some(Duration::from_secs(9)),
+                timeout,
+            }),
+        ),
         Command::RwLock(
             target(),
-            rwlock::Command::Acquire { mode: rwlock::Mode::Write, barge: false, timeout },
+            rwlock::Command::Acquire(rwlock::Acquire::within(rwlock::Mode::Write, timeout)),
         ),
         Command::Latch(target(), latch::Command::Wait { timeout }),
         Command::Dict(target(), value::Command::Watch { key, after: 5, timeout }),

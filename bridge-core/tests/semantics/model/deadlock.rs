@@ -106,7 +106,7 @@ impl Step {
         match OBJECTS[self.object] {
             (Kind::Lock, name) => lock(name, timeout),
             (Kind::RwLock, name) => {
-                on_rwlock(name, rwlock::Command::Acquire { mode: self.mode(), barge: false, timeout })
+                on_rwlock(name, rwlock::Command::Acquire(rwlock::Acquire::within(self.mode(), timeout)))
             }
             (_, name) => {
                 let acquire = semaphore::Acquire { permits: 1, by_token: true, barge: false, timeout };

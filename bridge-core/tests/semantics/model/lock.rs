@@ -1,23 +1,29 @@
 //! Lock, naively: a list of levels, and free when it is empty.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use bridge_core::Timeout;
 use bridge_core::command;
 use bridge_core::command::Ownership;
-use bridge_core::command::lock::{Command as Do, Options};
+use bridge_core::command::lock::{Acquire, Command as Do, Options};
 use bridge_core::ids::SessionKey;
+use bridge_core::{Time, Timeout};
 use proptest::prelude::*;
 
-use crate::model::{Naive, Who, events, modes, run, timeouts};
+use crate::model::{Naive, Who, events, leases, modes, run, timeouts};
 use crate::support::*;
 
 #[derive(Clone, Debug)]
 struct Level {
     number: usize,
     who: Who,
+    lease: Option<Duration>,
     accepted: bool,
 }
+
+/// The session of a level that outlived it.
+const GONE: Who = usize::MAX;
 
 #[derive(Debug, Default)]
 struct Lock {
@@ -30,6 +36,12 @@ struct Lock {
     used: bool,
     /// The owner before ended with its session.
     abandoned: bool,
+    /// How long it is held, and until when.
+    lease: Option<Duration>,
+    over: Option<Time>,
+    now: Time,
+    /// Levels that were taken from whom, and he was not told yet.
+    lost: BTreeMap<Who, usize>,
     /// Whose step it is.
     asks: Cell<Who>,
 }
@@ -38,25 +50,44 @@ struct Lock {
 #[derive(Clone, Debug)]
 struct Want {
     again: bool,
+    lease: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
 enum Step {
-    Acquire { barge: bool, timeout: Timeout },
+    Acquire(Acquire),
     Release,
 }
 
 impl Lock {
     fn note_free(&mut self) {
+        if !self.levels.iter().any(|level| level.accepted) {
+            self.over = None;
+        }
+        if self.levels.is_empty() {
+            self.lease = None;
+        }
         if self.levels.is_empty() && std::mem::take(&mut self.used) {
             self.abandoned = false;
         }
     }
 
+    fn is_told_lost(&mut self, who: Who) -> bool {
+        let lost = self.lost.entry(who).or_default();
+        let told = *lost > 0;
+        *lost -= usize::from(told);
+        told
+    }
+
     fn release(&mut self, who: Who) -> String {
+        if !self.levels.iter().any(|level| level.who == who) && self.is_told_lost(who) {
+            return "LOCK_LOST".into();
+        }
         let foreign = self.foreign || self.unowned;
         let accepted = self.levels.iter().rposition(|level| level.accepted && (foreign || level.who == who));
-        let Some(accepted) = accepted else { return "NOT_OWNER".into() };
+        let Some(accepted) = accepted else {
+            return if self.is_told_lost(who) { "LOCK_LOST" } else { "NOT_OWNER" }.into();
+        };
         self.levels.remove(accepted);
         self.note_free();
         "released".into()
@@ -71,16 +102,16 @@ impl Naive for Lock {
     fn command(&self, who: Who, step: &Step) -> Option<command::Command> {
         self.asks.set(who);
         Some(match *step {
-            Step::Acquire { barge, timeout } => on_lock("l", Do::Acquire { barge, timeout }),
+            Step::Acquire(acquire) => on_lock("l", Do::Acquire(acquire)),
             Step::Release => unlock("l", None),
         })
     }
 
     fn want(&mut self, step: &Step) -> Option<(Want, Timeout, bool)> {
         match *step {
-            Step::Acquire { barge, timeout } => {
+            Step::Acquire(Acquire { barge, lease, timeout }) => {
                 let own = self.levels.first().is_some_and(|level| level.who == self.asks.get());
-                Some((Want { again: self.reentrant && own }, timeout, barge))
+                Some((Want { again: self.reentrant && own, lease }, timeout, barge))
             }
             Step::Release => None,
         }
@@ -96,7 +127,7 @@ impl Naive for Lock {
             return None;
         }
         self.granted += 1;
-        self.levels.push(Level { number: self.granted, who, accepted: false });
+        self.levels.push(Level { number: self.granted, who, lease: want.lease, accepted: false });
         let text = if self.abandoned { "locked abandoned" } else { "locked" };
         Some((text.into(), Some(self.granted)))
     }
@@ -115,8 +146,31 @@ impl Naive for Lock {
 
     fn accept(&mut self, _who: Who, number: &usize) {
         let level = self.levels.iter_mut().find(|level| level.number == *number);
-        level.expect("what is accepted was granted").accepted = true;
+        let level = level.expect("what is accepted was granted");
+        level.accepted = true;
+        self.lease = level.lease.or(self.lease);
+        self.over = self.lease.map(|lease| self.now + lease);
         self.used = true;
+    }
+
+    fn tick(&mut self, now: Time) {
+        self.now = now;
+    }
+
+    fn due(&self) -> Option<Time> {
+        self.over
+    }
+
+    fn happen(&mut self) {
+        if self.levels.iter().any(|level| !level.accepted) {
+            self.over = self.lease.map(|lease| self.now + lease);
+            return;
+        }
+        for level in std::mem::take(&mut self.levels) {
+            *self.lost.entry(level.who).or_default() += 1;
+        }
+        (self.used, self.abandoned) = (false, true);
+        (self.lease, self.over) = (None, None);
     }
 
     fn refuse(&mut self, number: &usize) {
@@ -129,7 +183,10 @@ impl Naive for Lock {
         if !self.unowned && self.levels.iter().any(own) {
             self.levels.clear();
             (self.used, self.abandoned) = (false, true);
+            (self.lease, self.over) = (None, None);
         }
+        self.levels.iter_mut().filter(|level| level.who == who).for_each(|level| level.who = GONE);
+        self.lost.remove(&who);
     }
 
     fn compare(&self, space: &Space, who: SessionKey) {
@@ -147,8 +204,8 @@ proptest! {
         mode in modes(),
         kind in 0..4,
         events in events(prop_oneof![
-            4 => (prop::bool::weighted(0.2), timeouts())
-                .prop_map(|(barge, timeout)| Step::Acquire { barge, timeout }),
+            4 => (prop::bool::weighted(0.2), leases(), timeouts())
+                .prop_map(|(barge, lease, timeout)| Step::Acquire(Acquire { barge, lease, timeout })),
             3 => Just(Step::Release),
         ]),
     ) {

@@ -445,6 +445,8 @@ impl<N: Naive> Test<N> {
         let answers: Vec<Answer> = effects
             .into_iter()
             .filter_map(|effect| match effect {
+                // What a client is told beside; its releases are answered accordingly.
+                Effect::Answer { outcome: Ok(Reply::Lost(_)), .. } => None,
                 Effect::Answer { to, op, outcome, offered } => {
                     Some(Answer { to, op, outcome: of_branch(outcome), offered })
                 }
@@ -477,6 +479,11 @@ fn of_branch(outcome: Outcome) -> Outcome {
 fn without_labels(text: &str) -> String {
     let text = text.split(" from ").next().unwrap_or(text);
     if text.starts_with("put i") { "put".into() } else { text.into() }
+}
+
+/// Never over together with anything else.
+pub(super) fn leases() -> impl Strategy<Value = Option<Duration>> {
+    prop::option::weighted(0.3, Just(Duration::from_millis(2_500)))
 }
 
 pub(super) fn timeouts() -> impl Strategy<Value = Timeout> {

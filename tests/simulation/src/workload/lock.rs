@@ -294,10 +294,17 @@ impl Activity for Task {
         };
         let command = match self.doing {
             Doing::Acquire { mode, barge, timeout } => match ledger.how {
-                How::ReadWrite => {
-                    Command::RwLock(lock.target(), rwlock::Command::Acquire { mode, barge, timeout })
-                }
-                _ => Command::Lock(lock.target(), lock::Command::Acquire { barge, timeout }),
+                How::ReadWrite => Command::RwLock(
+                    lock.target(),
+                    rwlock::Command::Acquire(rwlock::Acquire {
+                        barge,
+                        ..rwlock::Acquire::within(mode, timeout)
+                    }),
+                ),
+                _ => Command::Lock(
+                    lock.target(),
+                    lock::Command::Acquire(lock::Acquire { barge, ..lock::Acquire::within(timeout) }),
+                ),
             },
             Doing::Release { mode, token, named } => release(mode, named.then_some(token)),
             Doing::Intrude { mode, token, .. } => release(mode, Some(token)),
