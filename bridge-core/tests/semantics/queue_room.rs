@@ -78,6 +78,28 @@ fn every_end_of_a_delivery_makes_room() {
 }
 
 #[test]
+fn a_batch_gets_what_there_is_where_a_blocked_put_is_too_large_for_the_rest() {
+    for put_first in [true, false] {
+        let mut space = Space::default();
+        let [who, other] = [space.open(Mode::Resumable), space.open(Mode::Resumable)];
+        space.ask(who, declare("q", Options { maxsize: Some(5), ..Options::default() })).unwrap();
+        space.ask(who, put_many("q", &["a", "b", "c"], NOW)).unwrap();
+        let many = || put_many("q", &["d", "e", "f", "g"], FOREVER);
+        let batch = || get_many("q", 5, 5, 0, FOREVER);
+        let (putter, answers) = if put_first {
+            let putter = space.wait(who, many());
+            (putter, space.call(other, batch()).1)
+        } else {
+            space.wait(other, batch());
+            space.call(who, many())
+        };
+        assert_eq!(texts(&answers[0].outcome), ["a", "b", "c"], "nothing can come before it takes them");
+        assert_eq!(answers[1].op, putter);
+        assert_eq!(space.queue(who, "q").ready, 4);
+    }
+}
+
+#[test]
 fn bytes_are_bounded_too() {
     let (mut space, who) = declared(waiting(5));
     space.ask(who, put_many("q", &["aa", "bb"], NOW)).unwrap();

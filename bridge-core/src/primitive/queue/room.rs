@@ -128,8 +128,8 @@ impl Queue {
         if maxsize > 0 && self.delayed.is_empty() && self.counted() as u64 >= maxsize {
             return true;
         }
-        // Bytes are seldom met exactly: it is full when somebody finds it so.
-        self.load.is_some() && self.delayed.is_empty() && self.blocks_a_putter(world)
+        // Bytes are seldom met exactly, and many items do not fit where one would: it is full when somebody finds it so.
+        self.is_bounded() && self.delayed.is_empty() && self.blocks_a_putter(world)
     }
 
     fn blocks_a_putter(&self, world: &World) -> bool {

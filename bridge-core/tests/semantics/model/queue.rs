@@ -203,9 +203,9 @@ impl Queue {
         self.max_bytes > 0 && bytes(labels) > self.max_bytes
     }
 
-    /// Whether a batch has what it wants is not modelled where bytes are bounded.
+    /// Whether a batch has what it wants is not modelled where bytes are bounded, or a put of many may be too large.
     fn min(&self, min: u32, max: u32) -> u32 {
-        if self.max_bytes > 0 { 1 } else { min.min(max) }
+        if self.max_bytes > 0 || self.maxsize > 2 { 1 } else { min.min(max) }
     }
 
     /// How a put ends that brings a duplicate.
@@ -328,7 +328,7 @@ impl Naive for Queue {
             Step::Put(key, times, timeout) => {
                 Do::Put { item: new(self.labels, *key, *times), timeout: *timeout }
             }
-            Step::PutMany(keys, _) if self.maxsize > 0 && keys.len() > self.maxsize => return None,
+            Step::PutMany(keys, _) if keys.len() > [usize::MAX, 1, 1, 3][self.maxsize] => return None,
             Step::PutMany(keys, _) if self.never_fits(self.labels..self.labels + keys.len()) => return None,
             Step::PutMany(keys, timeout) => {
                 let items = keys.iter().enumerate().map(|(n, (key, group))| {
