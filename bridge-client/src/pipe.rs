@@ -17,7 +17,7 @@ use crate::usage::Usage;
 /// A pipe. Cheap to clone. An end that is attached is the session's: when that is replaced, the end is closed.
 #[derive(Clone)]
 pub struct Pipe {
-    usage: Arc<Usage>,
+    pub(crate) usage: Arc<Usage>,
 }
 
 impl Bridge {

@@ -8,7 +8,7 @@ use bridge_core::command::queue::Taking;
 use bridge_core::command::select::Select;
 use bridge_core::command::{self, Command, Request};
 use bridge_core::ids::{ItemId, Kind, ParticipantId, Token};
-use bridge_core::{Error, Reason, Reply, Timeout};
+use bridge_core::{Error, Payload, Reason, Reply, Timeout};
 use bytes::Bytes;
 
 use crate::bridge::Bridge;
@@ -18,7 +18,8 @@ use crate::event::{Event, Version};
 use crate::latch::Latch;
 use crate::link::Several;
 use crate::list::List;
-use crate::lock::{Grant, Lock};
+use crate::lock::{self, Grant, Lock};
+use crate::pipe::{End, Pipe};
 use crate::queue::{Batch, Delivery, Mode, NewItem, Queue};
 use crate::rwlock::{self, RwLock};
 use crate::semaphore::{Acquire, Semaphore};
@@ -56,6 +57,12 @@ pub enum Got {
     Lock(Grant),
     /// Of [`Latch::to_wait`].
     Open,
+    /// Of [`Queue::to_join`].
+    Joined,
+    /// Of [`Pipe::to_receive`].
+    Message(Payload),
+    /// Of [`Pipe::to_poll`].
+    Readable,
     /// Of a watch: what is there now; without data where a whole dict or list is watched.
     Changed(Item),
 }
@@ -137,7 +144,7 @@ impl Bridge {
 
 /// What a branch was answered with.
 pub(crate) fn got(reply: Reply) -> Option<Got> {
-    use command::{event, latch, lock, queue, rwlock, semaphore, value};
+    use command::{event, latch, lock, pipe, queue, rwlock, semaphore, value};
     Some(match reply {
         Reply::Queue(queue::Reply::Taken(taken)) => Got::Items(taken.deliveries),
         Reply::Queue(queue::Reply::Put(id) | queue::Reply::Duplicate(id)) => Got::Put(vec![id]),
@@ -148,6 +155,9 @@ pub(crate) fn got(reply: Reply) -> Option<Got> {
             Got::Lock(grant)
         }
         Reply::Latch(latch::Reply::Waited { is_open: true }) => Got::Open,
+        Reply::Queue(queue::Reply::Joined) => Got::Joined,
+        Reply::Pipe(pipe::Reply::Received { payload, .. }) => Got::Message(payload),
+        Reply::Pipe(pipe::Reply::Polled(true)) => Got::Readable,
         Reply::Value(value::Reply::Watched { changed: true, item }) => Got::Changed(*item),
         _ => return None,
     })
@@ -167,9 +177,30 @@ impl Queue {
         self.branch(command::queue::Command::Put { item, timeout: Timeout::Never })
     }
 
+    /// To wait until all items are done: [`Queue::join`].
+    pub fn to_join(&self) -> Branch {
+        self.branch(command::queue::Command::Join { timeout: Timeout::Never })
+    }
+
     fn branch(&self, command: command::queue::Command) -> Branch {
         let target = self.usage.object.target();
         Branch { usage: self.usage.clone(), command: Command::Queue(target, command) }
+    }
+}
+
+impl Pipe {
+    /// To receive at that end: [`Pipe::receive`].
+    pub fn to_receive(&self, end: End) -> Branch {
+        self.branch(command::pipe::Command::Receive { end, timeout: Timeout::Never })
+    }
+
+    /// To wait until a receive at that end would not: [`Pipe::poll`].
+    pub fn to_poll(&self, end: End) -> Branch {
+        self.branch(command::pipe::Command::Poll { end, timeout: Timeout::Never })
+    }
+
+    fn branch(&self, command: command::pipe::Command) -> Branch {
+        Branch { usage: self.usage.clone(), command: Command::Pipe(self.usage.object.target(), command) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Waiting for the first of several.
 
-use crate::command::{Command, event, latch, list, lock, queue, rwlock, semaphore, value};
+use crate::command::{Command, event, latch, list, lock, pipe, queue, rwlock, semaphore, value};
 use crate::time::Timeout;
 
 /// What is waited for: one of it is granted, and the rest is withdrawn in the same step.
@@ -18,12 +18,16 @@ pub fn is_branch(command: &Command) -> bool {
         command,
         Command::Queue(
             _,
-            queue::Command::Take { .. } | queue::Command::Put { .. } | queue::Command::PutMany { .. }
+            queue::Command::Take { .. }
+                | queue::Command::Put { .. }
+                | queue::Command::PutMany { .. }
+                | queue::Command::Join { .. }
         ) | Command::Event(_, event::Command::Wait { .. })
             | Command::Semaphore(_, semaphore::Command::Acquire(_))
             | Command::Lock(_, lock::Command::Acquire(_))
             | Command::RwLock(_, rwlock::Command::Acquire(_))
             | Command::Latch(_, latch::Command::Wait { .. })
+            | Command::Pipe(_, pipe::Command::Receive { .. } | pipe::Command::Poll { .. })
             | Command::Value(_, value::Command::Watch { .. })
             | Command::List(_, list::Command::Watch { .. })
             | Command::Dict(_, value::Command::Watch { .. })

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use crate::command::acquire_all::{AcquireAll, is_part};
 use crate::command::{Command, lock, rwlock, semaphore};
 use crate::engine::Engine;
-use crate::engine::select::Several;
+use crate::engine::select::{Several, timed_out};
 use crate::error::Error;
 use crate::ids::Handle;
 use crate::primitive::{Could, Owner, Primitive};
@@ -32,8 +32,7 @@ impl Engine {
             .and_then(|()| check_distinct(&objects))
             .and_then(|()| self.await_all(caller, all, &objects));
         if let Err(error) = outcome {
-            created.into_iter().rev().for_each(|object| drop(self.objects.remove(object)));
-            return self.world.answer(caller, Err(error));
+            return self.fail_several(caller, error, objects, created);
         }
         self.use_all(caller, objects);
     }
@@ -53,14 +52,11 @@ impl Engine {
         if self.grant_whole(group, false) {
             return Ok(());
         }
-        if let Some(first) = gathered.first() {
-            match may_wait {
-                _ if all.timeout == Timeout::NOW => self.expire_group(*first),
-                Err(error) => drop(self.withdraw_ticket(*first, error)),
-                Ok(()) => {}
-            }
+        let over = if all.timeout == Timeout::NOW { Err(timed_out()) } else { may_wait };
+        match (over, gathered.first()) {
+            (Err(error), Some(first)) => Err(self.give_up(*first, error)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Grants and reserves what can be: true if anybody was granted something.

@@ -98,6 +98,7 @@ impl State {
                 rwlock.check_acquire(caller, acquire)
             }
             (State::Latch(latch), Command::Latch(..)) => latch.check_declared(),
+            (State::Pipe(pipe), Command::Pipe(_, command)) => pipe.check_wait(caller, command),
             (
                 State::Value(_) | State::Dict(_),
                 Command::Value(_, value::Command::Watch { key, .. })

@@ -41,10 +41,22 @@ impl Engine {
             .and_then(|()| check_upgrades(&select.branches, &objects))
             .and_then(|()| self.ask_branches(caller, select, &objects));
         if let Err(error) = outcome {
-            created.into_iter().rev().for_each(|object| drop(self.objects.remove(object)));
-            return self.world.answer(caller, Err(error));
+            return self.fail_several(caller, error, objects, created);
         }
         self.use_all(caller, objects);
+    }
+
+    /// Nothing was changed: what the call created is gone again, and who stood behind it for a moment is served.
+    pub(super) fn fail_several(
+        &mut self,
+        caller: &Caller,
+        error: Error,
+        objects: Vec<Handle>,
+        created: Vec<Handle>,
+    ) {
+        created.into_iter().rev().for_each(|object| drop(self.objects.remove(object)));
+        self.world.answer(caller, Err(error));
+        objects.into_iter().for_each(|object| self.serve(object));
     }
 
     /// The caller uses these objects, and whoever waits there is served.
@@ -131,9 +143,44 @@ impl Engine {
         gathered.iter().for_each(|key| self.take_place(*key));
         if select.timeout == Timeout::NOW {
             objects.iter().for_each(|object| self.serve(*object));
-            gathered.first().into_iter().for_each(|first| self.expire_group(*first));
+            return gathered.first().map_or(Ok(()), |first| self.expire_at_once(*first));
         }
         Ok(())
+    }
+
+    /// A group does not wait.
+    fn expire_at_once(&mut self, first: TicketKey) -> Result<(), Error> {
+        match self.lingering(first) {
+            Some(_) => self.expire_group(first),
+            None if self.world.group_of(first).is_some() => return Err(self.give_up(first, timed_out())),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// A group leaves its lines without an answer, which the error is to be.
+    pub(super) fn give_up(&mut self, first: TicketKey, error: Error) -> Error {
+        if let Some(object) = self.world.tickets.get(first).map(|ticket| ticket.object) {
+            self.with(object, |primitive, world| {
+                if let Some(ticket) = world.tickets.get(first) {
+                    primitive.leave(ticket);
+                }
+            });
+        }
+        self.world.drop_put(first);
+        self.world.unpark(first);
+        self.clear_withdrawn(&mut Vec::new());
+        error
+    }
+
+    /// The batch of a group that has its minimum and waits for more.
+    fn lingering(&self, key: TicketKey) -> Option<TicketKey> {
+        let group = self.world.group_of(key)?;
+        let lingers = |key: &TicketKey| {
+            let want = self.world.tickets.get(*key).map(|ticket| &ticket.want);
+            matches!(want, Some(Want::Take { lingers_until: Some(_), .. }))
+        };
+        group.tickets.iter().copied().find(lingers)
     }
 
     /// A ticket takes its place in line.
@@ -177,12 +224,10 @@ impl Engine {
 
     /// The time of a group is over: a batch that lingers gets what there is, and otherwise nothing was granted.
     pub(super) fn expire_group(&mut self, key: TicketKey) {
-        let Some(group) = self.world.group_of(key) else { return };
-        let lingers = |key: &&TicketKey| {
-            let want = self.world.tickets.get(**key).map(|ticket| &ticket.want);
-            matches!(want, Some(Want::Take { lingers_until: Some(_), .. }))
-        };
-        if let Some(&batch) = group.tickets.iter().find(lingers)
+        if self.world.group_of(key).is_none() {
+            return;
+        }
+        if let Some(batch) = self.lingering(key)
             && let Some(object) = self.world.tickets.get(batch).map(|ticket| ticket.object)
         {
             self.with(object, |primitive, world| primitive.expire(object, batch, world));
@@ -239,6 +284,6 @@ fn check_upgrades(branches: &[Command], objects: &[Handle]) -> Result<(), Error>
     }
 }
 
-fn timed_out() -> Error {
+pub(super) fn timed_out() -> Error {
     Error::new(Reason::TimedOut, "not granted within the time given")
 }

@@ -189,6 +189,13 @@ impl Pipe {
         done(AnyReply::Pipe(Reply::Attached(end)))
     }
 
+    /// What is wrong with a receive or poll in any case.
+    pub(crate) fn check_wait(&self, caller: &Caller, command: &Command) -> Result<(), Error> {
+        let (Command::Receive { end, .. } | Command::Poll { end, .. }) = command else { return Ok(()) };
+        self.check_attached(caller, *end)?;
+        self.check_receives(*end)
+    }
+
     fn check_attached(&self, caller: &Caller, end: End) -> Result<(), Error> {
         if self.side(end).sessions.contains_key(&caller.serial) {
             return Ok(());

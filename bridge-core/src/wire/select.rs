@@ -35,7 +35,7 @@ macro_rules! branches {
 
 branches! {
     QueueGet, QueueGetMany, QueueLease, QueueLeaseMany, QueuePut, QueuePutMany, EventWait, SemaphoreAcquire, LockAcquire,
-    RwlockAcquire, LatchWait, ValueWatch,
+    RwlockAcquire, LatchWait, ValueWatch, QueueJoin, PipeReceive, PipePoll,
 }
 
 impl TryFrom<pb::SelectServiceSelectRequest> for Request {

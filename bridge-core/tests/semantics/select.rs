@@ -1,5 +1,6 @@
 //! Waiting for the first of several: section 9.
 
+use bridge_core::command::acquire_all::AcquireAll;
 use bridge_core::command::queue::{self, Options};
 use bridge_core::command::{Command, Mode, Outcome, Reply, event, lock, rwlock};
 use bridge_core::ids::{Op, SessionKey, Token};
@@ -38,6 +39,25 @@ fn started(mode: Mode) -> (Space, SessionKey, SessionKey) {
     space.ask(who, declare("full", Options { maxsize: Some(1), ..Options::default() })).expect("declared");
     space.ask(who, put("full", "x", NOW)).expect("put");
     (space, who, other)
+}
+
+#[test]
+fn what_is_not_had_at_once_leaves_nothing_behind() {
+    let mut space = Space::default();
+    let who = space.open(Mode::Resumable);
+    let taken = space.open(Mode::Resumable);
+    space.take_and_accept(taken, lock("held", NOW)).unwrap();
+    let objects = |space: &Space| space.engine.status().objects;
+    let both = || [get("q", NOW), wait("e", NOW), lock("held", NOW)];
+    assert_eq!(reason(&space.ask(who, select(both(), NOW))), Reason::TimedOut);
+    assert_eq!(objects(&space), 1);
+    let parts = vec![lock("l", NOW), lock("held", NOW)];
+    let all = AcquireAll { parts, timeout: NOW };
+    assert_eq!(reason(&space.ask(who, Command::AcquireAll(Box::new(all)))), Reason::TimedOut);
+    assert_eq!(objects(&space), 1);
+    let waiting = space.wait(who, select(both(), FOREVER));
+    assert_eq!(objects(&space), 3, "who waits needs them");
+    space.cancel(who, waiting);
 }
 
 #[test]

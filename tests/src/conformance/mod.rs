@@ -56,7 +56,7 @@ macro_rules! conformance {
         $crate::conformance!(@ $url, value: set_and_get compare_and_set update increment watch fenced ends);
         $crate::conformance!(@ $url, list: items versions);
         $crate::conformance!(@ $url, dict: keys entries watch anonymous);
-        $crate::conformance!(@ $url, select: every_kind one_only puts wrong many own acquire_all philosophers);
+        $crate::conformance!(@ $url, select: every_kind pipes_and_joins one_only puts wrong many own acquire_all philosophers);
         $crate::conformance!(@ $url, transaction: commits settles fails moves_on);
         $crate::conformance!(@ $url, anonymous: last_handle every_kind call_under_way other_session closed many);
         $crate::conformance!(@ $url, sharing: attached absent twice refused named);

@@ -3,14 +3,17 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bridge_client::pipe::{self, End};
 use bridge_client::queue::{self, Batch, Mode};
 use bridge_client::semaphore::{self, Acquire};
 use bridge_client::{
-    Bridge, Call, ConnectOptions, Error, Event, Got, Latch, Lock, Queue, Reason, RwLock, Selected, Semaphore,
-    Timeout, event, latch, lock, rwlock, value,
+    Bridge, Call, ConnectOptions, ContentType, Error, Event, Got, Latch, Lock, Payload, Queue, Reason,
+    RwLock, Selected, Semaphore, Timeout, event, latch, lock, rwlock, value,
 };
 
-use super::{LONG, ME, SHORT, connect, end, good, item, put, reason, text, try_get, until, until_waiting};
+use super::{
+    LONG, ME, SHORT, connect, end, get, good, item, put, reason, text, try_get, until, until_waiting,
+};
 
 const LONGEST: Timeout = Timeout::After(LONG);
 const ONE: Acquire = Acquire { permits: 1, by_token: true, barge: false, timeout: Timeout::NOW };
@@ -61,6 +64,38 @@ fn all(bridge: &Bridge, mine: &Things, timeout: Timeout) -> Call<Selected> {
         mine.door.to_wait(),
     ];
     bridge.select(ME, branches, timeout)
+}
+
+/// Receives and polls of pipes, and joins of queues.
+pub fn pipes_and_joins(url: &str) {
+    let (one, two) = (connect(url), connect(url));
+    let [mine, theirs] = [&one, &two].map(|bridge| bridge.pipe(Some("p"), pipe::Options::default()).unwrap());
+    good(mine.attach(ME, Some(End::A)));
+    good(theirs.attach(ME, Some(End::B)));
+    let [done, jobs] =
+        [&one, &two].map(|bridge| bridge.queue(Some("jobs"), queue::Options::default()).unwrap());
+    put(&jobs, "x");
+    let branches = || [mine.to_receive(End::A), done.to_join()];
+    let message = |text: &'static str| Payload::new(ContentType::Text, text);
+    assert_eq!(reason(one.select(ME, branches(), Timeout::NOW)), Reason::TimedOut);
+    let wait = one.select(ME, branches(), LONGEST);
+    good(theirs.send(ME, End::B, message("a"), LONGEST));
+    assert_eq!(good(wait), Selected { branch: 0, got: Got::Message(message("a")) });
+    let wait = one.select(ME, branches(), LONGEST);
+    get(&jobs);
+    good(jobs.task_done(ME, 1));
+    assert_eq!(good(wait), Selected { branch: 1, got: Got::Joined });
+    put(&jobs, "y");
+    let poll = || one.select(ME, [done.to_join(), mine.to_poll(End::A)], LONGEST);
+    let wait = poll();
+    good(theirs.send(ME, End::B, message("b"), LONGEST));
+    assert_eq!(good(wait), Selected { branch: 1, got: Got::Readable });
+    assert_eq!(good(poll()), Selected { branch: 1, got: Got::Readable }, "it is there still");
+    assert_eq!(good(mine.receive(ME, End::A, Timeout::NOW)), message("b"));
+    assert_eq!(reason(one.select(ME, [mine.to_receive(End::B)], LONGEST)), Reason::NotOwner);
+    let wait = one.select(ME, branches(), LONGEST);
+    good(theirs.close(ME, End::B));
+    assert_eq!(reason(wait), Reason::EndOfPipe);
 }
 
 /// Each kind of branch, granted at once and after a wait.
