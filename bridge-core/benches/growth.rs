@@ -6,8 +6,8 @@ mod support;
 use std::time::Duration;
 
 use bridge_core::Timeout;
-use bridge_core::command::lock;
-use bridge_core::command::{Command, Effect, Input, Mode};
+use bridge_core::command::acquire_all::AcquireAll;
+use bridge_core::command::{Command, Effect, Input, Mode, lock};
 
 use support::clock::cpu_nanos;
 use support::{Bench, get, named, payload, put};
@@ -38,6 +38,7 @@ fn curves() {
     curve("Direct put + get + done, any of the objects", any_object);
     curve("Direct parked get + put + done, any object", any_wait);
     curve("Resumable cancel of any wait + a new one", cancel);
+    curve("Direct lock + unlock, groups elsewhere", lock_beside_groups);
 }
 
 fn curve(what: &str, cost: impl Fn(u64) -> f64) {
@@ -78,6 +79,24 @@ fn idle_waits(bench: &mut Bench, n: u64) {
     for _ in 0..n {
         bench.call(who, get(&queue, Timeout::Never));
     }
+}
+
+/// A lock that is busy, while many groups wait for others.
+fn lock_beside_groups(n: u64) -> f64 {
+    let mut bench = Bench::new();
+    let (who, other) = (bench.open(1, Mode::Direct), bench.open(2, Mode::Resumable));
+    let acquire =
+        |name: &str| Command::Lock(named(name), lock::Command::Acquire(lock::Acquire::within(Timeout::NOW)));
+    for i in 0..n {
+        let parts = vec![acquire(&i.to_string())];
+        bench.call(who, parts[0].clone());
+        bench.call(other, Command::AcquireAll(Box::new(AcquireAll { parts, timeout: Timeout::Never })));
+    }
+    nanos_of(ROUNDS, || {
+        bench.call(who, acquire("hot"));
+        bench.call(who, Command::Lock(named("hot"), lock::Command::Release { token: None }));
+        bench.effects.clear();
+    })
 }
 
 /// Uniformly random, and the same in every run.

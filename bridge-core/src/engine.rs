@@ -286,6 +286,7 @@ impl Engine {
         }
         if !self.world.wholes.is_empty() {
             self.world.passes = self.may_pass(caller, handle);
+            self.world.touched.insert(handle);
         }
         let world = &mut self.world;
         let Some(named) = self.objects.get_mut(handle) else {
@@ -505,6 +506,9 @@ impl Engine {
 
     fn parts(&mut self, object: Handle) -> Option<(&mut dyn Primitive, &mut World)> {
         let primitive = self.objects.get_mut(object)?.state.primitive_mut();
+        if !self.world.wholes.is_empty() {
+            self.world.touched.insert(object);
+        }
         Some((primitive, &mut self.world))
     }
 

@@ -41,6 +41,10 @@ pub(crate) struct World {
     pub(crate) gathered: Vec<TicketKey>,
     /// Groups that are granted whole, by age.
     pub(crate) wholes: BTreeSet<(Place, GroupKey)>,
+    /// Objects that may have changed in this step, while there are such groups.
+    pub(crate) touched: BTreeSet<Handle>,
+    /// Such groups for whom more than their own objects count: who waits for whom decides whether others pass.
+    pub(crate) entangled: BTreeSet<(Place, GroupKey)>,
     /// The grants so far of the group that is being granted whole.
     pub(crate) collected: Option<Vec<(Option<Offer>, Reply)>>,
     /// Offers whose callers have shown to have them; accepted before the step ends.
@@ -77,6 +81,8 @@ impl World {
             groups: Slab::new(),
             gathered: Vec::new(),
             wholes: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            entangled: BTreeSet::new(),
             collected: None,
             shown: Vec::new(),
             passes: false,

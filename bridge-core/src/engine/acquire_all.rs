@@ -20,7 +20,7 @@ use crate::ids::Handle;
 use crate::primitive::{Could, Owner, Primitive};
 use crate::session::Entry;
 use crate::time::Timeout;
-use crate::wait::{Branch, Caller, GroupKey, Line, Ticket, TicketKey, Want};
+use crate::wait::{Branch, Caller, GroupKey, Line, Place, Ticket, TicketKey, Want};
 
 const PARTS: Several = Several { field: "parts", each: "part", fits: is_part };
 
@@ -59,14 +59,46 @@ impl Engine {
         }
     }
 
-    /// Grants and reserves what can be: true if anybody was granted something.
+    /// Grants and reserves what can be: true if anybody was granted something. Only those groups are looked at for which
+    /// anything may have changed.
     pub(super) fn settle_wholes(&mut self) -> bool {
-        let groups: Vec<GroupKey> = self.world.wholes.iter().map(|(_, group)| *group).collect();
-        if groups.iter().any(|group| self.grant_whole(*group, true)) {
+        let mut groups = self.groups_at_touched();
+        groups.extend(self.world.entangled.iter().filter(|group| self.world.wholes.contains(group)));
+        if groups.iter().any(|(_, group)| self.grant_whole(*group, true)) {
             return true;
         }
-        groups.iter().for_each(|group| self.reserve(*group));
-        groups.iter().any(|group| self.let_pass(*group))
+        groups.iter().for_each(|(_, group)| self.reserve(*group));
+        if groups.iter().any(|(_, group)| self.let_pass(*group)) {
+            return true;
+        }
+        // Whoever reserves now is in the way of others at its objects.
+        groups.append(&mut self.groups_at_touched());
+        self.world.entangled = groups.into_iter().filter(|(_, group)| self.is_entangled(*group)).collect();
+        self.world.touched.clear();
+        false
+    }
+
+    /// Those that wait for any of the objects that may have changed, by age.
+    fn groups_at_touched(&self) -> BTreeSet<(Place, GroupKey)> {
+        let lines = self.world.touched.iter().filter_map(|object| self.primitive(*object)?.line());
+        let tickets = lines.flat_map(|line| line.wholes_before(Place::MAX));
+        let group_of = |(_, key): (Place, TicketKey)| {
+            let group = self.world.tickets.get(key)?.group?;
+            let first = *self.world.groups.get(group.index())?.tickets.first()?;
+            Some((self.world.tickets.get(first)?.place, group))
+        };
+        tickets.filter_map(group_of).collect()
+    }
+
+    /// Whether what becomes of a group, or of those behind it, depends on who waits for whom: somebody reserves in a line
+    /// in which others stand.
+    fn is_entangled(&self, group: GroupKey) -> bool {
+        let Some(group) = self.world.groups.get(group.index()) else { return false };
+        let mut lines = group.tickets.iter().filter_map(|key| {
+            let object = self.world.tickets.get(*key)?.object;
+            self.primitive(object)?.line()
+        });
+        lines.any(|line| line.is_reserved() && line.len() > 1)
     }
 
     /// It has been passed for long enough.

@@ -186,6 +186,10 @@ impl Engine {
             assert_eq!(*place, self.world.tickets[group.tickets[0]].place, "their age");
             assert!(!self.could_grant_whole(&group.tickets), "a group that could be granted");
         }
+        assert!(
+            self.world.wholes.is_empty() || self.world.touched.is_empty(),
+            "a group that was not looked at"
+        );
         assert!(self.world.shown.is_empty() && self.world.collected.is_none(), "left undone");
     }
 
