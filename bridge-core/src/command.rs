@@ -120,6 +120,18 @@ pub enum Query {
 }
 
 impl Command {
+    /// Whether others may wait for it to be done: it brings an item or a signal.
+    pub(crate) fn gives(&self) -> bool {
+        matches!(
+            self,
+            Command::Queue(_, queue::Command::Put { .. } | queue::Command::PutMany { .. })
+                | Command::Event(_, event::Command::Set)
+                | Command::Semaphore(_, semaphore::Command::Release { .. })
+                | Command::Condition(_, condition::Command::Notify { .. })
+                | Command::Latch(_, latch::Command::CountDown { .. })
+        )
+    }
+
     /// Which object it is for, if it is for one.
     pub fn target(&self) -> Option<(Kind, &Target)> {
         match self {
@@ -472,7 +484,7 @@ pub struct Call {
 }
 
 /// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndReason {
     /// Its client closed it.
     Closed,

@@ -288,6 +288,7 @@ impl Engine {
             self.world.passes = self.may_pass(caller, handle);
             self.world.touched.insert(handle);
         }
+        let gives = command.gives();
         let world = &mut self.world;
         let Some(named) = self.objects.get_mut(handle) else {
             return world.answer(caller, Err(object_gone()));
@@ -306,6 +307,9 @@ impl Engine {
                 world.answer_put(caller, Ok(reply), is_put.then_some(handle));
             }
             Ok(None) => {}
+        }
+        if gives {
+            named.giver = Some(caller.owner());
         }
         if world.note_use(caller, handle) {
             named.begin_use(&mut world.timers);

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::command::EndReason;
 use crate::error::{Error, Reason};
-use crate::ids::{Handle, Kind, Name, Target};
-use crate::primitive::Primitive;
+use crate::ids::{Handle, Kind, Name, ParticipantId, SessionKey, Target};
 use crate::primitive::barrier::Barrier;
 use crate::primitive::condition::Condition;
 use crate::primitive::event::Event;
@@ -19,6 +19,7 @@ use crate::primitive::semaphore::Semaphore;
 use crate::primitive::timer::Timer;
 use crate::primitive::topic::Topic;
 use crate::primitive::value::Values;
+use crate::primitive::{Owner, Primitive};
 use crate::slots::Slots;
 use crate::time::Time;
 use crate::timer::{Due, Timers};
@@ -33,7 +34,20 @@ pub(crate) struct Named {
     pub(crate) users: u32,
     /// It was shared. Few are, so it is kept apart.
     pub(crate) shared: Option<Box<Shared>>,
+    /// Who put, set, released, counted down or notified here last, while its session lives.
+    pub(crate) giver: Option<Owner>,
+    /// The same, if its session ended as that of the last giver.
+    pub(crate) gone: Option<Box<Gone>>,
     pub(crate) state: State,
+}
+
+/// A giver whose session is over.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Gone {
+    /// For people.
+    pub(crate) who: String,
+    pub(crate) reason: EndReason,
+    pub(crate) at: Time,
 }
 
 /// An object that other processes have been told of.
@@ -50,6 +64,19 @@ impl Named {
     pub(crate) fn begin_use(&mut self, timers: &mut Timers) {
         self.users += 1;
         self.stay(timers);
+    }
+
+    /// A session is over that used it; `who` says who its participant is.
+    pub(crate) fn note_end(
+        &mut self,
+        session: SessionKey,
+        reason: EndReason,
+        at: Time,
+        who: impl FnOnce(ParticipantId) -> String,
+    ) {
+        if let Some((_, participant)) = self.giver.take_if(|(giver, _)| *giver == session) {
+            self.gone = Some(Box::new(Gone { who: who(participant), reason, at }));
+        }
     }
 
     /// It does not go for want of users.
@@ -191,7 +218,14 @@ impl Objects {
     }
 
     pub(crate) fn create(&mut self, kind: Kind, name: &Name) -> Handle {
-        let named = Named { name: name.clone(), users: 0, shared: None, state: State::new(kind) };
+        let named = Named {
+            name: name.clone(),
+            users: 0,
+            shared: None,
+            giver: None,
+            gone: None,
+            state: State::new(kind),
+        };
         let handle = self.slots.insert(named);
         self.names.entry(kind).or_default().insert(name.clone(), handle);
         handle

@@ -15,6 +15,7 @@ pub(crate) mod timer;
 pub(crate) mod topic;
 pub(crate) mod value;
 
+use crate::command::lock::Cause;
 use crate::command::{OnDeadlock, Outcome, Reply};
 use crate::error::Error;
 use crate::ids::{Handle, ParticipantId, SessionKey, Token};
@@ -125,8 +126,8 @@ pub(crate) trait Primitive {
         None
     }
 
-    /// Who ended holding it and left it as it was, for people.
-    fn abandoned_by(&self) -> Option<String> {
+    /// Who held it and left it as it was, for people, and why.
+    fn abandoned_by(&self) -> Option<(String, Cause)> {
         None
     }
 

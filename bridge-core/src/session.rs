@@ -129,6 +129,14 @@ impl Session {
         format!("{}@{}:{}", self.spec.label, self.spec.host, self.spec.pid)
     }
 
+    /// One of its participants, in one line for people.
+    pub(crate) fn name_of(&self, participant: ParticipantId) -> String {
+        match self.labels.get(&participant) {
+            Some(label) if !label.is_empty() => format!("{label} of {}", self.title()),
+            _ => self.title(),
+        }
+    }
+
     /// Offers and answers kept.
     #[inline]
     pub(crate) fn stored(&self) -> usize {

@@ -12,7 +12,7 @@ use crate::session::Entry;
 use crate::time::Time;
 use crate::wait::{Ticket, TicketKey, Want};
 
-pub use graph::{Deadlock, Edges, Explanation, Stall, Standing as CallStanding, Wait};
+pub use graph::{Deadlock, Edges, Explanation, LastGiver, Stall, Standing as CallStanding, Wait};
 
 /// A namespace in figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -37,6 +37,8 @@ use crate::time::Timeout;
 use pb::answer::Body as Answer;
 use pb::command::Body;
 
+pub use lock::abandoned_cause;
+
 /// A numbered request, as the session stream carries it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Numbered {

@@ -13,6 +13,7 @@ use crate::wait::Caller;
 impl Engine {
     /// Runs a command on a condition: whoever uses it uses its lock too.
     pub(super) fn run_condition(&mut self, caller: &Caller, target: &Target, command: &Command) {
+        let gives = matches!(command, Command::Notify { .. });
         let step = match command {
             Command::Declare { lock, options } => self.declare_condition(target, lock, options),
             command => self.command_condition(caller, target, command),
@@ -22,6 +23,9 @@ impl Engine {
             Ok((bound, reply)) => {
                 if let Some(reply) = reply {
                     self.world.answer(caller, Ok(reply));
+                }
+                if let Some(named) = self.objects.get_mut(bound.me).filter(|_| gives) {
+                    named.giver = Some(caller.owner());
                 }
                 for object in [bound.me, bound.lock] {
                     if let Some(named) = self.objects.get_mut(object)

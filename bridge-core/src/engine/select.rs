@@ -197,8 +197,12 @@ impl Engine {
         let waiting = self.world.gathered.len();
         let Some(named) = self.objects.get_mut(object) else { return Err(crate::objects::object_gone()) };
         let world = &mut self.world;
+        let gives = command.gives();
         match named.execute(object, world, caller, command)? {
             Some(reply) => {
+                if gives {
+                    named.giver = Some(caller.owner());
+                }
                 let is_put = matches!(reply, Reply::Queue(queue::Reply::Put(_) | queue::Reply::PutMany(_)));
                 world.answer_put(caller, Ok(reply), is_put.then_some(object));
             }

@@ -209,6 +209,12 @@ impl Engine {
         let (ops, holds) = (std::mem::take(&mut session.ops), std::mem::take(&mut session.holds));
         self.give_back(ops.values().flat_map(Entry::offers), &holds, reason);
         let Some(session) = self.world.sessions.close(key) else { return };
+        for object in session.uses.iter() {
+            if let Some(named) = self.objects.get_mut(object) {
+                let who = |participant| session.name_of(participant);
+                named.note_end(key, reason, self.world.now, who);
+            }
+        }
         for object in session.uses.iter().filter(|_| !Mutant::GottenNotLost.is_on()) {
             self.with(object, |primitive, world| primitive.session_over(serial, world));
         }

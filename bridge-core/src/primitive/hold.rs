@@ -252,11 +252,12 @@ impl Ended {
     }
 
     /// For people.
-    pub(super) fn who(&self) -> String {
-        match self.participant.as_str() {
+    pub(super) fn who(&self) -> (String, Cause) {
+        let who = match self.participant.as_str() {
             "" => self.session.clone(),
             participant => format!("{participant} of {}", self.session),
-        }
+        };
+        (who, self.cause)
     }
 
     pub(super) fn told(&self, now: Time) -> Box<Abandoned> {

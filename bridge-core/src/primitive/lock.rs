@@ -372,7 +372,7 @@ impl Primitive for Lock {
         Box::new(self.hold.iter().filter_map(Hold::granted))
     }
 
-    fn abandoned_by(&self) -> Option<String> {
+    fn abandoned_by(&self) -> Option<(String, Cause)> {
         self.abandoned.as_ref().map(|ended| ended.who())
     }
 

@@ -393,7 +393,7 @@ impl Primitive for RwLock {
         Box::new(all.into_iter())
     }
 
-    fn abandoned_by(&self) -> Option<String> {
+    fn abandoned_by(&self) -> Option<(String, Cause)> {
         self.abandoned.as_ref().map(|ended| ended.who())
     }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use crate::command::Mode;
+use crate::command::lock::Cause;
+use crate::command::{EndReason, Mode};
 use crate::engine::Engine;
 use crate::ids::{Handle, Kind, Name, Op, ParticipantId, SessionId, SessionKey};
 use crate::limits::{CYCLE_WAITS_MAX, EXPLAINED_WAITS_MAX, OWNERS_NAMED_MAX};
-use crate::objects::Named;
+use crate::objects::{Gone, Named};
 use crate::primitive::Owner;
 use crate::session::{Entry, Session};
 use crate::time::Time;
@@ -114,8 +115,23 @@ pub struct Explanation {
     pub chain: Vec<Edges>,
     /// An owner at the end of the chain is in the chain: nobody in there goes on by itself.
     pub is_cycle: bool,
-    /// Who died holding the object, and left it to others, if somebody did and it is known.
-    pub abandoned: Option<String>,
+    /// Who held the object, and lost it without releasing it, and why, if that is so and is known.
+    pub abandoned: Option<(String, Cause)>,
+    /// Who brought last what it waits for, if its session is over and nobody has since.
+    pub last: Option<LastGiver>,
+}
+
+/// Somebody who put, set, released, counted down or notified, and whose session is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastGiver {
+    /// "worker of label@host:pid".
+    pub who: String,
+    /// What it did last, in a word: "put", "set", "released", "counted down", "notified".
+    pub did: &'static str,
+    /// How its session ended.
+    pub reason: EndReason,
+    /// When its session ended.
+    pub at: Time,
 }
 
 /// Everybody waits, and nothing is due.
@@ -164,14 +180,21 @@ impl Engine {
             Some(Entry::Answered { .. }) => Standing::Answered,
             None => Standing::Unknown,
         };
-        let mut explained =
-            Explanation { standing, ahead: 0, chain: Vec::new(), is_cycle: false, abandoned: None };
+        let mut explained = Explanation {
+            standing,
+            ahead: 0,
+            chain: Vec::new(),
+            is_cycle: false,
+            abandoned: None,
+            last: None,
+        };
         let Some(Entry::Waiting(first)) = entry else { return explained };
         if let Some(ticket) = self.world.tickets.get(*first)
             && let Some(primitive) = self.primitive(ticket.object)
         {
             explained.ahead = primitive.waiters().take_while(|key| key != first).count() as u64;
             explained.abandoned = primitive.abandoned_by();
+            explained.last = self.last_giver(ticket);
         }
         let mut known = BTreeSet::new();
         let mut next = Some(*first);
@@ -189,6 +212,21 @@ impl Engine {
             explained.is_cycle = next.is_none() && owners.iter().any(|owner| known.contains(owner));
         }
         explained
+    }
+
+    /// Who brought last what a ticket waits for, if its session is over.
+    fn last_giver(&self, ticket: &Ticket) -> Option<LastGiver> {
+        let (object, did) = match ticket.want {
+            Want::Take { .. } => (ticket.object, "put"),
+            Want::Event => (ticket.object, "set"),
+            Want::Acquire { .. } => (ticket.object, "released"),
+            Want::Latch => (ticket.object, "counted down"),
+            Want::Condition { condition, woken: None, .. } => (condition, "notified"),
+            _ => return None,
+        };
+        let named = self.objects.get(object).filter(|named| named.giver.is_none())?;
+        let Gone { who, reason, at } = named.gone.as_deref()?.clone();
+        Some(LastGiver { who, did, reason, at })
     }
 
     /// Whether a stall is possible at all: told without a look at anybody.

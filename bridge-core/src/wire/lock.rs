@@ -108,11 +108,16 @@ impl From<Abandoned> for pb::Abandoned {
             ago: Some(duration_field(abandoned.ago)),
             participant: abandoned.participant,
             session: abandoned.session,
-            cause: match abandoned.cause {
-                Cause::Session => pb::AbandonedCause::Session.into(),
-                Cause::Lease => pb::AbandonedCause::Lease.into(),
-            },
+            cause: abandoned_cause(abandoned.cause).into(),
         }
+    }
+}
+
+/// Writes why a hold ended that was not released.
+pub fn abandoned_cause(cause: Cause) -> pb::AbandonedCause {
+    match cause {
+        Cause::Session => pb::AbandonedCause::Session,
+        Cause::Lease => pb::AbandonedCause::Lease,
     }
 }
 

@@ -1,9 +1,10 @@
 //! Semantics 11: stall, explain, the wait-for graph.
 
-use bridge_core::command::{Command, Input, Mode};
+use bridge_core::command::lock::Cause;
+use bridge_core::command::{Command, EndReason, Input, Mode, condition, event, latch};
 use bridge_core::ids::{Op, ParticipantId, SessionId, SessionKey};
 use bridge_core::limits::OWNERS_NAMED_MAX;
-use bridge_core::view::CallStanding;
+use bridge_core::view::{CallStanding, LastGiver};
 
 use crate::support::*;
 
@@ -74,7 +75,72 @@ fn who_died_holding_it_is_explained() {
     let c = space.open(Mode::Resumable);
     let waiting = space.wait(c, lock("l", FOREVER));
     let found = space.engine.explain(SessionId(3), waiting);
-    assert_eq!(found.abandoned.as_deref(), Some("s1@host:1"));
+    assert_eq!(found.abandoned, Some(("s1@host:1".to_owned(), Cause::Session)));
+}
+
+#[test]
+fn who_brought_last_what_is_waited_for_and_died_is_explained() {
+    let cases = [
+        (put("x", "a", NOW), get("x", NOW), get("x", FOREVER), "put"),
+        (set("x"), on_event("x", event::Command::Clear), wait("x", FOREVER), "set"),
+        (release("x", 1), acquire("x", 1, NOW), acquire("x", 1, FOREVER), "released"),
+        (count_down(1), count_down(1), latch_wait(), "counted down"),
+    ];
+    for (give, use_up, waits, did) in cases {
+        let mut space = Space::default();
+        let [giver, user, waiter] = [0; 3].map(|_| space.open(Mode::Direct));
+        if did == "counted down" {
+            let options = latch::Options { count: Some(5), ..Default::default() };
+            space.ask(waiter, Command::Latch(target("x"), latch::Command::Declare(options))).unwrap();
+        }
+        if did == "released" {
+            space.ask(waiter, permits("x", 0)).unwrap();
+        }
+        space.input(Input::Label(giver, ParticipantId(0), "worker".into()));
+        if did == "counted down" {
+            space.ask(user, use_up).unwrap();
+            space.ask(giver, give.clone()).unwrap();
+        } else {
+            space.ask(giver, give.clone()).unwrap();
+            space.take_and_accept(user, use_up).unwrap();
+        }
+        let waiting = space.wait(waiter, waits);
+        let explain = |space: &Space| space.engine.explain(SessionId(3), waiting).last;
+        assert_eq!(explain(&space), None, "it may come again");
+        space.pass_seconds(1);
+        space.expire(giver);
+        let at = space.now;
+        space.pass_seconds(9);
+        let who = "worker of s1@host:1".to_owned();
+        assert_eq!(explain(&space), Some(LastGiver { who, did, reason: EndReason::Expired, at }));
+    }
+}
+
+#[test]
+fn who_notified_last_and_left_is_explained_until_another_does() {
+    let mut space = Space::default();
+    let [a, b] = two(&mut space);
+    let notify = || on_condition("c", condition::Command::Notify { count: None });
+    space.ask(a, condition_of("c", "l", None)).unwrap();
+    space.take_and_accept(a, lock("l", NOW)).unwrap();
+    space.ask(a, notify()).unwrap();
+    space.close(a);
+    space.take_and_accept(b, lock("l", NOW)).unwrap();
+    let waiting = space.wait(b, on_condition("c", condition::Command::Wait { timeout: FOREVER }));
+    let last = space.engine.explain(SessionId(2), waiting).last.expect("it is known");
+    assert_eq!((last.did, last.reason), ("notified", EndReason::Closed));
+    let other = space.open(Mode::Resumable);
+    space.take_and_accept(other, lock("l", NOW)).unwrap();
+    space.ask(other, on_condition("c", condition::Command::Notify { count: Some(0) })).unwrap();
+    assert_eq!(space.engine.explain(SessionId(2), waiting).last, None);
+}
+
+fn count_down(by: u64) -> Command {
+    Command::Latch(target("x"), latch::Command::CountDown { by })
+}
+
+fn latch_wait() -> Command {
+    Command::Latch(target("x"), latch::Command::Wait { timeout: FOREVER })
 }
 
 #[test]

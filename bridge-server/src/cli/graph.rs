@@ -249,7 +249,20 @@ fn explained_text(found: &pb::ExplainResponse) -> String {
     }
     text += &format!("{} wait before it\n", found.ahead);
     if !found.abandoned_by.is_empty() {
-        text += &format!("{} died holding it\n", found.abandoned_by);
+        let why = match found.abandoned_cause() {
+            pb::AbandonedCause::Lease => "held it for longer than its lease",
+            _ => "died holding it",
+        };
+        text += &format!("{} {why}\n", found.abandoned_by);
+    }
+    if let Some(last) = &found.last_giver {
+        let how = if last.closed { "closed" } else { "expired" };
+        text += &format!(
+            "last {} by {}, whose session ended ({how}) {:.0} s ago\n",
+            last.did,
+            last.who,
+            seconds(last.ago)
+        );
     }
     for wait in &found.chain {
         text += &format!("{}\n", line(wait));
@@ -266,6 +279,9 @@ fn explained_json(found: &pb::ExplainResponse) -> Value {
     json!({
         "state": state(found), "ahead": found.ahead, "is_cycle": found.is_cycle,
         "abandoned_by": found.abandoned_by,
+        "last_giver": found.last_giver.as_ref().map(|last| json!({
+            "who": last.who, "did": last.did, "closed": last.closed, "seconds_ago": seconds(last.ago),
+        })),
         "chain": found.chain.iter().map(wait_json).collect::<Vec<_>>(),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bridge_core::command::EndReason;
 use bridge_core::error::Error;
 use bridge_core::ids::{Kind, Name, Op, SessionId, Token};
 use bridge_core::{Time, view, wire};
@@ -163,7 +164,18 @@ impl AdminService for Service {
                     ahead: explained.ahead,
                     chain: explained.chain.into_iter().map(|wait| edges(wait, now)).collect(),
                     is_cycle: explained.is_cycle,
-                    abandoned_by: explained.abandoned.unwrap_or_default(),
+                    abandoned_cause: explained
+                        .abandoned
+                        .as_ref()
+                        .map_or_else(pb::AbandonedCause::default, |(_, cause)| wire::abandoned_cause(*cause))
+                        .into(),
+                    abandoned_by: explained.abandoned.map(|(who, _)| who).unwrap_or_default(),
+                    last_giver: explained.last.map(|last| pb::LastGiver {
+                        who: last.who,
+                        did: last.did.to_owned(),
+                        closed: last.reason == EndReason::Closed,
+                        ago: Some(wire::duration_field(now.since(last.at))),
+                    }),
                 }
             })
         });

@@ -179,6 +179,7 @@ async fn who_waits_for_whom_and_why() {
     let explained = admin.explain(request).await.unwrap().into_inner();
     assert_eq!((explained.state(), explained.is_cycle), (pb::CallState::Waiting, true));
     assert_eq!(explained.chain.len(), 2);
+    assert_eq!(explained.last_giver, None);
     let bad = pb::ExplainRequest { session_id: "noise".into(), ..Default::default() };
     assert_eq!(reason(&admin.explain(bad).await.unwrap_err()), "INVALID_ARGUMENT");
 
