@@ -110,7 +110,7 @@ pub(super) fn command_body(target: &Target, command: &Command) -> Body {
     let (barrier, handle) = target_fields(target);
     match command {
         Command::Declare(options) => {
-            let options = Some(options.clone().into());
+            let options = Some((*options).into());
             Body::BarrierDeclare(pb::BarrierServiceDeclareRequest { barrier, options })
         }
         Command::Wait(Arrive { timeout, has_action, on_cancel }) => {

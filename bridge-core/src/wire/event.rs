@@ -80,10 +80,9 @@ responses! {
 pub(super) fn command_body(target: &Target, command: &Command) -> Body {
     let (event, handle) = target_fields(target);
     match command {
-        Command::Declare(options) => Body::EventDeclare(pb::EventServiceDeclareRequest {
-            event,
-            options: Some(options.clone().into()),
-        }),
+        Command::Declare(options) => {
+            Body::EventDeclare(pb::EventServiceDeclareRequest { event, options: Some((*options).into()) })
+        }
         Command::Set => Body::EventSet(pb::EventServiceSetRequest { event, handle }),
         Command::Clear => Body::EventClear(pb::EventServiceClearRequest { event, handle }),
         Command::Wait { timeout, after } => {

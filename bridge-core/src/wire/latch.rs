@@ -73,7 +73,7 @@ pub(super) fn command_body(target: &Target, command: &Command) -> Body {
     let (latch, handle) = target_fields(target);
     match command {
         Command::Declare(options) => {
-            let options = Some(options.clone().into());
+            let options = Some((*options).into());
             Body::LatchDeclare(pb::LatchServiceDeclareRequest { latch, options })
         }
         Command::CountDown { by } => {

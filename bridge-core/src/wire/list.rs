@@ -54,7 +54,7 @@ pub(super) fn command_body(target: &Target, command: &Command) -> Body {
         Command::Declare(options) => Body::ValueDeclare(pb::ValueServiceDeclareRequest {
             kind,
             name,
-            options: Some(options.clone().into()),
+            options: Some((*options).into()),
         }),
         Command::Splice(splice) => Body::ValueSplice(pb::ValueServiceSpliceRequest {
             name,

@@ -181,7 +181,7 @@ pub(super) fn command_body(target: &Target, command: &Command) -> Body {
     let (lock, handle) = target_fields(target);
     match *command {
         Command::Declare(ref options) => {
-            let options = Some(options.clone().into());
+            let options = Some((*options).into());
             Body::LockDeclare(pb::LockServiceDeclareRequest { lock, options })
         }
         Command::Acquire(Acquire { barge, lease, timeout }) => {

@@ -114,7 +114,7 @@ pub(super) fn command_body(target: &Target, command: &Command) -> Body {
     let (pipe, handle) = target_fields(target);
     match command {
         Command::Declare(options) => {
-            let options = Some(options.clone().into());
+            let options = Some((*options).into());
             Body::PipeDeclare(pb::PipeServiceDeclareRequest { pipe, options })
         }
         Command::Attach { end } => {

@@ -113,7 +113,7 @@ pub(super) fn command_body(target: &Target, command: &Command) -> Body {
     let (rwlock, handle) = target_fields(target);
     match *command {
         Command::Declare(ref options) => {
-            let options = Some(options.clone().into());
+            let options = Some((*options).into());
             Body::RwlockDeclare(pb::ReadWriteLockServiceDeclareRequest { rwlock, options })
         }
         Command::Acquire(Acquire { mode, barge, lease, timeout }) => {

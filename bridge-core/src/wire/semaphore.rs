@@ -170,7 +170,7 @@ pub(super) fn command_body(target: &Target, command: &Command) -> Body {
     let (semaphore, handle) = target_fields(target);
     match *command {
         Command::Declare(ref options) => {
-            let options = Some(options.clone().into());
+            let options = Some((*options).into());
             Body::SemaphoreDeclare(pb::SemaphoreServiceDeclareRequest { semaphore, options })
         }
         Command::Acquire(Acquire { permits, by_token, barge, timeout }) => {

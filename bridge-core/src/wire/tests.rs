@@ -120,7 +120,7 @@ fn values() -> Vec<Request> {
     let ttl = Some(Duration::from_millis(1_500));
     let options = value::Options { ephemeral: Some(true) };
     let commands = [
-        V::Declare(options.clone()),
+        V::Declare(options),
         set("k", Payload::new(ContentType::Cbor, vec![1]).into(), guard, Lifetime::Kept),
         set("k", i64::MIN.into(), Guard::default(), Lifetime::Lasting),
         set("k", f64::NAN.into(), guard, Lifetime::Limited { ttl, bound: true }),
@@ -139,7 +139,7 @@ fn values() -> Vec<Request> {
         returning: true,
     };
     let of_list = [
-        list::Command::Declare(options.clone()),
+        list::Command::Declare(options),
         list::Command::Splice(Box::new(splice)),
         list::Command::Splice(Box::default()),
         list::Command::Increment { index: -2, by: 1.into(), fence },
@@ -385,7 +385,7 @@ fn value_replies() -> Vec<value::Reply> {
     };
     let bare = value::Entry { datum: None, remaining: None, ..entry.clone() };
     let options = value::Options { ephemeral: Some(false) };
-    let figures = value::Figures { options: options.clone(), length: 2, version: 9, bytes: 70, waiting: 1 };
+    let figures = value::Figures { options: options, length: 2, version: 9, bytes: 70, waiting: 1 };
     let removed = vec![1.into(), 2.into()];
     vec![
         R::Declared { handle: Handle { slot: 0, generation: 1 }, options },

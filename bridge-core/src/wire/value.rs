@@ -294,7 +294,7 @@ pub(super) fn command_body(kind: Kind, target: &Target, command: &Command) -> Bo
         Command::Declare(options) => Body::ValueDeclare(pb::ValueServiceDeclareRequest {
             kind,
             name,
-            options: Some(options.clone().into()),
+            options: Some((*options).into()),
         }),
         Command::Set { key, write } => {
             let (lifetime, keep_lifetime) = lifetime_fields(write.lifetime);

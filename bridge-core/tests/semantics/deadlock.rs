@@ -190,7 +190,7 @@ fn a_lock_says_what_happens() {
         for closes_with_it in [false, true] {
             let mut space = Space::default();
             let [a, b, ..] = four(&mut space);
-            declared(&mut space, a, "m", options.clone());
+            declared(&mut space, a, "m", options);
             let (first, last) = if closes_with_it { ("n", "m") } else { ("m", "n") };
             a.has(&mut space, lock(last, NOW));
             b.has(&mut space, lock(first, NOW));
