@@ -1,8 +1,9 @@
 //! Semantics 5: Condition.
 
 use bridge_core::Reason;
-use bridge_core::command::condition::{Command as Do, Figures, Query as Asked, Reply as Answered};
-use bridge_core::command::{Carrier, Command, Input, Mode, Query, Reply};
+use bridge_core::command::condition::{Command as Do, Figures};
+use bridge_core::command::lock::{self as of_lock, Options};
+use bridge_core::command::{Carrier, Command, Input, Mode};
 use bridge_core::ids::{Kind, Op, SessionKey};
 
 use crate::support::*;
@@ -30,13 +31,6 @@ fn waits(space: &mut Space, who: SessionKey) -> Op {
 
 fn woken(op: Op, how: &str) -> Vec<(Op, String)> {
     vec![(op, how.to_owned())]
-}
-
-fn waiting(space: &Space, who: SessionKey) -> u64 {
-    match space.query(who, Query::Condition(target("c"), Asked::Describe)) {
-        Ok(Reply::Condition(Answered::Described(figures))) => figures.waiting,
-        other => panic!("not described: {other:?}"),
-    }
 }
 
 #[test]
@@ -148,7 +142,7 @@ fn a_notification_passes_on_when_its_waiter_dies_before_it_has_the_lock() {
     hold(&mut space, c);
     space.ask(c, notify("c", 1)).unwrap();
     assert_eq!(short(&space.expire(a)), woken(first, "SESSION_EXPIRED"));
-    assert_eq!(waiting(&space, c), 0, "the next one has it");
+    assert_eq!(space.condition(c, "c").waiting, 0, "the next one has it");
     assert_eq!(short(&space.ask_all(c, unlock("l", None)).1), woken(second, "Notified"));
 }
 
@@ -173,7 +167,7 @@ fn what_timed_out_or_was_cancelled_passes_nothing_on() {
     hold(&mut space, c);
     space.cancel(a, first);
     space.expire(a);
-    assert_eq!(waiting(&space, c), 1);
+    assert_eq!(space.condition(c, "c").waiting, 1);
 }
 
 #[test]
@@ -211,6 +205,20 @@ fn who_may_wait_and_notify_is_the_lock_s_rule() {
 }
 
 #[test]
+fn where_others_may_release_they_may_wait_and_notify() {
+    let (mut space, [a, b]) = space();
+    let foreign = Options { foreign_release: Some(true), ..Options::default() };
+    space.ask(a, on_lock("open", of_lock::Command::Declare(foreign))).unwrap();
+    space.ask(a, condition_of("d", "open", None)).unwrap();
+    let held = token(&space.take_and_accept(a, lock("open", NOW)));
+    let waiter = space.wait(b, wait_for("d", FOREVER));
+    assert_eq!(reason(&space.ask(a, unlock("open", Some(held)))), Reason::Stale, "the wait released it");
+    space.take_and_accept(a, lock("open", NOW)).unwrap();
+    assert_eq!(in_short(&space.ask(b, notify("d", 1))), "notified 1");
+    assert_eq!(short(&space.ask_all(a, unlock("open", None)).1), woken(waiter, "Notified"));
+}
+
+#[test]
 fn a_unary_caller_that_goes_away_waits_no_more() {
     let (mut space, [a, b]) = space();
     hold(&mut space, a);
@@ -228,12 +236,11 @@ fn it_belongs_to_one_lock_and_must_be_declared() {
     assert_eq!((error.reason, error.detail("declared")), (Reason::ConfigMismatch, Some("l")));
     assert_eq!(space.lock(a, "other").options.ephemeral, Some(false));
     assert_eq!(reason(&space.ask(a, wait_for("unheard", FOREVER))), Reason::ObjectGone);
-    let described = space.query(a, Query::Condition(target("unheard"), Asked::Describe));
     let absent = Figures {
         options: bridge_core::command::condition::Options { ephemeral: Some(false) },
         ..Default::default()
     };
-    assert_eq!(described, Ok(Reply::Condition(Answered::Described(absent))));
+    assert_eq!(space.condition(a, "unheard"), absent);
 }
 
 #[test]

@@ -83,6 +83,16 @@ fn timeout_0_answers_at_once_and_recalls_all_the_same() {
 }
 
 #[test]
+fn for_who_is_paused_nothing_is_recalled() {
+    let (mut space, _, other) = busy(Take::Get);
+    space.input(Input::Pause(other));
+    assert_eq!(call(&mut space, other, 201, get("q", NOW)), ["201 EMPTY"]);
+    assert_eq!(call(&mut space, other, 202, select([get("q", NOW)], NOW)), ["202 TIMED_OUT"]);
+    assert_eq!(call(&mut space, other, 203, get("q", FOREVER)), NOTHING);
+    assert_eq!(all(space.input(Input::Unpause(other))), ["recall 103"]);
+}
+
+#[test]
 fn a_recall_that_crosses_an_accept_goes_on_to_the_next() {
     let (mut space, consumer, other) = busy(Take::Lease);
     assert_eq!(call(&mut space, other, 201, get("q", FOREVER)), ["recall 103"]);

@@ -234,6 +234,13 @@ impl Space {
         }
     }
 
+    pub(crate) fn condition(&self, who: SessionKey, name: &str) -> condition::Figures {
+        match self.query(who, Query::Condition(target(name), condition::Query::Describe)) {
+            Ok(Reply::Condition(condition::Reply::Described(figures))) => figures,
+            other => panic!("not described: {other:?}"),
+        }
+    }
+
     pub(crate) fn event(&self, who: SessionKey, name: &str) -> event::Figures {
         match self.query(who, Query::Event(target(name), event::Query::Describe)) {
             Ok(Reply::Event(event::Reply::Described(figures))) => figures,
@@ -502,7 +509,14 @@ pub(crate) fn short(answers: &[Answer]) -> Vec<(Op, String)> {
 
 pub(crate) fn in_short(outcome: &Outcome) -> String {
     match outcome {
-        Err(error) => error.reason.to_string(),
+        Err(error) => match error.detail("step") {
+            Some(step) => format!("{} at {step}", error.reason),
+            None => error.reason.to_string(),
+        },
+        Ok(Reply::Committed(replies)) => {
+            let replies = replies.iter().map(|reply| in_short(&Ok(Reply::Queue(reply.clone()))));
+            format!("committed {}", replies.collect::<Vec<_>>().join(", "))
+        }
         Ok(Reply::Queue(queue::Reply::Taken(_))) => texts(outcome).join(" "),
         Ok(Reply::Queue(queue::Reply::Put(_))) => "put".into(),
         Ok(Reply::Queue(queue::Reply::Duplicate(_))) => "duplicate".into(),

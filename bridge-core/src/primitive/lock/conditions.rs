@@ -89,11 +89,8 @@ impl Lock {
 
     /// The hold, if the caller may wait and notify.
     fn check_holds(&self, me: Handle, world: &mut World, caller: &Caller) -> Result<&Hold, Error> {
-        let may = |hold: &&Hold| match self.is_reentrant() {
-            true => hold.is_of(caller),
-            false => !hold.owned || hold.caller.session == caller.session,
-        };
-        let hold = self.hold.as_ref().filter(may).filter(|hold| hold.holder_has_it(world));
+        let may = |hold: &&Hold| self.may_use(hold, caller) && hold.holder_has_it(world);
+        let hold = self.hold.as_ref().filter(may);
         hold.ok_or_else(|| self.not_owner(me, world, caller, None))
     }
 

@@ -45,7 +45,10 @@ impl Queue {
             return Ok(None);
         }
         if now_or_never {
-            self.recall(world, batch.min);
+            // Who is paused would not be given it either.
+            if world.is_present(caller) {
+                self.recall(world, batch.min);
+            }
             let ends = self.shut.is_some() && self.ready.len() == 0 && self.nothing_can_come(world, caller);
             return Err(if ends { self.is_shut_down() } else { self.empty() });
         }

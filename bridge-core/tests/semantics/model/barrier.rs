@@ -8,7 +8,7 @@ use bridge_core::command::barrier::{Arrive, Command as Do, OnCancel, Options, Qu
 use bridge_core::ids::{SessionKey, Token};
 use proptest::prelude::*;
 
-use crate::model::{Leaving, Naive, Who, events, modes, run, timeouts};
+use crate::model::{After, Leaving, Naive, Who, events, modes, run, timeouts};
 use crate::support::*;
 
 const BROKEN: &str = "BROKEN_BARRIER";
@@ -155,7 +155,7 @@ impl Naive for Barrier {
         self.results.remove(&want.id)
     }
 
-    fn leaves(&mut self, want: &Want, how: Leaving) {
+    fn leaves(&mut self, want: &mut Want, how: Leaving) -> After {
         self.line.retain(|other| other.id != want.id);
         if let Some(acting) = &mut self.acting {
             acting.others.retain(|(_, other)| other.id != want.id);
@@ -163,6 +163,7 @@ impl Naive for Barrier {
         if how != Leaving::Cancelled || !want.may_leave {
             self.break_for_all(false);
         }
+        After::Ends
     }
 
     fn gives(&self, _want: &Want) -> bool {
@@ -233,6 +234,6 @@ proptest! {
     ) {
         let naive = Barrier { parties: parties as usize, ..Default::default() };
         let declare = Do::Declare(Options { parties: Some(parties), ephemeral: None });
-        run(mode, naive, command::Command::Barrier(target("b"), declare), events);
+        run(mode, naive, [command::Command::Barrier(target("b"), declare)], events);
     }
 }

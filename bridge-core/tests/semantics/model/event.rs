@@ -101,6 +101,6 @@ proptest! {
     ) {
         let options = Options { auto_reset: Some(auto_reset), ephemeral: None };
         let naive = Event { auto_reset, ..Default::default() };
-        run(mode, naive, on_event("e", Do::Declare(options)), events);
+        run(mode, naive, [on_event("e", Do::Declare(options))], events);
     }
 }

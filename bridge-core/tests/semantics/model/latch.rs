@@ -85,6 +85,6 @@ proptest! {
         ]),
     ) {
         let declare = Do::Declare(Options { count: Some(count), ephemeral: None });
-        run(mode, Latch { count }, command::Command::Latch(target("l"), declare), events);
+        run(mode, Latch { count }, [command::Command::Latch(target("l"), declare)], events);
     }
 }

@@ -137,6 +137,6 @@ proptest! {
             1 => timeouts().prop_map(Step::Watch),
         ]),
     ) {
-        run(mode, List::default(), on_list("l", Do::Declare(Options::default())), events);
+        run(mode, List::default(), [on_list("l", Do::Declare(Options::default()))], events);
     }
 }

@@ -1,4 +1,6 @@
-//! Lock, naively: a list of levels, and free when it is empty.
+//! Lock, naively: a list of levels, and free when it is empty. Its condition is a list of those who wait for a notification.
+
+mod room;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -6,13 +8,16 @@ use std::time::Duration;
 
 use bridge_core::command;
 use bridge_core::command::Ownership;
+use bridge_core::command::condition::{Command as OnCondition, Woken};
 use bridge_core::command::lock::{Acquire, Command as Do, Options};
 use bridge_core::ids::SessionKey;
 use bridge_core::{Time, Timeout};
 use proptest::prelude::*;
 
-use crate::model::{Naive, Who, events, leases, modes, run, timeouts};
+use crate::model::{After, Leaving, Naive, Who, events, leases, modes, run, timeouts};
 use crate::support::*;
+
+use room::{Room, Waiter};
 
 #[derive(Clone, Debug)]
 struct Level {
@@ -44,19 +49,30 @@ struct Lock {
     lost: BTreeMap<Who, usize>,
     /// Whose step it is.
     asks: Cell<Who>,
+    room: Room,
 }
 
-/// What is asked for: one level, or one more by who holds it already.
+/// What is asked for: one level, one more by who holds it already, or, after a notification, as many as there were.
 #[derive(Clone, Debug)]
 struct Want {
     again: bool,
     lease: Option<Duration>,
+    waits: Option<Waiter>,
+}
+
+/// Levels that were granted together, and what woke whom they were granted to.
+#[derive(Clone, Debug, PartialEq)]
+struct Grant {
+    number: usize,
+    woken: Option<Woken>,
 }
 
 #[derive(Clone, Debug)]
 enum Step {
     Acquire(Acquire),
     Release,
+    Wait(Timeout),
+    Notify(Option<u32>),
 }
 
 impl Lock {
@@ -79,13 +95,17 @@ impl Lock {
         told
     }
 
+    /// The last level that who may release, wait and notify.
+    fn usable(&self, who: Who) -> Option<usize> {
+        let foreign = self.foreign || self.unowned;
+        self.levels.iter().rposition(|level| level.accepted && (foreign || level.who == who))
+    }
+
     fn release(&mut self, who: Who) -> String {
         if !self.levels.iter().any(|level| level.who == who) && self.is_told_lost(who) {
             return "LOCK_LOST".into();
         }
-        let foreign = self.foreign || self.unowned;
-        let accepted = self.levels.iter().rposition(|level| level.accepted && (foreign || level.who == who));
-        let Some(accepted) = accepted else {
+        let Some(accepted) = self.usable(who) else {
             return if self.is_told_lost(who) { "LOCK_LOST" } else { "NOT_OWNER" }.into();
         };
         self.levels.remove(accepted);
@@ -96,7 +116,7 @@ impl Lock {
 
 impl Naive for Lock {
     type Want = Want;
-    type Grant = usize;
+    type Grant = Grant;
     type Step = Step;
 
     fn command(&self, who: Who, step: &Step) -> Option<command::Command> {
@@ -104,6 +124,14 @@ impl Naive for Lock {
         Some(match *step {
             Step::Acquire(acquire) => on_lock("l", Do::Acquire(acquire)),
             Step::Release => unlock("l", None),
+            // What a level on offer comes to then, tables test.
+            Step::Wait(_)
+                if self.usable(who).is_some() && self.levels.iter().any(|level| !level.accepted) =>
+            {
+                return None;
+            }
+            Step::Wait(timeout) => wait_for("c", timeout),
+            Step::Notify(count) => on_condition("c", OnCondition::Notify { count }),
         })
     }
 
@@ -111,25 +139,65 @@ impl Naive for Lock {
         match *step {
             Step::Acquire(Acquire { barge, lease, timeout }) => {
                 let own = self.levels.first().is_some_and(|level| level.who == self.asks.get());
-                Some((Want { again: self.reentrant && own, lease }, timeout, barge))
+                Some((Want { again: self.reentrant && own, lease, waits: None }, timeout, barge))
             }
-            Step::Release => None,
+            Step::Wait(timeout) if self.usable(self.asks.get()).is_some() => {
+                let (waiter, lease) = (self.room.enter(self.levels.len(), timeout == NOW), self.lease);
+                self.levels.clear();
+                self.note_free();
+                // Its time is that of the notification only.
+                let timeout = if timeout == NOW { FOREVER } else { timeout };
+                Some((Want { again: false, lease, waits: Some(waiter) }, timeout, false))
+            }
+            Step::Wait(_) | Step::Release | Step::Notify(_) => None,
         }
     }
 
-    fn act(&mut self, who: Who, _step: &Step) -> (String, Option<usize>) {
-        (self.release(who), None)
+    fn act(&mut self, who: Who, step: &Step) -> (String, Option<Grant>) {
+        let text = match step {
+            Step::Release => self.release(who),
+            Step::Notify(count) if self.usable(who).is_some() => {
+                format!("notified {}", self.room.notify(count.map_or(usize::MAX, |count| count as usize)))
+            }
+            _ if self.is_told_lost(who) => "LOCK_LOST".into(),
+            _ => "NOT_OWNER".into(),
+        };
+        (text, None)
     }
 
-    fn serve(&mut self, who: Who, want: &Want, ahead: &[Want]) -> Option<(String, Option<usize>)> {
-        let free = self.levels.is_empty() && ahead.is_empty();
-        if !want.again && !free {
+    fn serve(&mut self, who: Who, want: &Want, ahead: &[Want]) -> Option<(String, Option<Grant>)> {
+        let in_line =
+            |want: &Want| want.waits.as_ref().is_none_or(|waiter| self.room.woken(waiter).is_some());
+        let free = self.levels.is_empty() && !ahead.iter().any(in_line);
+        if !want.again && !(free && in_line(want)) {
             return None;
         }
         self.granted += 1;
-        self.levels.push(Level { number: self.granted, who, lease: want.lease, accepted: false });
-        let text = if self.abandoned { "locked abandoned" } else { "locked" };
-        Some((text.into(), Some(self.granted)))
+        let level = Level { number: self.granted, who, lease: want.lease, accepted: false };
+        let woken = want.waits.as_ref().and_then(|waiter| self.room.woken(waiter));
+        let levels = want.waits.as_ref().map_or(1, |waiter| waiter.levels);
+        self.levels.extend(std::iter::repeat_n(level, levels));
+        let text = match woken {
+            Some(woken) => format!("{woken:?}"),
+            None if self.abandoned => "locked abandoned".into(),
+            None => "locked".into(),
+        };
+        Some((text, Some(Grant { number: self.granted, woken })))
+    }
+
+    fn leaves(&mut self, want: &mut Want, how: Leaving) -> After {
+        match &want.waits {
+            Some(waiter) => self.room.leaves(waiter, how),
+            None => After::Ends,
+        }
+    }
+
+    fn waits_anew(&mut self, want: &mut Want) -> bool {
+        want.waits.as_mut().is_some_and(|waiter| self.room.goes_to_the_line(waiter))
+    }
+
+    fn is_offered(&self, want: &Want) -> bool {
+        want.waits.is_some()
     }
 
     fn settles_everyone(&self, _want: &Want) -> bool {
@@ -144,11 +212,13 @@ impl Naive for Lock {
         "TIMED_OUT"
     }
 
-    fn accept(&mut self, _who: Who, number: &usize) {
-        let level = self.levels.iter_mut().find(|level| level.number == *number);
-        let level = level.expect("what is accepted was granted");
-        level.accepted = true;
-        self.lease = level.lease.or(self.lease);
+    fn accept(&mut self, _who: Who, grant: &Grant) {
+        let mut lease = None;
+        for level in self.levels.iter_mut().filter(|level| level.number == grant.number) {
+            level.accepted = true;
+            lease = level.lease;
+        }
+        self.lease = lease.or(self.lease);
         self.over = self.lease.map(|lease| self.now + lease);
         self.used = true;
     }
@@ -173,9 +243,12 @@ impl Naive for Lock {
         (self.lease, self.over) = (None, None);
     }
 
-    fn refuse(&mut self, number: &usize) {
-        self.levels.retain(|level| level.number != *number);
+    fn refuse(&mut self, grant: &Grant) {
+        self.levels.retain(|level| level.number != grant.number);
         self.note_free();
+        if grant.woken == Some(Woken::Notified) {
+            self.room.notify(1);
+        }
     }
 
     fn session_over(&mut self, who: Who) {
@@ -195,7 +268,16 @@ impl Naive for Lock {
         let levels = figures.holder.map(|holder| holder.levels as usize);
         assert_eq!(levels, (!self.levels.is_empty()).then_some(accepted));
         assert_eq!(figures.abandoned.is_some(), self.abandoned);
+        assert_eq!(space.condition(who, "c").waiting, self.room.len() as u64);
     }
+}
+
+fn lock_steps() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (prop::bool::weighted(0.2), leases(), timeouts())
+            .prop_map(|(barge, lease, timeout)| Step::Acquire(Acquire { barge, lease, timeout })),
+        3 => Just(Step::Release),
+    ]
 }
 
 proptest! {
@@ -203,11 +285,15 @@ proptest! {
     fn lock(
         mode in modes(),
         kind in 0..4,
-        events in events(prop_oneof![
-            4 => (prop::bool::weighted(0.2), leases(), timeouts())
-                .prop_map(|(barge, lease, timeout)| Step::Acquire(Acquire { barge, lease, timeout })),
-            3 => Just(Step::Release),
-        ]),
+        events in prop_oneof![
+            events(lock_steps()).boxed(),
+            // Conditions: section 9.
+            events(prop_oneof![
+                3 => lock_steps(),
+                2 => timeouts().prop_map(Step::Wait),
+                1 => prop::option::of(0_u32..3).prop_map(Step::Notify),
+            ]).boxed(),
+        ],
     ) {
         let naive = Lock { reentrant: kind == 1, foreign: kind == 2, unowned: kind == 3, ..Default::default() };
         let options = Options {
@@ -216,6 +302,6 @@ proptest! {
             foreign_release: naive.foreign.then_some(true),
             ..Default::default()
         };
-        run(mode, naive, on_lock("l", Do::Declare(options)), events);
+        run(mode, naive, [on_lock("l", Do::Declare(options)), condition_of("c", "l", None)], events);
     }
 }

@@ -1,30 +1,34 @@
 //! Queue, naively: items are a list, and the next one out is found by looking at all of them.
 
+mod acts;
+mod ahead;
+mod commands;
+mod items;
+mod room;
 mod steps;
 
 use std::ops::Range;
 use std::time::Duration;
 
 use bridge_core::command;
-use bridge_core::command::queue::{
-    Attributes, Batch, Bound, Command as Do, Dedupe, Discipline, End, Mode as Take, Move, NewItem, Options,
-    Redrive, Reentry, Reply, Scope, Taking, Which,
-};
+use bridge_core::command::queue::{Bound, Discipline, End, Mode as Take, Options, Reply, Scope};
 use bridge_core::ids::{SessionKey, Token};
 use bridge_core::{Time, Timeout};
 use proptest::prelude::*;
-use proptest::sample::Index;
 
 use crate::model::{Naive, Who, events, modes, run};
 use crate::support::*;
 
+use ahead::Ahead;
+use items::Moment;
+use room::New;
 use steps::{Step, Times, steps};
 
 #[derive(Clone, Debug, PartialEq)]
 enum State {
     Ready,
     Delayed,
-    Out { who: Who, mode: Take, accepted: bool },
+    Out { who: Who, mode: Take, accepted: bool, ahead: Ahead },
     Dead,
 }
 
@@ -48,13 +52,6 @@ struct Item {
     max_hold: Option<Duration>,
     over: Option<(Time, u64)>,
     expires: Option<(Time, u64)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Moment {
-    Ready,
-    Expired,
-    Over,
 }
 
 #[derive(Debug, Default)]
@@ -83,23 +80,21 @@ struct Queue {
     known: u64,
     /// The engine's latest token of each label.
     tokens: Vec<Option<Token>>,
+    /// Items that were given ahead of need so far.
+    given_ahead: u64,
     /// Sessions by age.
     age: Vec<Who>,
 }
 
 #[derive(Clone, Debug)]
 enum Want {
-    Put(Vec<(usize, u8, Times)>),
-    Take { mode: Take, max: usize, min: usize, max_hold: Option<Duration>, end: End },
+    Put(Vec<New>),
+    Take { mode: Take, max: usize, min: usize, max_hold: Option<Duration>, end: End, ahead: bool },
     Join,
 }
 
 fn label_text(label: usize) -> String {
     format!("i{label}")
-}
-
-fn bytes(labels: impl Iterator<Item = usize>) -> usize {
-    labels.map(|label| label_text(label).len()).sum()
 }
 
 /// What "put i5" and "put 3 from i5" brought.
@@ -119,20 +114,6 @@ impl Queue {
         self.items.iter().filter(|item| item.state == State::Delayed).count()
     }
 
-    /// An item waits, for the first time or again.
-    fn shelve(&mut self, label: usize, delay: Option<Duration>) {
-        self.known += 2;
-        let (now, known) = (self.now, self.known);
-        let Some(item) = self.item(label) else { return };
-        if item.expires_at.is_some_and(|at| at <= now) {
-            self.expired += 1;
-            return self.gone(label);
-        }
-        item.state = if delay.is_some() { State::Delayed } else { State::Ready };
-        item.ready = delay.map(|delay| (now + delay, known));
-        item.expires = item.expires_at.map(|at| (at, known + 1));
-    }
-
     fn present(&self) -> u64 {
         let here = self.items.iter().filter(|item| item.state != State::Dead).count() as u64;
         here + self.gotten.iter().sum::<u64>() + self.lost
@@ -146,163 +127,6 @@ impl Queue {
     fn only_lost(&self) -> bool {
         self.gotten == [0; 3] && self.items.iter().all(|item| item.state == State::Dead)
     }
-
-    fn place(&self, item: &Item) -> (u8, i64) {
-        match self.discipline {
-            Discipline::Fifo => (0, item.arrival),
-            Discipline::Lifo => (0, -item.arrival),
-            Discipline::Priority => (item.key, item.arrival),
-        }
-    }
-
-    /// What can be taken, in order.
-    fn takeable(&self) -> Vec<usize> {
-        let stands_before = |other: &Item, item: &Item| match other.state {
-            State::Out { .. } => true,
-            State::Dead => false,
-            State::Delayed if !other.given_back => false,
-            _ => self.place(other) < self.place(item),
-        };
-        let is_next = |item: &&Item| {
-            let mut others = self.items.iter().filter(|other| other.group == item.group);
-            item.state == State::Ready
-                && (item.group.is_none() || !others.any(|other| stands_before(other, item)))
-        };
-        let mut takeable: Vec<_> = self.items.iter().filter(is_next).collect();
-        takeable.sort_by_key(|item| self.place(item));
-        takeable.into_iter().map(|item| item.label).collect()
-    }
-
-    fn end(&self, end: End) -> End {
-        if self.two_ends() { end } else { End::Front }
-    }
-
-    /// Only a FIFO queue has two ends.
-    fn two_ends(&self) -> bool {
-        self.discipline == Discipline::Fifo
-    }
-
-    /// Labels of the items that the bounds count.
-    fn counted(&self) -> Vec<usize> {
-        let counts = |item: &&Item| match item.state {
-            State::Ready | State::Delayed => true,
-            State::Out { .. } => self.bound == Bound::Unfinished,
-            State::Dead => false,
-        };
-        self.items.iter().filter(counts).map(|item| item.label).collect()
-    }
-
-    fn has_room(&self, new: &[(usize, u8, Times)]) -> bool {
-        let counted = self.counted();
-        let labels = new.iter().map(|(label, ..)| *label);
-        (self.maxsize == 0 || counted.len() + new.len() <= self.maxsize)
-            && (self.max_bytes == 0 || bytes(counted.iter().copied().chain(labels)) <= self.max_bytes)
-    }
-
-    fn never_fits(&self, labels: Range<usize>) -> bool {
-        self.max_bytes > 0 && bytes(labels) > self.max_bytes
-    }
-
-    /// Whether a batch has what it wants is not modelled where bytes are bounded, or a put of many may be too large.
-    fn min(&self, min: u32, max: u32) -> u32 {
-        if self.max_bytes > 0 || self.maxsize > 2 { 1 } else { min.min(max) }
-    }
-
-    /// How a put ends that brings a duplicate.
-    fn duplicate(&self, new: &[(usize, u8, Times)]) -> Option<String> {
-        let (key, _, refuse) = new[0].2.dedupe?;
-        let (_, label, scope, since) = *self.firsts.iter().find(|first| first.0 == key)?;
-        let state = self.items.iter().find(|item| item.label == label).map(|item| &item.state);
-        let in_the_way = match scope {
-            Scope::Queued => matches!(state, Some(State::Ready | State::Delayed)),
-            Scope::Unfinished => state.is_some_and(|state| *state != State::Dead),
-            Scope::Window(window) => self.now < since + window,
-        };
-        in_the_way.then(|| if refuse { "DUPLICATE".into() } else { "duplicate".into() })
-    }
-
-    /// The time of a lease counts from now on.
-    fn begin_hold(&mut self, label: usize) {
-        self.known += 2;
-        let (now, known) = (self.now, self.known);
-        let Some(item) = self.item(label) else { return };
-        item.over = item.max_hold.map(|max_hold| (now + max_hold, known));
-    }
-
-    /// When something happens to which item next, and what.
-    fn next_moment(&self) -> Option<(Time, u64, usize, Moment)> {
-        let waiting = self.items.iter().filter(|i| matches!(i.state, State::Ready | State::Delayed));
-        let moments = waiting.flat_map(|item| {
-            let ready = item.ready.filter(|_| item.state == State::Delayed);
-            let ready = ready.map(|(at, known)| (at, known, item.label, Moment::Ready));
-            ready.into_iter().chain(item.expires.map(|(at, known)| (at, known, item.label, Moment::Expired)))
-        });
-        let leases = |item: &&Item| matches!(item.state, State::Out { accepted: true, .. });
-        let leases = self.items.iter().filter(leases);
-        let over =
-            leases.filter_map(|item| item.over.map(|(at, known)| (at, known, item.label, Moment::Over)));
-        moments.chain(over).min()
-    }
-
-    fn front(&mut self) -> i64 {
-        self.front -= 1;
-        self.front
-    }
-
-    fn arrival(&mut self) -> i64 {
-        self.arrivals += 1;
-        self.arrivals
-    }
-
-    fn leased(&self, who: Who, index: &Index) -> Option<usize> {
-        let own = |item: &&Item| item.state == State::Out { who, mode: Take::Lease, accepted: true };
-        let own: Vec<_> = self.items.iter().filter(own).collect();
-        (!own.is_empty()).then(|| own[index.index(own.len())].label)
-    }
-
-    fn item(&mut self, label: usize) -> Option<&mut Item> {
-        self.items.iter_mut().find(|item| item.label == label)
-    }
-
-    fn failed(&mut self, label: usize, delay: Option<Duration>) {
-        let max = self.max_deliveries;
-        let Some(item) = self.item(label) else { return };
-        item.attempts += 1;
-        match max > 0 && item.attempts >= max {
-            true => self.dies(label),
-            false => {
-                item.given_back = true;
-                self.shelve(label, delay);
-            }
-        }
-        self.clamp();
-    }
-
-    fn dies(&mut self, label: usize) {
-        self.deaths += 1;
-        let deaths = self.deaths;
-        if let Some(item) = self.item(label) {
-            (item.state, item.died) = (State::Dead, deaths);
-        }
-    }
-
-    fn revive(&mut self, label: usize) {
-        let (now, arrival) = (self.now, self.arrival());
-        let Some(item) = self.item(label) else { return };
-        (item.attempts, item.arrival, item.seen, item.given_back) = (0, arrival, true, false);
-        item.expires_at = item.ttl.map(|ttl| now + ttl);
-        self.firsts.retain(|first| first.1 != label || matches!(first.2, Scope::Window(_)));
-        self.shelve(label, None);
-    }
-
-    fn clamp(&mut self) {
-        self.early = self.early.min(self.present());
-    }
-
-    fn gone(&mut self, label: usize) {
-        self.items.retain(|item| item.label != label);
-        self.clamp();
-    }
 }
 
 impl Naive for Queue {
@@ -311,66 +135,7 @@ impl Naive for Queue {
     type Step = Step;
 
     fn command(&self, who: Who, step: &Step) -> Option<command::Command> {
-        let new = |label: usize, key: u8, times: Times| {
-            let key = if self.discipline == Discipline::Priority { vec![key] } else { Vec::new() };
-            let Times { delay, ttl, dedupe, group, at_front } = times;
-            let is_plain =
-                delay.is_none() && ttl.is_none() && dedupe.is_none() && group.is_none() && !at_front;
-            let dedupe = dedupe.map(|(key, scope, refuse)| Dedupe { key: vec![key].into(), scope, refuse });
-            let group = group.map(|group| group.to_string().into());
-            let end = (at_front && self.two_ends()).then_some(End::Front);
-            let attributes = Attributes { delay: delay.unwrap_or_default(), ttl, dedupe, group, end };
-            let attributes = (!is_plain).then(|| Box::new(attributes));
-            NewItem { attributes, key: key.into(), ..NewItem::new(payload(&label_text(label))) }
-        };
-        let token = |index| Some(self.tokens[self.leased(who, index)?].expect("it was delivered"));
-        let command = match step {
-            Step::Put(key, times, timeout) => {
-                Do::Put { item: new(self.labels, *key, *times), timeout: *timeout }
-            }
-            Step::PutMany(keys, _) if keys.len() > [usize::MAX, 1, 1, 3][self.maxsize] => return None,
-            Step::PutMany(keys, _) if self.never_fits(self.labels..self.labels + keys.len()) => return None,
-            Step::PutMany(keys, timeout) => {
-                let items = keys.iter().enumerate().map(|(n, (key, group))| {
-                    new(self.labels + n, *key, Times { group: *group, ..Times::default() })
-                });
-                Do::PutMany { items: items.collect(), timeout: *timeout }
-            }
-            Step::Take { mode, max, min, max_hold, end, timeout } => {
-                let batch = Batch { max: *max, min: self.min(*min, *max), ..Batch::ONE };
-                Do::Take {
-                    taking: Taking {
-                        mode: *mode,
-                        batch,
-                        max_hold: *max_hold,
-                        end: self.end(*end),
-                        prefetch: false,
-                    },
-                    timeout: *timeout,
-                }
-            }
-            Step::Ack(index) => Do::Ack { tokens: vec![token(index)?] },
-            Step::Nack(index, reentry, delay) => {
-                let (tokens, delay) = (vec![token(index)?], delay.unwrap_or_default());
-                Do::Nack { tokens, reentry: *reentry, delay, error: "e".into() }
-            }
-            Step::Extend(index, max_hold) => {
-                Do::Extend { tokens: vec![token(index)?], max_hold: *max_hold, progress: None }
-            }
-            Step::Reject(index) => Do::Reject { tokens: vec![token(index)?], reason: "r".into() },
-            Step::TaskDone(count) => Do::TaskDone { count: *count },
-            Step::Join(timeout) => Do::Join { timeout: *timeout },
-            Step::Purge => Do::Purge,
-            Step::Forgive => Do::Forgive,
-            Step::Redrive(count) => {
-                let which = count.map_or(Which::All, Which::First);
-                Do::Redrive(Box::new(Redrive { which, to: None }))
-            }
-            Step::Move(count) => {
-                Do::Move(Box::new(Move { which: Which::First(*count), to: target("other") }))
-            }
-        };
-        Some(on("q", command))
+        self.command_of(who, step)
     }
 
     fn want(&mut self, step: &Step) -> Option<(Want, Timeout, bool)> {
@@ -388,11 +153,12 @@ impl Naive for Queue {
             }
             Step::Take { mode, max, min, max_hold, end, timeout } => {
                 let (max, min) = (*max as usize, self.min(*min, *max) as usize);
-                Some((
-                    Want::Take { mode: *mode, max, min, max_hold: *max_hold, end: self.end(*end) },
-                    *timeout,
-                    false,
-                ))
+                let (mode, max_hold, end) = (*mode, *max_hold, self.end(*end));
+                Some((Want::Take { mode, max, min, max_hold, end, ahead: false }, *timeout, false))
+            }
+            Step::TakeAhead(mode, max_hold) => {
+                let (mode, max_hold, end) = (*mode, *max_hold, End::Front);
+                Some((Want::Take { mode, max: 1, min: 1, max_hold, end, ahead: true }, Timeout::Never, false))
             }
             Step::Join(timeout) => Some((Want::Join, *timeout, false)),
             _ => None,
@@ -400,83 +166,7 @@ impl Naive for Queue {
     }
 
     fn act(&mut self, who: Who, step: &Step) -> (String, Option<Vec<usize>>) {
-        let text = match step {
-            Step::Ack(index) => {
-                let label = self.leased(who, index).expect("a lease");
-                self.gone(label);
-                "Queue(Acked)".into()
-            }
-            Step::Nack(index, reentry, delay) => {
-                let label = self.leased(who, index).expect("a lease");
-                let arrival = match reentry {
-                    Reentry::Place => None,
-                    Reentry::Front if self.discipline != Discipline::Lifo => Some(self.front()),
-                    _ => Some(self.arrival()),
-                };
-                if let (Some(arrival), Some(item)) = (arrival, self.item(label)) {
-                    item.arrival = arrival;
-                }
-                self.failed(label, *delay);
-                "Queue(Nacked)".into()
-            }
-            Step::Extend(index, max_hold) => {
-                let label = self.leased(who, index).expect("a lease");
-                if let Some(item) = self.item(label) {
-                    item.max_hold = max_hold.or(item.max_hold);
-                }
-                self.begin_hold(label);
-                "Queue(Extended)".into()
-            }
-            Step::Reject(index) => {
-                let label = self.leased(who, index).expect("a lease");
-                self.dies(label);
-                self.clamp();
-                "Queue(Rejected)".into()
-            }
-            Step::TaskDone(count) if *count > self.unfinished() => "TOO_MANY_TASKS_DONE".into(),
-            Step::TaskDone(count) => {
-                for _ in 0..*count {
-                    let others = self.age.iter().copied();
-                    let whose = std::iter::once(who).chain(others).find(|who| self.gotten[*who] > 0);
-                    match whose {
-                        Some(whose) => self.gotten[whose] -= 1,
-                        None if self.lost > 0 => self.lost -= 1,
-                        None => self.early += 1,
-                    }
-                }
-                "Queue(TaskDone)".into()
-            }
-            Step::Purge => {
-                let purged = self.ready() + self.delayed();
-                self.items.retain(|item| !matches!(item.state, State::Ready | State::Delayed));
-                self.clamp();
-                format!("Queue(Purged({purged}))")
-            }
-            Step::Forgive => format!("Queue(Forgiven({}))", std::mem::take(&mut self.lost)),
-            Step::Redrive(count) => {
-                let mut dead: Vec<_> = self.items.iter().filter(|item| item.state == State::Dead).collect();
-                dead.sort_by_key(|item| item.died);
-                dead.truncate(count.map_or(usize::MAX, |count| count as usize));
-                let labels: Vec<usize> = dead.into_iter().map(|item| item.label).collect();
-                labels.iter().for_each(|label| self.revive(*label));
-                format!("Queue(Redriven {{ count: {}, stayed: 0 }})", labels.len())
-            }
-            Step::Move(count) => {
-                let before = self.moved;
-                while self.moved < before + count {
-                    let delayed = || self.items.iter().position(|item| item.state == State::Delayed);
-                    let ready = self.items.iter().enumerate().filter(|(_, item)| item.state == State::Ready);
-                    let first = ready.min_by_key(|(_, item)| self.place(item)).map(|(index, _)| index);
-                    let Some(next) = first.or_else(delayed) else { break };
-                    self.items.remove(next);
-                    self.moved += 1;
-                }
-                self.clamp();
-                format!("moved {}", self.moved - before)
-            }
-            _ => unreachable!("it is a want"),
-        };
-        (text, None)
+        (self.acts(who, step), None)
     }
 
     fn serve(&mut self, who: Who, want: &Want, ahead: &[Want]) -> Option<(String, Option<Vec<usize>>)> {
@@ -498,42 +188,10 @@ impl Naive for Queue {
                 if let Some(how) = self.duplicate(new) {
                     return Some((how, None));
                 }
-                for (label, key, times) in new {
-                    if let Some((key, scope, _)) = times.dedupe {
-                        self.firsts.retain(|first| first.0 != key);
-                        self.firsts.push((key, *label, scope, self.now));
-                    }
-                    let arrival = match times.at_front && self.two_ends() {
-                        true => self.front(),
-                        false => self.arrival(),
-                    };
-                    let item = Item {
-                        label: *label,
-                        key: *key,
-                        group: times.group,
-                        arrival,
-                        state: State::Ready,
-                        given_back: false,
-                        attempts: 0,
-                        seen: false,
-                        died: 0,
-                        ttl: times.ttl,
-                        expires_at: times.ttl.map(|ttl| self.now + ttl),
-                        ready: None,
-                        max_hold: None,
-                        over: None,
-                        expires: None,
-                    };
-                    self.items.push(item);
-                    self.shelve(*label, times.delay);
-                }
-                let text = match new.as_slice() {
-                    [(label, ..)] => format!("put {}", label_text(*label)),
-                    many => format!("put {} from {}", many.len(), label_text(many[0].0)),
-                };
-                Some((text, None))
+                Some((self.admit(new), None))
             }
-            Want::Take { mode, max, min, max_hold, end } => {
+            Want::Take { ahead: true, .. } if ahead.iter().any(|want| self.gives(want)) => None,
+            Want::Take { mode, max, min, max_hold, end, ahead } => {
                 let mut taken = self.takeable();
                 if taken.is_empty() || taken.len() < *min && !at_bound {
                     return None;
@@ -543,8 +201,9 @@ impl Naive for Queue {
                 }
                 taken.truncate(*max);
                 for label in &taken {
+                    let ahead = self.note_ahead(*ahead);
                     let Some(item) = self.item(*label) else { continue };
-                    item.state = State::Out { who, mode: *mode, accepted: false };
+                    item.state = State::Out { who, mode: *mode, accepted: false, ahead };
                     item.seen = true;
                     item.max_hold = *max_hold;
                 }
@@ -560,6 +219,24 @@ impl Naive for Queue {
 
     fn gives(&self, want: &Want) -> bool {
         matches!(want, Want::Take { .. })
+    }
+
+    fn stands_back(&self, want: &Want) -> bool {
+        matches!(want, Want::Take { ahead: true, .. })
+    }
+
+    fn hasten(&mut self, want: &mut Want) {
+        if let Want::Take { ahead, .. } = want {
+            *ahead = false;
+        }
+    }
+
+    fn recalls(&mut self, asking: &[Want], is_present: &[bool]) -> Vec<Vec<usize>> {
+        self.recall_for(asking, is_present)
+    }
+
+    fn is_recalled(&self, grant: &Vec<usize>) -> bool {
+        grant.iter().any(|label| self.is_on_its_way_back(*label))
     }
 
     fn timed_out(&self, want: &Want) -> &'static str {
@@ -695,6 +372,6 @@ proptest! {
         };
         let naive = Queue { discipline, maxsize, max_bytes, bound, max_deliveries, robust, ..Default::default() };
         let naive = Queue { age: vec![0, 1, 2], ..naive };
-        run(mode, naive, declare("q", options), events);
+        run(mode, naive, [declare("q", options)], events);
     }
 }

@@ -230,6 +230,6 @@ proptest! {
             4 => prop::sample::select(vec![Mode::Read, Mode::Write]).prop_map(Step::Release),
         ]),
     ) {
-        run(mode, RwLock::default(), on_rwlock("l", Do::Declare(Options::default())), events);
+        run(mode, RwLock::default(), [on_rwlock("l", Do::Declare(Options::default()))], events);
     }
 }

@@ -228,6 +228,6 @@ proptest! {
         let options =
             Options { limit: Some(3), bounded: Some(bounded), ownership: Some(ownership), deadlock: Some(OnDeadlock::Off), ..Default::default() };
         let naive = Semaphore { limit: 3, bounded, unowned, ..Default::default() };
-        run(mode, naive, on_semaphore("s", Do::Declare(options)), events);
+        run(mode, naive, [on_semaphore("s", Do::Declare(options))], events);
     }
 }

@@ -285,6 +285,6 @@ proptest! {
             ]
         }),
     ) {
-        run(mode, Dict::default(), on_dict("d", Do::Declare(Options::default())), events);
+        run(mode, Dict::default(), [on_dict("d", Do::Declare(Options::default()))], events);
     }
 }

@@ -23,7 +23,16 @@ pub(super) struct Times {
 pub(super) enum Step {
     Put(u8, Times, Timeout),
     PutMany(Vec<(u8, Option<u8>)>, Timeout),
-    Take { mode: Take, max: u32, min: u32, max_hold: Option<Duration>, end: End, timeout: Timeout },
+    Take {
+        mode: Take,
+        max: u32,
+        min: u32,
+        max_hold: Option<Duration>,
+        end: End,
+        timeout: Timeout,
+    },
+    /// One item, ahead of need.
+    TakeAhead(Take, Option<Duration>),
     Ack(Index),
     Nack(Index, Reentry, Option<Duration>),
     Extend(Index, Option<Duration>),
@@ -78,6 +87,8 @@ pub(super) fn steps() -> impl Strategy<Value = Step> {
                 Step::Take { mode, max, min, max_hold: max_hold.filter(|_| mode == Take::Lease), end, timeout }
             }
         ),
+        4 => (mode(), hold())
+            .prop_map(|(mode, max_hold)| Step::TakeAhead(mode, max_hold.filter(|_| mode == Take::Lease))),
         3 => any::<Index>().prop_map(Step::Ack),
         3 => (any::<Index>(), reentry, hold())
             .prop_map(|(index, reentry, delay)| Step::Nack(index, reentry, delay)),
