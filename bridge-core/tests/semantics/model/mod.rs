@@ -14,6 +14,7 @@ mod lock;
 mod queue;
 mod run;
 mod rwlock;
+mod select;
 mod semaphore;
 mod timer;
 mod transaction;
