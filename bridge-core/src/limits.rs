@@ -37,17 +37,17 @@ pub const DEADLOCK_CHECKS_MAX: usize = 64;
 /// `Configure`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
-    /// Bytes of one item's payload, headers included.
+    /// Bytes of one item's payload, headers and an uncommon content type included.
     pub payload_bytes_max: u64,
     /// Headers of one item.
     pub headers_max: u32,
     /// Bytes of a priority key.
     pub key_bytes_max: u32,
-    /// Bytes of a label, a nack's error, a reject's reason; longer ones are cut, not refused.
+    /// Bytes of a label or host, a nack's error, a reject's reason; longer ones are cut, not refused.
     pub text_bytes_max: u32,
     /// Items in one `put_many` or `get_many`, tokens in one ack, ids in one remove.
     pub batch_max: u32,
-    /// Items on one page of a browse or listing.
+    /// Items on one page of a browse or listing; larger pages are cut.
     pub page_max: u32,
     /// Bytes of payloads retained in the namespace.
     pub retained_bytes_max: u64,
@@ -69,7 +69,7 @@ pub struct Limits {
     pub objects_max: u32,
     /// Open sessions.
     pub sessions_max: u32,
-    /// Participants announced by one session.
+    /// Participants of one session that have a label; later ones have none.
     pub participants_per_session_max: u32,
     /// Waits in the namespace.
     pub waits_max: u32,

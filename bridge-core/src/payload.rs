@@ -101,15 +101,19 @@ impl Payload {
         Payload { body: Body::Local(object), content_type: ContentType::Bytes, headers: None }
     }
 
-    /// How many bytes it retains; a local object counts as none.
+    /// How many bytes it retains, the text of an uncommon media type included; a local object counts as none.
     #[inline]
     pub fn bytes_retained(&self) -> u64 {
         let body = match &self.body {
             Body::Bytes(bytes) => bytes.len(),
             Body::Local(_) => 0,
         };
+        let content_type = match &self.content_type {
+            ContentType::Other(text) => text.len(),
+            _ => 0,
+        };
         let headers: usize = self.headers.iter().flat_map(|h| h.iter()).map(|(n, v)| n.len() + v.len()).sum();
-        (body + headers) as u64
+        (body + content_type + headers) as u64
     }
 }
 

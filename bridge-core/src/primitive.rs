@@ -36,16 +36,17 @@ pub(crate) enum Loss {
 }
 
 /// What the engine needs of every primitive. Whatever frees something does not hand it on by itself: the
-/// engine calls `serve` at the end of the step. What does nothing by itself is for primitives that grant nothing.
+/// engine calls `serve` at the end of the step. What does nothing by itself is for primitives that grant nothing, or that
+/// nobody waits for.
 pub(crate) trait Primitive {
     /// The ticket leaves its line.
-    fn leave(&mut self, ticket: &Ticket);
+    fn leave(&mut self, _ticket: &Ticket) {}
 
     /// The ticket enters its line, or changes sides in it.
-    fn enter(&mut self, key: TicketKey, ticket: &Ticket);
+    fn enter(&mut self, _key: TicketKey, _ticket: &Ticket) {}
 
     /// Hands what is free to who waits for it, in order.
-    fn serve(&mut self, me: Handle, world: &mut World);
+    fn serve(&mut self, _me: Handle, _world: &mut World) {}
 
     /// A waiting ticket is withdrawn by its caller: true if it goes on all the same, to an answer of its own.
     fn goes_on(&mut self, _key: TicketKey, _world: &mut World) -> bool {
@@ -53,7 +54,7 @@ pub(crate) trait Primitive {
     }
 
     /// The time of a waiting ticket, which is still in its line, is over: it is answered.
-    fn expire(&mut self, me: Handle, key: TicketKey, world: &mut World);
+    fn expire(&mut self, _me: Handle, _key: TicketKey, _world: &mut World) {}
 
     /// A timer of its own has gone off.
     fn due(&mut self, _me: Handle, _place: Place, _world: &mut World) {}
@@ -81,7 +82,9 @@ pub(crate) trait Primitive {
     fn session_over(&mut self, _serial: Serial, _world: &mut World) {}
 
     /// The object is deleted with whatever is in it: what its waiters are to be told.
-    fn dissolve(&mut self, world: &mut World) -> Vec<TicketKey>;
+    fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
+        Vec::new()
+    }
 
     /// Whether it goes with the last session that uses it.
     fn is_ephemeral(&self) -> bool;
@@ -92,7 +95,9 @@ pub(crate) trait Primitive {
     }
 
     /// Who waits, in order within each line.
-    fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_>;
+    fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_> {
+        Box::new(std::iter::empty())
+    }
 
     /// What is granted and not given back, oldest first.
     fn grants(&self) -> Box<dyn Iterator<Item = Granted> + '_> {

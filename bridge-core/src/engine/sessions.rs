@@ -42,6 +42,8 @@ impl Engine {
             }
         }
         let serial = self.world.number();
+        let [label, host, language] = [spec.label, spec.host, spec.language].map(|text| self.world.cut(text));
+        let spec = SessionSpec { label, host, language, ..spec };
         Ok(Opened { session: self.world.sessions.open(spec, serial), resumed: false, incarnation: serial })
     }
 

@@ -80,7 +80,7 @@ impl Engine {
             self.forget_gone(me);
         }
         let topic = self.objects.topic_mut(me).ok_or_else(object_gone)?;
-        if topic.is_full(&self.world) {
+        if topic.is_full(&self.world) && !topic.is_bound(pattern, &name) {
             let max = self.world.limits.topic_bindings_max;
             return Err(Error::limit("topic_bindings_max", max.into()));
         }

@@ -8,7 +8,6 @@ use crate::command::condition::{Figures, Options, Reply};
 use crate::error::Error;
 use crate::ids::{Handle, Name};
 use crate::primitive::{Primitive, Standing, check_option};
-use crate::wait::{Ticket, TicketKey};
 use crate::world::World;
 
 /// The state of a condition.
@@ -62,24 +61,8 @@ impl Condition {
 }
 
 impl Primitive for Condition {
-    fn leave(&mut self, _ticket: &Ticket) {}
-
-    fn enter(&mut self, _key: TicketKey, _ticket: &Ticket) {}
-
-    fn serve(&mut self, _me: Handle, _world: &mut World) {}
-
-    fn expire(&mut self, _me: Handle, _key: TicketKey, _world: &mut World) {}
-
-    fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
-        Vec::new()
-    }
-
     fn is_ephemeral(&self) -> bool {
         self.declared.ephemeral.unwrap_or(false)
-    }
-
-    fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_> {
-        Box::new(std::iter::empty())
     }
 
     fn standing(&self) -> Standing {

@@ -18,7 +18,7 @@ use crate::primitive::queue::check_new_item;
 use crate::primitive::{Primitive, Standing, check_option};
 use crate::time::Time;
 use crate::timer::{Due, Subject};
-use crate::wait::{Place, Ticket, TicketKey};
+use crate::wait::{Place, TicketKey};
 use crate::world::World;
 
 /// A firing that is later is missed.
@@ -288,14 +288,6 @@ fn difference(now: &Schedule, asked: &Schedule) -> Option<Error> {
 }
 
 impl Primitive for Timer {
-    fn leave(&mut self, _ticket: &Ticket) {}
-
-    fn enter(&mut self, _key: TicketKey, _ticket: &Ticket) {}
-
-    fn serve(&mut self, _me: Handle, _world: &mut World) {}
-
-    fn expire(&mut self, _me: Handle, _key: TicketKey, _world: &mut World) {}
-
     fn dissolve(&mut self, world: &mut World) -> Vec<TicketKey> {
         self.end(world);
         Vec::new()
@@ -304,10 +296,6 @@ impl Primitive for Timer {
     /// One that has no schedule is nothing but a name that somebody uses.
     fn is_ephemeral(&self) -> bool {
         self.declared.ephemeral.unwrap_or(false) || self.plan.is_none()
-    }
-
-    fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_> {
-        Box::new(std::iter::empty())
     }
 
     fn timers(&self) -> Box<dyn Iterator<Item = (Time, Place)> + '_> {

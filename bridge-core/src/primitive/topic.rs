@@ -10,7 +10,6 @@ use crate::command::topic::{Binding, Figures, Options, Query, Reply};
 use crate::error::Error;
 use crate::ids::{Handle, Name};
 use crate::primitive::{Primitive, Standing, check_option};
-use crate::wait::{Ticket, TicketKey};
 use crate::world::World;
 
 /// Who is bound, by pattern and queue.
@@ -41,6 +40,11 @@ impl Topic {
     /// No more can be bound.
     pub(crate) fn is_full(&self, world: &World) -> bool {
         self.count >= world.limits.topic_bindings_max as usize
+    }
+
+    pub(crate) fn is_bound(&self, pattern: &str, queue: &Name) -> bool {
+        let side = if is_wild(pattern) { &self.wild } else { &self.exact };
+        side.get(pattern).is_some_and(|queues| queues.contains_key(queue))
     }
 
     /// The queues that are bound.
@@ -160,24 +164,8 @@ fn matches(pattern: &str, key: &str) -> bool {
 }
 
 impl Primitive for Topic {
-    fn leave(&mut self, _ticket: &Ticket) {}
-
-    fn enter(&mut self, _key: TicketKey, _ticket: &Ticket) {}
-
-    fn serve(&mut self, _me: Handle, _world: &mut World) {}
-
-    fn expire(&mut self, _me: Handle, _key: TicketKey, _world: &mut World) {}
-
-    fn dissolve(&mut self, _world: &mut World) -> Vec<TicketKey> {
-        Vec::new()
-    }
-
     fn is_ephemeral(&self) -> bool {
         self.declared.ephemeral.unwrap_or(false)
-    }
-
-    fn waiters(&self) -> Box<dyn Iterator<Item = TicketKey> + '_> {
-        Box::new(std::iter::empty())
     }
 
     fn standing(&self) -> Standing {

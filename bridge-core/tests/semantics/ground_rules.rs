@@ -399,47 +399,6 @@ fn ephemeral_objects_go_with_the_last_session_that_uses_them() {
 }
 
 #[test]
-fn every_bound_is_named_before_anything_is_changed() {
-    let limits = Limits {
-        payload_bytes_max: 3,
-        headers_max: 1,
-        key_bytes_max: 2,
-        batch_max: 2,
-        retained_bytes_max: 5,
-        items_max: 2,
-        objects_max: 2,
-        sessions_max: 2,
-        waits_max: 2,
-        waits_per_session_max: 1,
-        ..Limits::default()
-    };
-    let mut space = Space::with(limits);
-    let [who, other] = [space.open(Mode::Resumable), space.open(Mode::Resumable)];
-    let limit = |space: &mut Space, who, command| {
-        let before = space.engine.status();
-        let error = space.ask(who, command).unwrap_err();
-        assert_eq!(error.reason, Reason::LimitExceeded, "{error}");
-        let after = space.engine.status();
-        assert_eq!((before.objects, before.items, before.waits), (after.objects, after.items, after.waits));
-        error.detail("limit").unwrap_or_default().to_owned()
-    };
-    assert_eq!(limit(&mut space, who, put("q", "four", NOW)), "payload_bytes_max");
-    assert_eq!(limit(&mut space, who, put_many("q", &["a", "b", "c"], NOW)), "batch_max");
-    assert_eq!(limit(&mut space, who, get_many("q", 3, 1, 0, NOW)), "batch_max");
-    space.ask(who, put("q", "aaa", NOW)).unwrap();
-    assert_eq!(limit(&mut space, who, put("q", "bbb", NOW)), "retained_bytes_max");
-    space.ask(who, put("q", "b", NOW)).unwrap();
-    assert_eq!(limit(&mut space, who, put("q", "c", NOW)), "items_max");
-    space.ask(who, set("e")).unwrap();
-    assert_eq!(limit(&mut space, who, set("another")), "objects_max");
-    space.ask(who, on_event("e", bridge_core::command::event::Command::Clear)).unwrap();
-    space.wait(who, wait("e", FOREVER));
-    assert_eq!(limit(&mut space, who, wait("e", FOREVER)), "waits_per_session_max");
-    space.wait(other, wait("e", FOREVER));
-    assert_eq!(reason(&space.open_as(77, Mode::Resumable)), Reason::LimitExceeded);
-}
-
-#[test]
 fn what_is_due_happens_first_and_in_order() {
     let mut space = Space::default();
     let who = space.open(Mode::Resumable);

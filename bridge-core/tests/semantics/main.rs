@@ -4,6 +4,7 @@
 mod acquire_all;
 mod anything;
 mod barrier;
+mod bounds;
 mod condition;
 mod deadlock;
 mod discard;
