@@ -12,7 +12,7 @@ pub use bridge_core::command::barrier::{Arrive, Arrived, Cause, Figures, OnCance
 use crate::bridge::Bridge;
 use crate::call::Call;
 use crate::object::Declaration;
-use crate::usage::Usage;
+use crate::usage::{Usage, handle};
 
 /// A barrier. Cheap to clone; stays usable when the session is replaced.
 #[derive(Clone)]
@@ -32,22 +32,9 @@ impl Bridge {
     }
 }
 
+handle!(Barrier);
+
 impl Barrier {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.usage.object.name().as_str()
-    }
-
-    /// Its bridge.
-    pub fn bridge(&self) -> &Bridge {
-        &self.usage.bridge
-    }
-
-    /// As [`Queue::share`](crate::Queue::share).
-    pub fn share(&self, who: ParticipantId) -> Call<()> {
-        self.usage.share(who)
-    }
-
     /// Arrives, and waits until all parties have. Where the answer has an action, the caller runs it now and says with
     /// [`Barrier::action_done`] how it went; the others wait for that, and it is broken if the session ends before.
     /// `BROKEN_BARRIER`; `TIMED_OUT`, which breaks it.

@@ -9,11 +9,10 @@ use bridge_core::{Error, Reply as AnyReply, Timeout};
 
 pub use bridge_core::command::condition::{Figures, Options, Woken};
 
-use crate::bridge::Bridge;
 use crate::call::Call;
 use crate::lock::{Grant, Lock};
 use crate::object::Declaration;
-use crate::usage::Usage;
+use crate::usage::{Usage, handle};
 
 /// A condition and its lock. Cheap to clone; stays usable when the session is replaced.
 #[derive(Clone)]
@@ -50,17 +49,9 @@ impl Lock {
     }
 }
 
+handle!(Condition);
+
 impl Condition {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.usage.object.name().as_str()
-    }
-
-    /// Its bridge.
-    pub fn bridge(&self) -> &Bridge {
-        &self.usage.bridge
-    }
-
     /// Its lock.
     pub fn lock(&self) -> &Lock {
         &self.lock

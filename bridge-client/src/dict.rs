@@ -12,7 +12,7 @@ use crate::bridge::Bridge;
 use crate::call::Call;
 use crate::key::Key;
 use crate::object::Declaration;
-use crate::usage::Usage;
+use crate::usage::{Usage, handle};
 use crate::value::{self, Entry, Figures, Options, Version, Watched};
 
 /// A dict. Cheap to clone; stays usable when the session is replaced.
@@ -33,22 +33,9 @@ impl Bridge {
     }
 }
 
+handle!(Dict);
+
 impl Dict {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.usage.object.name().as_str()
-    }
-
-    /// Its bridge.
-    pub fn bridge(&self) -> &Bridge {
-        &self.usage.bridge
-    }
-
-    /// As [`Queue::share`](crate::Queue::share).
-    pub fn share(&self, who: ParticipantId) -> Call<()> {
-        self.usage.share(who)
-    }
-
     /// The entry of that key, which need not be there.
     pub fn entry(&self, key: impl Into<Key>) -> Entry {
         Entry { usage: self.usage.clone(), key: key.into().as_encoded().clone() }

@@ -9,9 +9,8 @@ use bridge_core::{Reply as AnyReply, Timeout};
 
 pub use bridge_core::command::event::{Figures, Options, Version};
 
-use crate::bridge::Bridge;
 use crate::call::Call;
-use crate::usage::Usage;
+use crate::usage::{Usage, handle};
 
 /// An event. Cheap to clone; stays usable when the session is replaced.
 #[derive(Clone)]
@@ -28,23 +27,9 @@ pub struct Waited {
     pub version: Version,
 }
 
+handle!(Event);
+
 impl Event {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.usage.object.name().as_str()
-    }
-
-    /// Tells the server that other processes are told of it: when this has ended, it exists and can be attached to by
-    /// name, and if it is ephemeral it stays for one TTL when nobody uses it any more.
-    pub fn share(&self, who: ParticipantId) -> Call<()> {
-        self.usage.share(who)
-    }
-
-    /// Its bridge.
-    pub fn bridge(&self) -> &Bridge {
-        &self.usage.bridge
-    }
-
     /// Sets it and wakes every waiter (one, and clears, where it resets itself).
     pub fn set(&self, who: ParticipantId) -> Call<Version> {
         self.command(who, Command::Set, |reply| match reply {

@@ -12,7 +12,7 @@ pub use bridge_core::command::latch::{Figures, Options};
 use crate::bridge::Bridge;
 use crate::call::Call;
 use crate::object::Declaration;
-use crate::usage::Usage;
+use crate::usage::{Usage, handle};
 
 /// A latch. Cheap to clone; stays usable when the session is replaced.
 #[derive(Clone)]
@@ -32,22 +32,9 @@ impl Bridge {
     }
 }
 
+handle!(Latch);
+
 impl Latch {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.usage.object.name().as_str()
-    }
-
-    /// Its bridge.
-    pub fn bridge(&self) -> &Bridge {
-        &self.usage.bridge
-    }
-
-    /// As [`Queue::share`](crate::Queue::share).
-    pub fn share(&self, who: ParticipantId) -> Call<()> {
-        self.usage.share(who)
-    }
-
     /// Counts down by at least 1, never below zero, and answers with what is left. It counts once, however often it is
     /// sent.
     pub fn count_down(&self, who: ParticipantId, by: u64) -> Call<u64> {

@@ -13,7 +13,7 @@ pub use bridge_core::command::list::{Page, Splice, Spliced};
 use crate::bridge::Bridge;
 use crate::call::Call;
 use crate::object::Declaration;
-use crate::usage::Usage;
+use crate::usage::{Usage, handle};
 use crate::value::{self, Datum, Figures, Item, Options, Version, Watched};
 
 /// A list. Cheap to clone; stays usable when the session is replaced. A negative index counts from the end.
@@ -34,22 +34,9 @@ impl Bridge {
     }
 }
 
+handle!(List);
+
 impl List {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.usage.object.name().as_str()
-    }
-
-    /// Its bridge.
-    pub fn bridge(&self) -> &Bridge {
-        &self.usage.bridge
-    }
-
-    /// As [`Queue::share`](crate::Queue::share).
-    pub fn share(&self, who: ParticipantId) -> Call<()> {
-        self.usage.share(who)
-    }
-
     /// The item at `index`, if there is one.
     pub fn get(&self, who: ParticipantId, index: i64) -> Call<Option<Datum>> {
         self.query(who, Query::Read { start: index, page_size: 1, exact: true }, |reply| {

@@ -14,7 +14,7 @@ pub use bridge_core::command::lock::{Abandoned, Acquire, Cause, Figures, Grant, 
 use crate::bridge::Bridge;
 use crate::call::Call;
 use crate::object::Declaration;
-use crate::usage::Usage;
+use crate::usage::{Usage, handle};
 
 /// A lock. Cheap to clone; stays usable when the session is replaced, though not what is held of it.
 #[derive(Clone)]
@@ -38,17 +38,9 @@ impl Bridge {
     }
 }
 
+handle!(Lock);
+
 impl Lock {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.usage.object.name().as_str()
-    }
-
-    /// Its bridge.
-    pub fn bridge(&self) -> &Bridge {
-        &self.usage.bridge
-    }
-
     /// Takes it; waits in line, unless `barge` finds it free. `TIMED_OUT`.
     pub fn acquire(&self, who: ParticipantId, barge: bool, timeout: Timeout) -> Call<Grant> {
         self.acquire_as(who, Acquire { barge, ..Acquire::within(timeout) })

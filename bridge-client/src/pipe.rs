@@ -12,7 +12,7 @@ pub use bridge_core::command::pipe::{End, Figures, Options, Standing};
 use crate::bridge::Bridge;
 use crate::call::Call;
 use crate::object::Declaration;
-use crate::usage::Usage;
+use crate::usage::{Usage, handle};
 
 /// A pipe. Cheap to clone. An end that is attached is the session's: when that is replaced, the end is closed.
 #[derive(Clone)]
@@ -32,22 +32,9 @@ impl Bridge {
     }
 }
 
+handle!(Pipe);
+
 impl Pipe {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.usage.object.name().as_str()
-    }
-
-    /// Its bridge.
-    pub fn bridge(&self) -> &Bridge {
-        &self.usage.bridge
-    }
-
-    /// As [`Queue::share`](crate::Queue::share).
-    pub fn share(&self, who: ParticipantId) -> Call<()> {
-        self.usage.share(who)
-    }
-
     /// The session has that end from now on, and once more if it had it; `None`: the first one that nobody has had. It has
     /// it until it has closed it as often. `BROKEN_PIPE`.
     pub fn attach(&self, who: ParticipantId, end: Option<End>) -> Call<End> {

@@ -13,9 +13,8 @@ pub use bridge_core::command::queue::{
     Options, Reentry, Scope, Shelf, Taking, Which,
 };
 
-use crate::bridge::Bridge;
 use crate::call::Call;
-use crate::usage::Usage;
+use crate::usage::{Usage, handle};
 
 /// A queue. Cheap to clone; stays usable when the session is replaced.
 #[derive(Clone)]
@@ -51,23 +50,9 @@ macro_rules! read {
     };
 }
 
+handle!(Queue);
+
 impl Queue {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.usage.object.name().as_str()
-    }
-
-    /// Tells the server that other processes are told of it: when this has ended, it exists and can be attached to by
-    /// name, and if it is ephemeral it stays for one TTL when nobody uses it any more.
-    pub fn share(&self, who: ParticipantId) -> Call<()> {
-        self.usage.share(who)
-    }
-
-    /// Its bridge.
-    pub fn bridge(&self) -> &Bridge {
-        &self.usage.bridge
-    }
-
     /// Puts an item; waits while the queue is full. `FULL`, `SHUT_DOWN`.
     pub fn put(&self, who: ParticipantId, item: NewItem, timeout: Timeout) -> Call<ItemId> {
         self.command(who, Command::Put { item, timeout }, read!(Reply::Put(id) | Reply::Duplicate(id) => id))

@@ -14,7 +14,7 @@ use crate::bridge::Bridge;
 use crate::call::Call;
 use crate::lock::Grant;
 use crate::object::Declaration;
-use crate::usage::Usage;
+use crate::usage::{Usage, handle};
 
 /// A read-write lock. Cheap to clone; stays usable when the session is replaced, though not what is held of it.
 #[derive(Clone)]
@@ -34,17 +34,9 @@ impl Bridge {
     }
 }
 
+handle!(RwLock);
+
 impl RwLock {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.usage.object.name().as_str()
-    }
-
-    /// Its bridge.
-    pub fn bridge(&self) -> &Bridge {
-        &self.usage.bridge
-    }
-
     /// Takes it; waits in line, unless `barge` finds that it can be had. `TIMED_OUT`, `DEADLOCK`.
     pub fn acquire(&self, who: ParticipantId, mode: Mode, barge: bool, timeout: Timeout) -> Call<Grant> {
         self.acquire_as(who, Acquire { barge, ..Acquire::within(mode, timeout) })

@@ -9,9 +9,8 @@ use bridge_core::ids::{ParticipantId, Token};
 
 pub use bridge_core::command::semaphore::{Acquire, Figures, Holder, Options, Ownership};
 
-use crate::bridge::Bridge;
 use crate::call::Call;
-use crate::usage::Usage;
+use crate::usage::{Usage, handle};
 
 /// A semaphore. Cheap to clone; stays usable when the session is replaced.
 #[derive(Clone)]
@@ -28,23 +27,9 @@ pub struct Drained {
     pub token: Option<Token>,
 }
 
+handle!(Semaphore);
+
 impl Semaphore {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.usage.object.name().as_str()
-    }
-
-    /// Tells the server that other processes are told of it: when this has ended, it exists and can be attached to by
-    /// name, and if it is ephemeral it stays for one TTL when nobody uses it any more.
-    pub fn share(&self, who: ParticipantId) -> Call<()> {
-        self.usage.share(who)
-    }
-
-    /// Its bridge.
-    pub fn bridge(&self) -> &Bridge {
-        &self.usage.bridge
-    }
-
     /// Takes permits, all or none; waits in line. `TIMED_OUT`.
     pub fn acquire(&self, who: ParticipantId, acquire: Acquire) -> Call<Token> {
         self.command(who, Command::Acquire(acquire), |reply| match reply {

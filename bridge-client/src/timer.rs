@@ -13,7 +13,7 @@ pub use bridge_core::cron::Cron;
 use crate::bridge::Bridge;
 use crate::call::Call;
 use crate::object::{Declaration, Object, Origin};
-use crate::usage::Usage;
+use crate::usage::{Usage, handle};
 
 /// A timer. Cheap to clone; stays usable when the session is replaced. What has been scheduled is the server's: a named timer
 /// goes on without its handle, one without a name ends with its last.
@@ -59,22 +59,9 @@ impl Bridge {
     }
 }
 
+handle!(Timer);
+
 impl Timer {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.usage.object.name().as_str()
-    }
-
-    /// Its bridge.
-    pub fn bridge(&self) -> &Bridge {
-        &self.usage.bridge
-    }
-
-    /// As [`Queue::share`](crate::Queue::share).
-    pub fn share(&self, who: ParticipantId) -> Call<()> {
-        self.usage.share(who)
-    }
-
     /// Gives it a schedule, which counts from now on; true if it had this one already, which then goes on as it was. Another one
     /// that it has makes room if `replace` is set. `CONFIG_MISMATCH`.
     pub fn schedule(&self, who: ParticipantId, schedule: Schedule, replace: bool) -> Call<bool> {

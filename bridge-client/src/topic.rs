@@ -14,7 +14,7 @@ use crate::Queue;
 use crate::bridge::Bridge;
 use crate::call::Call;
 use crate::object::Declaration;
-use crate::usage::Usage;
+use crate::usage::{Usage, handle};
 
 /// A topic. Cheap to clone; stays usable when the session is replaced.
 #[derive(Clone)]
@@ -43,22 +43,9 @@ impl Bridge {
     }
 }
 
+handle!(Topic);
+
 impl Topic {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.usage.object.name().as_str()
-    }
-
-    /// Its bridge.
-    pub fn bridge(&self) -> &Bridge {
-        &self.usage.bridge
-    }
-
-    /// As [`Queue::share`].
-    pub fn share(&self, who: ParticipantId) -> Call<()> {
-        self.usage.share(who)
-    }
-
     /// From now on the queue gets what is published with a key that the pattern means: each `*` stands for any number of
     /// characters. False if it was bound so before. It is bound for as long as it exists. `CROSS_NAMESPACE`.
     pub fn bind(&self, who: ParticipantId, queue: &Queue, pattern: &str) -> Call<bool> {

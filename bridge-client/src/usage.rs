@@ -14,6 +14,30 @@ use crate::link::{Link, Submission};
 use crate::mutex::lock;
 use crate::object::Object;
 
+/// What every handle says of itself; it has a `usage`.
+macro_rules! handle {
+    ($handle:ident) => {
+        impl $handle {
+            /// Its name.
+            pub fn name(&self) -> &str {
+                self.usage.object.name().as_str()
+            }
+
+            /// Its bridge.
+            pub fn bridge(&self) -> &$crate::Bridge {
+                &self.usage.bridge
+            }
+
+            /// Tells the server that other processes are told of it: when this has ended, it exists and can be attached to by
+            /// name, and if it is ephemeral it stays for one TTL when nobody uses it any more.
+            pub fn share(&self, who: $crate::ParticipantId) -> $crate::Call<()> {
+                self.usage.share(who)
+            }
+        }
+    };
+}
+pub(crate) use handle;
+
 /// What the clones of a handle, its calls and its grants share.
 pub(crate) struct Usage {
     pub(crate) object: Arc<Object>,

@@ -14,7 +14,7 @@ pub use bridge_core::command::value::{Datum, Figures, Guard, Item, Lifetime, Opt
 use crate::bridge::Bridge;
 use crate::call::Call;
 use crate::object::Declaration;
-use crate::usage::Usage;
+use crate::usage::{Usage, handle};
 
 /// A value that many share. Cheap to clone; stays usable when the session is replaced. What can be done with it is
 /// what can be done with an [`Entry`].
@@ -60,22 +60,9 @@ impl Bridge {
     }
 }
 
+handle!(Value);
+
 impl Value {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.usage.object.name().as_str()
-    }
-
-    /// Its bridge.
-    pub fn bridge(&self) -> &Bridge {
-        &self.usage.bridge
-    }
-
-    /// As [`Queue::share`](crate::Queue::share).
-    pub fn share(&self, who: ParticipantId) -> Call<()> {
-        self.usage.share(who)
-    }
-
     /// Its figures now.
     pub fn describe(&self, who: ParticipantId) -> Call<Figures> {
         query(&self.usage, who, Query::Describe, figures)
