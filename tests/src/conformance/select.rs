@@ -214,6 +214,9 @@ pub fn wrong(url: &str) {
 pub fn many(url: &str) {
     const ITEMS: usize = 100;
     let seen = AtomicUsize::new(0);
+    // Connected for as long as any of them is: what is in this process goes with its last user, and a consumer that comes late would
+    // wait at an event that nobody sets.
+    let bridge = connect(url);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -235,7 +238,6 @@ pub fn many(url: &str) {
                 }
             });
         }
-        let bridge = connect(url);
         let [a, b] = ["a", "b"].map(|name| bridge.queue(Some(name), queue::Options::default()).unwrap());
         for number in 0..ITEMS {
             put(if number % 3 == 0 { &a } else { &b }, number);
