@@ -22,6 +22,8 @@ pub struct Pending {
     pub claimed: Option<Answered>,
     /// It has been withdrawn, and waits to be told so.
     pub cancelled: bool,
+    /// What it was granted was recalled before it was claimed.
+    pub recalled: bool,
     /// Which call of the world it is.
     pub number: u64,
 }

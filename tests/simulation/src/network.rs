@@ -109,7 +109,7 @@ impl World {
             connection.down.clear();
         }
         self.history.line(self.now, format_args!("client {client} has lost its connection {number}"));
-        let delay = self.random.network.short(Duration::from_millis(500));
+        let delay = self.random.network.short(self.plan.redial);
         self.dial(client, delay);
         self.flush(client);
     }

@@ -36,6 +36,8 @@ pub struct Plan {
     pub journal: bool,
     /// One way across the network, at most; usually far less.
     pub latency: Duration,
+    /// How long a client is without a connection after it has lost one, at most.
+    pub redial: Duration,
     /// How long a task does something else between two calls, at most.
     pub think: Duration,
     /// What goes wrong.
@@ -49,6 +51,8 @@ impl Plan {
         let ttl = Duration::from_secs(random.pick(&[1, 2, 2, 3, 5, 15]));
         // Some runs are calm, so that what must hold there exactly is checked exactly.
         let calm = random.chance(150);
+        // In others the connections break again and again, and everybody changes his mind.
+        let restless = !calm && random.chance(250);
         let mut every = |per_mille: u64, from: u64, to: u64| {
             (random.chance(per_mille) && !calm).then(|| ttl * random.between(from, to) as u32 / 8)
         };
@@ -61,12 +65,17 @@ impl Plan {
             cancel: random.pick(&[0, 20, 50, 150]),
             refuse: random.pick(&[0, 20, 100, 300]),
         };
+        let faults = match restless {
+            true => Faults { cut: Some(ttl / 3), cancel: 400, refuse: 300, ..faults },
+            false => faults,
+        };
         Plan {
             clients: random.between(2, 4) as usize,
             tasks: random.between(3, 7) as usize,
             ttl,
             journal: random.chance(500),
             latency: Duration::from_micros(random.pick(&[200, 2_000, 20_000, 200_000])),
+            redial: if restless { ttl } else { Duration::from_millis(500) },
             think: ttl / random.pick(&[20, 50, 200, 800]),
             faults,
         }
@@ -76,5 +85,6 @@ impl Plan {
     pub fn calm(&mut self) {
         self.faults = Faults::default();
         self.latency = Duration::from_millis(2);
+        self.redial = Duration::from_millis(500);
     }
 }

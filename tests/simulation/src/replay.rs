@@ -1,7 +1,11 @@
 //! What the journal has, executed again: it comes to the same state, and what the engine said on the way keeps its word.
 //!
 //! Judged: no call is answered twice in different ways, tokens only grow, what leaves a queue for the first time is
-//! what its discipline puts first among all that never left it, and a barrier is broken for all by a party's end.
+//! what its discipline puts first among all that never left it, what never left a queue is no more than its bound, an item
+//! is in one place, what is published reaches all who are bound, and a barrier is broken for all by a party's end.
+
+mod places;
+mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +16,8 @@ use bridge_core::{Outcome, Reason};
 
 use crate::workload::queue::number;
 use crate::world::World;
+use places::Places;
+use topics::Topics;
 
 impl World {
     /// The journal replays to the engine's state.
@@ -32,6 +38,9 @@ impl World {
         self.reach.note("journal: replayed to the same state");
         self.reach.add("journal: first deliveries in the order of their discipline", witness.in_order);
         self.reach.add("journal: answers that were given once more", witness.repeated);
+        self.reach.add("journal: an item that was prefetched is recalled", witness.recalled);
+        self.reach.add("journal: an item is found where it was moved to", witness.moved);
+        self.reach.add("journal: what is published reaches all who are bound", witness.topics.published);
         self.reach.add("journal: a barrier is broken for all by a party's end", witness.parties_lost);
     }
 }
@@ -65,6 +74,7 @@ type Position = (Vec<u8>, i64);
 #[derive(Default)]
 struct Queue {
     discipline: Discipline,
+    maxsize: usize,
     never_left: BTreeSet<(Position, usize)>,
     positions: BTreeMap<usize, Position>,
 }
@@ -78,6 +88,14 @@ impl Queue {
         };
         self.never_left.insert((position.clone(), item));
         self.positions.insert(item, position);
+        let (count, maxsize) = (self.never_left.len(), self.maxsize);
+        assert!(maxsize == 0 || count <= maxsize, "{count} items are in a queue of maxsize {maxsize}");
+    }
+
+    /// What waits there is gone, or nobody knows.
+    fn forget(&mut self) {
+        self.never_left.clear();
+        self.positions.clear();
     }
 
     fn leave(&mut self, item: usize) {
@@ -90,8 +108,12 @@ impl Queue {
 /// A call to a queue that is not over.
 struct Asked {
     queue: Handle,
-    /// What a put brings, with its keys.
-    items: Vec<(usize, Vec<u8>)>,
+    /// What a put brings, with its keys; none where its group may hold it back.
+    items: Vec<(usize, Option<Vec<u8>>)>,
+    /// What goes to another queue, as far as that has been declared.
+    to: Option<Handle>,
+    /// It names one.
+    names_another: bool,
 }
 
 /// Sees everything that goes into an engine and comes out.
@@ -108,6 +130,10 @@ struct Witness {
     /// Calls that wait at the barrier.
     parties: BTreeSet<(SessionKey, Op)>,
     parties_lost: u64,
+    places: Places,
+    topics: Topics,
+    moved: u64,
+    recalled: u64,
     in_order: u64,
     repeated: u64,
 }
@@ -123,18 +149,29 @@ impl Witness {
             && let Command::Queue(target, command) = &call.command
             && let Some(queue) = self.find(target)
         {
-            let keyed = |item: &queue::NewItem| (number(&item.payload), item.key.to_vec());
+            let keyed = |item: &queue::NewItem| {
+                let grouped = item.attributes.as_ref().is_some_and(|attributes| attributes.group.is_some());
+                (number(&item.payload), (!grouped).then(|| item.key.to_vec()))
+            };
             let items = match command {
                 queue::Command::Put { item, .. } => vec![keyed(item)],
                 queue::Command::PutMany { items, .. } => items.iter().map(keyed).collect(),
                 _ => Vec::new(),
             };
-            self.asked.entry((*session, call.op)).or_insert(Asked { queue, items });
+            let to = match command {
+                queue::Command::Move(moving) => self.find(&moving.to),
+                queue::Command::Redrive(redrive) => redrive.to.as_ref().and_then(|to| self.find(to)),
+                _ => None,
+            };
+            let names_another = matches!(command, queue::Command::Redrive(redrive) if redrive.to.is_some());
+            self.asked.entry((*session, call.op)).or_insert(Asked { queue, items, to, names_another });
             let known = self.queues.entry(queue).or_default();
             if let queue::Command::Purge | queue::Command::Shutdown { immediate: true } = command {
-                known.never_left.clear();
-                known.positions.clear();
+                known.forget();
             }
+        }
+        if let Input::Call(session, Call { op, command: Command::Topic(_, command), .. }) = input {
+            self.topics.see(*session, *op, command);
         }
         if let Input::Call(
             session,
@@ -163,7 +200,8 @@ impl Witness {
                     later.retain(|(of, _), _| of != session);
                     self.answers.append(&mut later);
                 }
-                Effect::Opened(_) | Effect::Deadlock(_) | Effect::Recall { .. } => {}
+                Effect::Recall { .. } => self.recalled += 1,
+                Effect::Opened(_) | Effect::Deadlock(_) => {}
             }
         }
         if party_lost {
@@ -200,6 +238,14 @@ impl Witness {
         }
         match outcome {
             Ok(Reply::Queue(reply)) => self.queue_answer(session, op, reply),
+            Ok(Reply::Topic(reply)) => {
+                let (item, reached) = self.topics.answer(session, op, reply);
+                for reached in reached {
+                    if let Some(handle) = self.names.get(&reached.queue).copied() {
+                        self.admit(handle, reached.id, item, Some(Vec::new()));
+                    }
+                }
+            }
             Err(error) if error.reason == Reason::Cancelled => {
                 // A put that was admitted has been withdrawn.
                 if let Some(asked) = self.asked.get(&(session, op))
@@ -212,6 +258,19 @@ impl Witness {
         }
     }
 
+    fn admit(&mut self, handle: Handle, id: ItemId, item: usize, key: Option<Vec<u8>>) {
+        self.places.put(id, handle);
+        self.ids.insert(id, (handle, item));
+        self.arrivals += 1;
+        if let (Some(queue), Some(key)) = (self.queues.get_mut(&handle), key) {
+            queue.admit(item, key, self.arrivals);
+        }
+    }
+
+    fn name(&self, queue: Handle) -> Option<&Name> {
+        self.names.iter().find(|(_, handle)| **handle == queue).map(|(name, _)| name)
+    }
+
     fn queue_answer(&mut self, session: SessionKey, op: Op, reply: &queue::Reply) {
         let asked = self.asked.get(&(session, op));
         let queue = asked.map(|asked| asked.queue);
@@ -222,6 +281,10 @@ impl Witness {
                 }
                 let queue = self.queues.entry(*handle).or_default();
                 queue.discipline = options.discipline.unwrap_or_default();
+                queue.maxsize = options.maxsize.unwrap_or(0) as usize;
+                if let Some(letters) = &options.dead_letters {
+                    self.places.buries(*handle, letters.clone());
+                }
             }
             queue::Reply::Put(_) | queue::Reply::PutMany(_) => {
                 let ids = match reply {
@@ -230,15 +293,41 @@ impl Witness {
                     _ => Vec::new(),
                 };
                 let (Some(asked), Some(handle)) = (asked, queue) else { return };
-                let Some(queue) = self.queues.get_mut(&handle) else { return };
-                for ((item, key), id) in asked.items.iter().zip(ids) {
-                    self.arrivals += 1;
-                    queue.admit(*item, key.clone(), self.arrivals);
-                    self.ids.insert(id, (handle, *item));
+                for ((item, key), id) in asked.items.clone().into_iter().zip(ids) {
+                    self.admit(handle, id, item, key);
+                }
+            }
+            queue::Reply::Moved(ids) => {
+                let (to, Some(from)) = (asked.and_then(|asked| asked.to), queue) else { return };
+                let name = self.name(from).cloned();
+                for id in ids {
+                    self.places.found(*id, from, name.as_ref());
+                    let Some((_, item)) = self.ids.get(id).copied() else { continue };
+                    self.queues.entry(from).or_default().leave(item);
+                    match to {
+                        Some(to) => self.admit(to, *id, item, Some(Vec::new())),
+                        None => self.places.forget(*id),
+                    }
+                    self.moved += 1;
+                }
+            }
+            queue::Reply::Redriven { count: 1.., .. } => {
+                let Some(from) = queue else { return };
+                let to = asked.and_then(|asked| asked.to);
+                let unknown = asked.is_some_and(|asked| asked.names_another) && to.is_none();
+                // Which of those that were moved there went again is not told.
+                self.queues.entry(from).or_default().forget();
+                let name = self.name(from).cloned();
+                match unknown {
+                    true => self.places.forget_those_of(from, name.as_ref()),
+                    false => self.places.redriven(from, name.as_ref(), to),
                 }
             }
             queue::Reply::Taken(taken) => {
-                let Some(queue) = queue.and_then(|queue| self.queues.get_mut(&queue)) else { return };
+                let Some(handle) = queue else { return };
+                let name = self.name(handle).cloned();
+                taken.deliveries.iter().for_each(|one| self.places.found(one.id, handle, name.as_ref()));
+                let Some(queue) = self.queues.get_mut(&handle) else { return };
                 for delivery in &taken.deliveries {
                     let item = number(&delivery.payload);
                     if queue.positions.contains_key(&item) {

@@ -79,6 +79,9 @@ pub struct Server {
     accepted: BTreeSet<(Incarnation, Op)>,
     /// Accepted while the journal held back: not yet durable.
     in_doubt: Vec<(Incarnation, Op)>,
+    /// Those that were not when the server died.
+    perhaps: BTreeSet<(Incarnation, Op)>,
+    starts: u32,
     holds: bool,
 }
 
@@ -99,6 +102,8 @@ impl Server {
             sessions: BTreeMap::new(),
             accepted: BTreeSet::new(),
             in_doubt: Vec::new(),
+            perhaps: BTreeSet::new(),
+            starts: 0,
             holds: false,
         };
         server.start();
@@ -131,6 +136,7 @@ impl Server {
                 self.let_go();
                 for doubtful in self.in_doubt.drain(..) {
                     self.accepted.remove(&doubtful);
+                    self.perhaps.insert(doubtful);
                 }
             }
             None => {
@@ -149,6 +155,7 @@ impl Server {
             }
             None => Config::default(),
         };
+        self.starts += 1;
         let node = Node::new(config, self.clock.clone());
         let namespace = namespace_of(&node);
         self.up = Some((node, namespace));
@@ -193,6 +200,16 @@ impl Server {
     /// Whether the engine has the acceptance of that grant.
     pub fn has_accept(&self, incarnation: Incarnation, op: Op) -> bool {
         self.accepted.contains(&(incarnation, op))
+    }
+
+    /// Whether the engine may have it, or may have had it before the server died.
+    pub fn may_have_accept(&self, incarnation: Incarnation, op: Op) -> bool {
+        self.has_accept(incarnation, op) || self.perhaps.contains(&(incarnation, op))
+    }
+
+    /// How often it has started.
+    pub fn starts(&self) -> u32 {
+        self.starts
     }
 
     /// Which life of the state it is.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bridge_client::session::{Answered, Completions, Settle, Submission};
 use bridge_core::Request;
 use bridge_core::ids::{Op, ParticipantId};
+use syncbridge_proto::v1 as pb;
 
 use crate::client::Pending;
 use crate::workload::{Activity, Belief, End, Moment, Next};
@@ -53,6 +54,21 @@ impl World {
         }
     }
 
+    /// A frame has arrived: what it recalls and nobody has claimed goes back.
+    pub(crate) fn note_recalls(&mut self, client: usize, frame: &pb::AttachResponse) {
+        for answer in &frame.answers {
+            let Some(pb::answer::Body::Recall(_)) = answer.body else { continue };
+            let calls = self.clients[client].tasks.iter_mut().filter_map(|task| task.call.as_mut());
+            for call in calls.filter(|call| call.slot.op() == Op(answer.op)) {
+                self.reach.note(match call.claimed {
+                    Some(_) => "prefetch: what is recalled is in its consumer's hand",
+                    None => "prefetch: what is recalled goes back",
+                });
+                call.recalled = call.claimed.is_none();
+            }
+        }
+    }
+
     pub(crate) fn on_task(&mut self, client: usize, process: u32, task: usize) {
         if self.clients[client].process != process {
             return;
@@ -72,12 +88,15 @@ impl World {
         let Some(call) = &mut mine.tasks[task].call else { return };
         call.called = false;
         if !call.slot.is_ready() {
-            return;
+            // It has been busy, and waits now; where it was not ahead of need, that changes nothing.
+            mine.session.hasten(clock, &call.slot);
+            return self.flush(client);
         }
         let Some(answered) = mine.session.claim(clock, &call.slot) else {
             self.reach.note("client: a grant is not handed out, as the session is not known to be alive");
             return self.flush(client);
         };
+        assert!(!(answered.offered && call.recalled), "what was recalled is handed out: {answered:?}");
         if !answered.offered {
             let Answered { op, outcome, .. } = answered;
             return self.end_call(client, task, op, End::Outcome(outcome));
@@ -186,10 +205,17 @@ impl World {
                     called: false,
                     claimed: None,
                     cancelled: false,
+                    recalled: false,
                     number: self.next_call,
                 });
                 if activity.may_withdraw() {
                     self.plan_withdrawal(client, task);
+                }
+                if let Some(busy) = activity.is_busy_for(&mut moment!(self, client, task, Op(0), beliefs)) {
+                    let mine = &mut self.clients[client];
+                    mine.tasks[task].scheduled = true;
+                    let process = mine.process;
+                    self.after(busy, Event::Task(client, process, task));
                 }
                 self.flush(client);
             }

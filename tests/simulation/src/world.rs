@@ -293,16 +293,17 @@ impl World {
     fn arrive_down(&mut self, number: u64) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
         let Some(frame) = connection.down.pop_front() else { return };
-        let client = connection.client;
+        let (client, incarnation) = (connection.client, connection.incarnation);
         if connection.client_gone || self.clients[client].connection != Some(number) {
             return;
         }
         self.history.number(self.now.micros ^ number << 1);
         self.history.bytes(&frame);
         let frame = pb::AttachResponse::decode(&*frame).expect("the server's frames are readable");
+        self.note_recalls(client, &frame);
         let mine = &mut self.clients[client];
         if let Some(welcome) = &frame.welcome {
-            mine.incarnation = connection.incarnation;
+            mine.incarnation = incarnation;
             let resumed = welcome.resumed;
             self.history.line(self.now, format_args!("client {client} is welcomed, resumed: {resumed}"));
             self.reach.note(if resumed { "session: resumed" } else { "session: new" });

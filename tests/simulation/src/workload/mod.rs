@@ -8,8 +8,10 @@ pub mod barrier;
 pub mod event;
 pub mod latch;
 pub mod lock;
+pub mod pipe;
 pub mod queue;
 pub mod semaphore;
+pub mod timer;
 pub mod value;
 
 use std::sync::Arc;
@@ -115,6 +117,11 @@ pub trait Activity {
         true
     }
 
+    /// What it has called is to come ahead of need: so long it does something else, before it looks, and then waits.
+    fn is_busy_for(&self, _moment: &mut Moment<'_>) -> Option<Duration> {
+        None
+    }
+
     /// The process was killed between two calls.
     fn died(&mut self, moment: &mut Moment<'_>);
 
@@ -150,6 +157,12 @@ pub trait Workload {
 pub fn all(seed: u64, plan: &Plan) -> Vec<Box<dyn Workload>> {
     let mut all: Vec<Box<dyn Workload>> = vec![
         Box::new(queue::Queues::new(seed, plan)),
+        Box::new(queue::Queues::of_groups(seed, plan)),
+        Box::new(queue::Queues::ahead(plan)),
+        Box::new(queue::Queues::transfers(plan)),
+        Box::new(queue::Queues::of_topics(plan)),
+        Box::new(timer::Timers::new(plan)),
+        Box::new(pipe::Pipes::new(plan)),
         Box::new(event::Events::new(seed, plan)),
         Box::new(semaphore::Semaphores::new(seed, plan)),
         Box::new(lock::Locks::new(plan)),
@@ -158,7 +171,7 @@ pub fn all(seed: u64, plan: &Plan) -> Vec<Box<dyn Workload>> {
         Box::new(value::Values::new(plan)),
     ];
     let mut random = Random::new(seed, "workloads");
-    if random.chance(600) {
+    if random.chance(750) {
         let kept = random.between(1, 3) as usize;
         while all.len() > kept {
             all.remove(random.index(all.len()));

@@ -1,14 +1,17 @@
 //! What is known of each queue and of each item: who put it, who had it, and what became of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bridge_client::session::{Declaration, Object, Origin};
-use bridge_core::Payload;
 use bridge_core::command::queue::{Delivery, Discipline, Figures, Mode, Options};
-use bridge_core::ids::{ItemId, Name, Op, Token};
+use bridge_core::ids::{ItemId, Name, Op, Target, Token};
 use bridge_core::payload::{Body, ContentType};
+use bridge_core::{Payload, Time};
 use bytes::Bytes;
 
+use super::topics;
+use crate::plan::Plan;
 use crate::server::{Incarnation, Server};
 use crate::workload::Moment;
 
@@ -36,7 +39,7 @@ pub(super) enum Fate {
     AckAsked,
     /// Its ack was answered.
     Acked,
-    /// Nacked or rejected, or about to be.
+    /// Nacked or rejected, or about to be: it is somewhere still.
     GivenBack,
     /// It went back without a word of its consumer.
     Lost,
@@ -50,33 +53,69 @@ pub(super) struct Hold {
     pub(super) session: Incarnation,
     op: Op,
     pub(super) token: Token,
+    pub(super) mode: Mode,
     pub(super) fate: Fate,
+}
+
+impl Hold {
+    /// Its session is there, or its client takes it to be.
+    fn may_live(&self, moment: &Moment<'_>) -> bool {
+        moment.server.lives(self.session) || moment.believes(self.client, self.session, self.process)
+    }
+
+    /// The server has its acceptance.
+    pub(super) fn has_arrived(&self, server: &Server) -> bool {
+        server.has_accept(self.session, self.op)
+    }
+
+    /// It may have, or may have had: what was not durable when the server died is found again or not.
+    pub(super) fn may_have_arrived(&self, server: &Server) -> bool {
+        server.may_have_accept(self.session, self.op)
+    }
 }
 
 /// An item from its put to its end.
 #[derive(Debug)]
 pub(super) struct Item {
+    /// Where it was put.
     pub(super) queue: usize,
-    life: u32,
+    pub(super) life: u32,
     pub(super) put: Put,
+    /// Once it was answered, or seen.
+    pub(super) id: Option<ItemId>,
+    /// Somebody was offered it, and did not take it.
+    offered: bool,
+    pub(super) group: Option<u64>,
+    /// So many items from here on, each of a queue of its own, carry this one's number.
+    pub(super) copies: usize,
+    /// It may be somewhere else than at the place of its put.
+    pub(super) displaced: bool,
+    /// It was given back with a delay, the last time.
+    pub(super) delayed: bool,
     pub(super) holds: Vec<Hold>,
     /// Nobody knows whether it was removed, or acked.
     pub(super) perhaps_gone: bool,
     /// It left by a remove.
     pub(super) gone: bool,
-    dead: bool,
+    pub(super) dead: bool,
 }
 
 /// A queue.
 pub(super) struct Shared {
     pub(super) name: String,
     pub(super) options: Options,
+    /// How many groups its items are of; 0: none.
+    pub(super) groups: u64,
     /// Items are counted until they are done.
     pub(super) joined: bool,
     pub(super) shut: bool,
     /// May be shut down and purged.
     pub(super) closing: bool,
+    /// All of them, and those who wait for whatever comes.
     pub(super) takers: u64,
+    pub(super) content: u64,
+    /// Since when somebody waits for what is there.
+    pub(super) starving: Option<Time>,
     pub(super) putters: u64,
     pub(super) joiners: u64,
     handles: Vec<Arc<Object>>,
@@ -96,23 +135,33 @@ pub(super) struct Shared {
 pub(super) struct Ledger {
     pub(super) queues: Vec<Shared>,
     pub(super) items: Vec<Item>,
-    clients: usize,
+    /// Items go from one queue to another; where each is, the journal says.
+    pub(super) roams: bool,
+    /// What is published goes to its queues: the clients' handles, if there is one.
+    pub(super) topic: Vec<Arc<Object>>,
+    /// The sessions' time to live.
+    pub(super) ttl: Duration,
+    pub(super) clients: usize,
 }
 
 impl Ledger {
-    pub(super) fn new(clients: usize) -> Self {
-        Ledger { clients: clients + 1, ..Ledger::default() }
+    pub(super) fn new(plan: &Plan) -> Self {
+        Ledger { clients: plan.clients + 1, ttl: plan.ttl, ..Ledger::default() }
     }
 
-    pub(super) fn add(&mut self, name: String, options: Options, joined: bool, closing: bool) -> usize {
-        let handles = (0..self.clients).map(|_| handle(&name, &options)).collect();
+    /// A queue of that name; answers with its number.
+    pub(super) fn add(&mut self, name: &str, options: Options) -> usize {
+        let handles = (0..self.clients).map(|_| handle(name, &options)).collect();
         self.queues.push(Shared {
-            name,
+            name: name.into(),
             options,
-            joined,
+            groups: 0,
+            joined: false,
             shut: false,
-            closing,
+            closing: false,
             takers: 0,
+            content: 0,
+            starving: None,
             putters: 0,
             joiners: 0,
             handles,
@@ -126,6 +175,11 @@ impl Ledger {
         self.queues.len() - 1
     }
 
+    /// How a command that is about another queue names this one.
+    pub(super) fn target(&self, queue: usize) -> Target {
+        Target::Name(Name::parse("name", &self.queues[queue].name).expect("invariant: a valid name"))
+    }
+
     pub(super) fn handle(&self, queue: usize, client: usize) -> Arc<Object> {
         self.queues[queue].handles[client].clone()
     }
@@ -135,23 +189,60 @@ impl Ledger {
         for queue in &mut self.queues {
             queue.handles[client] = handle(&queue.name, &queue.options);
         }
+        if let Some(topic) = self.topic.get_mut(client) {
+            *topic = topics::handle();
+        }
     }
 
     /// A new item.
     pub(super) fn item(&mut self, queue: usize, life: u32) -> (usize, Payload) {
-        let put = Put::Asked;
         self.items.push(Item {
             queue,
             life,
-            put,
+            put: Put::Asked,
+            id: None,
+            offered: false,
+            group: None,
+            copies: 1,
+            displaced: false,
+            delayed: false,
             holds: Vec::new(),
             perhaps_gone: false,
             gone: false,
             dead: false,
         });
         let number = self.items.len() - 1;
-        let bytes = Bytes::copy_from_slice(&(number as u64).to_be_bytes());
-        (number, Payload::new(ContentType::Bytes, bytes))
+        (number, payload(number))
+    }
+
+    /// Its put has ended.
+    pub(super) fn put_ended(&mut self, number: usize, put: Put) {
+        let item = &mut self.items[number];
+        let was_seen = item.offered || !item.holds.is_empty();
+        assert!(
+            put != Put::Never || !was_seen,
+            "item {number} is said not to be put, and was seen: {item:?}"
+        );
+        item.put = put;
+        if let Put::Admitted(id) = put {
+            item.learn(number, id);
+        }
+    }
+
+    /// Which item a queue has handed out.
+    pub(super) fn which(&self, queue: usize, payload: &Payload) -> usize {
+        let number = number(payload);
+        let copies = self.items.get(number).map_or(0, |item| item.copies);
+        (number..number + copies).find(|copy| self.items[*copy].queue == queue).unwrap_or(number)
+    }
+
+    /// An item was offered, and its consumer did not take it.
+    pub(super) fn refuse(&mut self, queue: usize, delivery: &Delivery) {
+        let number = self.which(queue, &delivery.payload);
+        let item = self.items.get_mut(number).unwrap_or_else(|| panic!("item {number} is invented"));
+        assert_ne!(item.put, Put::Never, "item {number} was never put");
+        item.learn(number, delivery.id);
+        item.offered = true;
     }
 
     /// An item has reached a consumer, who has accepted it. Answers with which one.
@@ -162,31 +253,36 @@ impl Ledger {
         mode: Mode,
         delivery: &Delivery,
     ) -> usize {
-        let number = number(&delivery.payload);
+        let number = self.which(queue, &delivery.payload);
         let (name, token) = (self.queues[queue].name.clone(), delivery.token);
         let what = format!("item {number} from {name} under {token:?}");
         self.check_place(queue, number, &what);
+        let me = moment.own();
+        let session = me.incarnation.expect("invariant: who is granted something has a session");
+        self.items[number].learn(number, delivery.id);
+        // Its put may have been asked for in the life before, and have left in this one.
+        self.items[number].life = session.life;
+        if self.items[number].queue != queue && !self.roams {
+            moment.reach.note("queue: a dead letter is taken");
+        }
+        self.check_group(moment, queue, number, &what);
+        self.check_attempt(moment.server, queue, number, delivery.attempt);
         let item = &mut self.items[number];
         assert_ne!(item.put, Put::Never, "{what} was never put");
         assert!(!item.gone, "{what} was removed");
-        assert!(delivery.attempt >= 1, "{what}: attempt 0");
         for hold in &mut item.holds {
             assert!(token > hold.token, "{what} comes after {hold:?}");
             let lives = moment.server.lives(hold.session);
             match hold.fate {
                 Fate::Acked => panic!("{what} comes again after its ack: {hold:?}"),
                 Fate::Gotten => {
-                    let accepted = moment.server.has_accept(hold.session, hold.op);
+                    let accepted = hold.has_arrived(moment.server);
                     assert!(!accepted && !lives, "{what} is gotten twice: {hold:?}, accepted: {accepted}");
                     moment.reach.note("queue: an item comes again, as its acceptance was lost");
                     hold.fate = Fate::Lost;
                 }
                 Fate::Held | Fate::AckAsked => {
-                    let believes = moment.believes(hold.client, hold.session, hold.process);
-                    assert!(
-                        !lives && !believes,
-                        "{what} is leased twice: {hold:?}, lives: {lives}, believes: {believes}"
-                    );
+                    assert!(!hold.may_live(moment), "{what} is leased twice: {hold:?}, lives: {lives}");
                     moment.reach.note("queue: an item comes again after its consumer was lost");
                     hold.fate = Fate::Lost;
                 }
@@ -194,25 +290,42 @@ impl Ledger {
                 Fate::Lost => {}
             }
         }
-        let me = moment.own();
         item.holds.push(Hold {
             client: moment.client,
             process: me.process,
-            session: me.incarnation.expect("invariant: who is granted something has a session"),
+            session,
             op: moment.op,
             token,
+            mode,
             fate: if mode == Mode::Get { Fate::Gotten } else { Fate::Held },
         });
         number
     }
 
     /// It comes from the queue it was put to, or from that one's dead letters.
-    fn check_place(&self, queue: usize, number: usize, what: &str) {
+    pub(super) fn check_place(&self, queue: usize, number: usize, what: &str) {
         let item = self.items.get(number).unwrap_or_else(|| panic!("{what} is invented"));
         let home = &self.queues[item.queue];
         let named = home.options.dead_letters.as_ref().map(|name| name.to_string());
         let letter = named.as_deref() == Some(self.queues[queue].name.as_str());
-        assert!(item.queue == queue || letter, "{what} was put to {}", home.name);
+        assert!(item.queue == queue || letter || self.roams, "{what} was put to {}", home.name);
+    }
+
+    /// An attempt is an accepted delivery that has ended without an ack: no offer that went back counts.
+    fn check_attempt(&self, server: &Server, queue: usize, number: usize, attempt: u32) {
+        let (item, max) = (&self.items[number], self.queues[queue].options.max_deliveries.unwrap_or(0));
+        assert!(
+            attempt >= 1 && (max == 0 || attempt <= max),
+            "item {number} is tried {attempt} of {max} times"
+        );
+        if item.queue != queue || self.roams {
+            return;
+        }
+        let leases = item.holds.iter().filter(|hold| hold.mode == Mode::Lease);
+        let (most, least) =
+            (leases.clone().count() as u32, leases.filter(|hold| hold.has_arrived(server)).count());
+        let possible = least as u32 + 1..=most + 1;
+        assert!(possible.contains(&attempt), "item {number} is tried {attempt} times: {item:?}");
     }
 
     /// How the delivery of that token goes on.
@@ -225,17 +338,6 @@ impl Ledger {
     pub(super) fn session(&self, number: usize, token: Token) -> Incarnation {
         let hold = self.items[number].holds.iter().find(|hold| hold.token == token);
         hold.expect("invariant: it was delivered").session
-    }
-
-    /// An item is found among the dead.
-    pub(super) fn found_dead(&mut self, queue: usize, payload: &Payload) {
-        let number = number(payload);
-        let what = format!("item {number}, dead in {}", self.queues[queue].name);
-        self.check_place(queue, number, &what);
-        let item = &mut self.items[number];
-        assert_ne!(item.put, Put::Never, "{what} was never put");
-        assert!(!item.holds.iter().any(|hold| hold.fate == Fate::Acked), "{what} was acked: {item:?}");
-        item.dead = true;
     }
 
     /// Some item that the client knows to be in that queue.
@@ -266,6 +368,22 @@ impl Ledger {
         });
     }
 
+    /// Nobody who wants whatever comes waits for long for what is there.
+    pub(super) fn check_starving(&mut self, server: &Server, now: Time, at_most: Duration) {
+        for (index, queue) in self.queues.iter_mut().enumerate() {
+            let waits = queue.content > 0 && !queue.shut && !queue.drops && !self.roams;
+            let is_there = |item: &Item| item.queue == index && item.is_untouched(server.life());
+            let found = if waits { self.items.iter().rposition(is_there) } else { None };
+            queue.starving = found.map(|_| queue.starving.unwrap_or(now));
+            let since = queue.starving.unwrap_or(now);
+            assert!(
+                now.since(since) < at_most,
+                "{}: somebody waits, and item {found:?} is there",
+                queue.name
+            );
+        }
+    }
+
     /// Every admitted item is consumed, or was found at the end; and nothing else was.
     pub(super) fn balance(&self, server: &Server) {
         for (number, item) in self.items.iter().enumerate() {
@@ -274,13 +392,13 @@ impl Ledger {
                 continue;
             }
             let consumed = |hold: &Hold| match hold.fate {
-                Fate::Gotten => server.has_accept(hold.session, hold.op),
+                Fate::Gotten => hold.has_arrived(server),
                 Fate::Acked => true,
                 _ => false,
             };
             let consumed = item.holds.iter().any(consumed);
             let kept = |hold: &Hold| hold.fate == Fate::Held && server.lives(hold.session);
-            let in_doubt = |hold: &Hold| matches!(hold.fate, Fate::AckAsked | Fate::GivenBack) || kept(hold);
+            let in_doubt = |hold: &Hold| hold.fate == Fate::AckAsked || kept(hold);
             let perhaps =
                 item.perhaps_gone || self.queues[item.queue].drops || item.holds.last().is_some_and(in_doubt);
             assert!(
@@ -297,9 +415,28 @@ impl Ledger {
     }
 }
 
+impl Item {
+    /// An item has one id for all its life: another one is that of a second put.
+    fn learn(&mut self, number: usize, id: ItemId) {
+        let known = *self.id.get_or_insert(id);
+        assert_eq!(known, id, "item {number} was put twice");
+    }
+
+    /// It is there, and nobody ever had it.
+    fn is_untouched(&self, life: u32) -> bool {
+        let waits = self.holds.is_empty() && !self.dead && !self.gone && !self.perhaps_gone;
+        self.life == life && waits && matches!(self.put, Put::Admitted(_))
+    }
+}
+
 fn handle(name: &str, options: &Options) -> Arc<Object> {
     let name = Name::parse("name", name).expect("invariant: a valid name");
     Arc::new(Object::new(name, Declaration::Queue(options.clone()), Origin::Named))
+}
+
+/// What the item of that number carries.
+pub(super) fn payload(number: usize) -> Payload {
+    Payload::new(ContentType::Bytes, Bytes::copy_from_slice(&(number as u64).to_be_bytes()))
 }
 
 /// Which item it is.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bridge_core::command::queue::{
-    Batch, Browsed, Command, Cursor, Mode, NewItem, Query, Reentry, Reply, Shelf, Taking,
+    Batch, Command, Cursor, Mode, Move, NewItem, Query, Redrive, Reentry, Reply, Shelf, Taking, Which,
 };
 use bridge_core::command::{Command as AnyCommand, Query as AnyQuery, Reply as AnyReply};
 use bridge_core::ids::{ItemId, Token};
@@ -13,6 +13,7 @@ use bridge_core::{Error, Reason, Request, Timeout};
 use bytes::Bytes;
 
 use super::ledger::{Fate, Ledger, Put, check_batch};
+use super::{ahead, transfer};
 use crate::server::Incarnation;
 use crate::workload::{Activity, End, Moment, Next, ask, expect_reason};
 
@@ -38,6 +39,8 @@ pub(super) enum Doing {
         mode: Mode,
         batch: Batch,
         timeout: Timeout,
+        /// Its consumer is busy, and takes it later.
+        ahead: bool,
     },
     Hold {
         queue: usize,
@@ -52,6 +55,7 @@ pub(super) enum Doing {
         queue: usize,
         leased: Vec<Leased>,
         reentry: Reentry,
+        delay: Duration,
     },
     Reject {
         queue: usize,
@@ -72,6 +76,16 @@ pub(super) enum Doing {
     Join {
         queue: usize,
         timeout: Timeout,
+    },
+    Move {
+        from: usize,
+        to: usize,
+        which: Which,
+    },
+    Redrive {
+        from: usize,
+        to: Option<usize>,
+        which: Which,
     },
     Remove {
         queue: usize,
@@ -105,6 +119,13 @@ pub(super) enum Doing {
     Done,
 }
 
+impl Doing {
+    /// A take whose consumer waits for it.
+    pub(super) fn take(queue: usize, mode: Mode, batch: Batch, timeout: Timeout) -> Self {
+        Doing::Take { queue, mode, batch, timeout, ahead: false }
+    }
+}
+
 pub(super) struct Task {
     ledger: Rc<RefCell<Ledger>>,
     doing: Doing,
@@ -131,7 +152,7 @@ impl Task {
             let priority = ledger.queues[queue].options.discipline
                 == Some(bridge_core::command::queue::Discipline::Priority);
             let key = if priority { Bytes::from(key) } else { Bytes::new() };
-            new.push(NewItem { payload, key, attributes: None });
+            new.push(ledger.in_group(moment, number, NewItem { payload, key, attributes: None }));
             numbers.push(number);
         }
         ledger.queues[queue].putters += 1;
@@ -151,17 +172,25 @@ impl Task {
         let some = moment.random.between(1, leased.len() as u64) as usize;
         let rest = leased.split_off(some);
         // Whoever leased several may settle some and keep the rest until his session ends.
-        let closing = ledger.queues[queue].closing || moment.closing;
+        let grouped = ledger.queues[queue].groups > 0;
+        let closing = ledger.queues[queue].closing || moment.closing || grouped;
         let kept = rest.is_empty() || moment.random.chance(300) && !closing;
         let leased = if kept { leased } else { [leased, rest].concat() };
         let doing = match moment.random.below(10) {
             0..=5 => Doing::Ack { queue, leased: leased.clone(), again: moment.random.chance(60) },
             6..=8 => {
                 let reentry = moment.random.pick(&[Reentry::Place, Reentry::Front, Reentry::Back]);
-                Doing::Nack { queue, leased: leased.clone(), reentry }
+                let late = grouped && moment.random.chance(500);
+                let delay = if late { moment.random.short(Duration::from_secs(1)) } else { Duration::ZERO };
+                Doing::Nack { queue, leased: leased.clone(), reentry, delay }
             }
             _ => Doing::Reject { queue, leased: leased.clone() },
         };
+        let late = matches!(doing, Doing::Nack { delay, .. } if !delay.is_zero());
+        leased.iter().for_each(|(number, _)| ledger.items[*number].delayed = late);
+        if let Doing::Reject { .. } | Doing::Nack { reentry: Reentry::Back, .. } = doing {
+            leased.iter().for_each(|(number, _)| ledger.items[*number].displaced = true);
+        }
         let fate = if let Doing::Ack { .. } = doing { Fate::AckAsked } else { Fate::GivenBack };
         leased.iter().for_each(|(number, token)| ledger.fate(*number, *token, fate));
         doing
@@ -174,14 +203,16 @@ impl Task {
         let ledger = &mut *self.ledger.borrow_mut();
         let tokens = |leased: &[Leased]| leased.iter().map(|(_, token)| *token).collect();
         let command = match &self.doing {
-            Doing::Take { queue, mode, batch, timeout } => {
+            Doing::Take { queue, mode, batch, timeout, ahead } => {
                 ledger.queues[*queue].takers += 1;
-                (*queue, Command::Take { taking: Taking::new(*mode, *batch), timeout: *timeout })
+                ledger.queues[*queue].content += u64::from(!ahead && batch.min == 1);
+                let taking = Taking { prefetch: *ahead, ..Taking::new(*mode, *batch) };
+                (*queue, Command::Take { taking, timeout: *timeout })
             }
             Doing::Ack { queue, leased, .. } => (*queue, Command::Ack { tokens: tokens(leased) }),
-            Doing::Nack { queue, leased, reentry } => {
-                let (tokens, reentry) = (tokens(leased), *reentry);
-                (*queue, Command::Nack { tokens, reentry, delay: Duration::ZERO, error: "not now".into() })
+            Doing::Nack { queue, leased, reentry, delay } => {
+                let (tokens, reentry, delay) = (tokens(leased), *reentry, *delay);
+                (*queue, Command::Nack { tokens, reentry, delay, error: "not now".into() })
             }
             Doing::Reject { queue, leased } => {
                 (*queue, Command::Reject { tokens: tokens(leased), reason: "no good".into() })
@@ -197,10 +228,19 @@ impl Task {
                 ledger.queues[*queue].joiners += 1;
                 (*queue, Command::Join { timeout: *timeout })
             }
+            Doing::Move { from, to, which } => {
+                let to = ledger.target(*to);
+                (*from, Command::Move(Box::new(Move { which: which.clone(), to })))
+            }
+            Doing::Redrive { from, to, which } => {
+                let to = to.map(|to| ledger.target(to));
+                (*from, Command::Redrive(Box::new(Redrive { which: which.clone(), to })))
+            }
             Doing::Remove { queue } => {
                 let queue = *queue;
                 let (number, id) = ledger.some_admitted(queue, moment)?;
                 ledger.queues[queue].doubtful = true;
+                ledger.items[number].displaced = true;
                 self.doing = Doing::Removing { number, id };
                 (queue, Command::Remove { ids: vec![id] })
             }
@@ -281,7 +321,9 @@ impl Task {
         let Err(error) = outcome else { return };
         if matches!(error.reason, Reason::Unavailable | Reason::OutcomeUnknown) {
             // Repeating the right one is fine; but if it is told that it comes too late, the first may have come in time.
-            leased.iter().for_each(|(number, _)| ledger.items[*number].perhaps_gone = true);
+            if let Doing::Ack { .. } = asked {
+                leased.iter().for_each(|(number, _)| ledger.items[*number].perhaps_gone = true);
+            }
             self.doing = asked;
             return;
         }
@@ -324,19 +366,19 @@ impl Task {
                 if unknown {
                     ledger.queues[queue].doubtful = true;
                 }
-                items.iter().for_each(|number| ledger.items[*number].put = put);
+                items.iter().for_each(|number| ledger.put_ended(*number, put));
                 return;
             }
             _ => {
                 ledger.queues[queue].doubtful = true;
-                items.iter().for_each(|number| ledger.items[*number].put = Put::Perhaps);
+                items.iter().for_each(|number| ledger.put_ended(*number, Put::Perhaps));
                 return;
             }
         };
         moment.reach.note(if items.len() == 1 { "queue: put" } else { "queue: put, several at once" });
         assert_eq!(ids.len(), items.len(), "as many ids as items");
         for (number, id) in items.iter().zip(ids) {
-            ledger.items[*number].put = if same_life { Put::Admitted(id) } else { Put::Perhaps };
+            ledger.put_ended(*number, if same_life { Put::Admitted(id) } else { Put::Perhaps });
         }
     }
 }
@@ -363,15 +405,21 @@ impl Activity for Task {
     fn ended(&mut self, moment: &mut Moment<'_>, end: End) {
         let doing = std::mem::replace(&mut self.doing, Doing::Done);
         match (&doing, &end) {
-            (Doing::Take { queue, .. } | Doing::Sweep { queue }, _) => {
-                self.ledger.borrow_mut().queues[*queue].takers -= 1;
+            (Doing::Take { queue, batch, ahead, .. }, _) => {
+                let shared = &mut self.ledger.borrow_mut().queues[*queue];
+                shared.takers -= 1;
+                shared.content -= u64::from(!ahead && batch.min == 1);
             }
+            (Doing::Sweep { queue }, _) => self.ledger.borrow_mut().queues[*queue].takers -= 1,
             (Doing::Join { queue, .. }, _) => self.ledger.borrow_mut().queues[*queue].joiners -= 1,
             _ => {}
         }
         match (doing, end) {
             (Doing::Putting { queue, items }, end) => self.put_ended(moment, queue, &items, end),
-            (Doing::Take { queue, mode, .. }, End::Outcome(Ok(AnyReply::Queue(reply)))) => {
+            (Doing::Take { queue, mode, ahead, .. }, End::Outcome(Ok(AnyReply::Queue(reply)))) => {
+                if ahead {
+                    moment.reach.note("prefetch: an item is taken");
+                }
                 self.taken(moment, queue, mode, reply);
             }
             (Doing::Sweep { queue }, End::Outcome(Ok(AnyReply::Queue(reply)))) => {
@@ -385,15 +433,22 @@ impl Activity for Task {
                 expect_reason("the last get", &error, &[Reason::Empty, Reason::ShutDown]);
                 self.ledger.borrow_mut().queues[queue].swept = true;
             }
-            (Doing::Take { .. }, End::Outcome(Err(error))) => {
+            (Doing::Take { ahead, .. }, End::Outcome(Err(error))) => {
                 moment.reach.note(match error.reason {
+                    Reason::Cancelled if ahead => "prefetch: a take ends, recalled or withdrawn",
                     Reason::Empty => "queue: a take ends as there is too little",
                     Reason::ShutDown => "queue: a take ends as the queue is shut down",
                     _ => "queue: a take ends otherwise",
                 });
                 expect_reason("take", &error, &[Reason::Empty, Reason::ShutDown]);
             }
-            (Doing::Take { .. }, End::Refused(_)) => moment.reach.note("queue: a delivery is refused"),
+            (Doing::Take { queue, .. }, End::Refused(AnyReply::Queue(Reply::Taken(taken)))) => {
+                moment.reach.note("queue: a delivery is refused");
+                let ledger = &mut *self.ledger.borrow_mut();
+                taken.deliveries.iter().for_each(|delivery| ledger.refuse(queue, delivery));
+            }
+            (Doing::Move { .. }, End::Outcome(outcome)) => transfer::moved(moment, outcome),
+            (Doing::Redrive { .. }, End::Outcome(outcome)) => transfer::redriven(moment, outcome),
             (Doing::Ack { queue, leased, again }, End::Outcome(outcome)) => {
                 if outcome.is_ok() {
                     moment.reach.note("queue: acked");
@@ -458,12 +513,16 @@ impl Activity for Task {
             (Doing::Removing { number, .. }, _) => {
                 self.ledger.borrow_mut().items[number].perhaps_gone = true;
             }
+            (Doing::Browse { queue }, End::Outcome(Ok(AnyReply::Queue(Reply::Browsed { items, .. })))) => {
+                self.ledger.borrow_mut().browse(moment, queue, &items);
+            }
             (
                 Doing::BrowseDead { queue, .. },
                 End::Outcome(Ok(AnyReply::Queue(Reply::Browsed { items, next }))),
             ) => {
                 let ledger = &mut *self.ledger.borrow_mut();
-                items.iter().for_each(|Browsed { payload, .. }| ledger.found_dead(queue, payload));
+                ledger.browse(moment, queue, &items);
+                items.iter().for_each(|shown| ledger.found_dead(queue, shown));
                 match next {
                     Some(next) => self.doing = Doing::BrowseDead { queue, after: Some(next) },
                     None => ledger.queues[queue].browsed = true,
@@ -475,8 +534,8 @@ impl Activity for Task {
                 if figures.unfinished > 0 && !busy && shared.doubtful {
                     self.doing = Doing::TaskDone { queue, count: figures.unfinished };
                 } else if shared.joiners > 0 && busy {
-                    self.doing =
-                        Doing::Take { queue, mode: Mode::Get, batch: Batch::ONE, timeout: Timeout::NOW };
+                    let batch = Batch { max: 20, ..Batch::ONE };
+                    self.doing = Doing::take(queue, Mode::Get, batch, Timeout::NOW);
                 }
                 if shared.swept {
                     shared.figures = Some(*figures);
@@ -491,6 +550,11 @@ impl Activity for Task {
             self.doing,
             Doing::Ack { .. } | Doing::Nack { .. } | Doing::Reject { .. } | Doing::TaskDone { .. }
         )
+    }
+
+    fn is_busy_for(&self, moment: &mut Moment<'_>) -> Option<Duration> {
+        let Doing::Take { ahead: true, .. } = self.doing else { return None };
+        Some(ahead::busy_for(moment, self.ledger.borrow().ttl))
     }
 
     fn died(&mut self, _moment: &mut Moment<'_>) {
