@@ -160,7 +160,8 @@ impl Session {
         if outcome == Ok(Reply::Recalled) {
             return self.on_recalled(op, completions);
         }
-        if matches!(entry.state, State::Offered(_) | State::Claimed(_)) {
+        let known = matches!(entry.state, State::Offered(_) | State::Claimed(_));
+        if known && !Mutant::HeldBackTwice.is_on() {
             return;
         }
         if let Ok(reply) = &outcome
@@ -180,6 +181,9 @@ impl Session {
         if outcome.is_ok() && entry.cancelling && entry.may_be_taken_back() {
             // The server keeps it until its withdrawal is answered.
             entry.provisional = Some(outcome);
+            if Mutant::WithdrawnPutAcknowledged.is_on() {
+                self.outbox.done(op);
+            }
             return;
         }
         if !matches!(entry.request, Request::Query(_)) {
@@ -220,9 +224,8 @@ impl Session {
 
     /// What was offered ahead of need is wanted by others: it goes back, unless its consumer has taken it.
     fn on_recalled(&mut self, op: Op, completions: &mut Completions) {
-        let Some(entry) = self.calls.get(&op).filter(|entry| matches!(entry.state, State::Offered(_))) else {
-            return;
-        };
+        let entry = self.calls.get(&op).filter(|entry| matches!(entry.state, State::Offered(_)));
+        let Some(entry) = entry.filter(|_| !Mutant::RecallIgnored.is_on()) else { return };
         if let Some(slot) = &entry.slot {
             slot.take();
         }

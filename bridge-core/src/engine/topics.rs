@@ -8,6 +8,7 @@ use crate::command::topic::{Command, Publish, Reached, Reply};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::ids::{Handle, Kind, Name, Target};
+use crate::mutant::Mutant;
 use crate::objects::object_gone;
 use crate::primitive::queue::{Coming, check_new_item};
 use crate::primitive::topic::check_key;
@@ -128,6 +129,9 @@ impl Engine {
                 continue;
             };
             let checked = queue.check_step(&self.world, caller, &check, &mut Coming::default());
+            if checked.is_err() && Mutant::PublishedInPart.is_on() {
+                continue;
+            }
             bytes += checked.map_err(|error| error.with("queue", name.as_str()))?;
             open.push((handle, name));
         }

@@ -7,6 +7,7 @@ use crate::command::queue::{Move, Redrive, Reply as QueueReply};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::ids::{Handle, Kind, Name, Target};
+use crate::mutant::Mutant;
 use crate::objects::object_gone;
 use crate::wait::Caller;
 
@@ -59,7 +60,7 @@ impl Engine {
             if let Some(queue) = self.objects.queue_mut(from) {
                 queue.part_with(&mut self.world, letter);
             }
-            if let Some(queue) = self.objects.queue_mut(home) {
+            if let Some(queue) = self.objects.queue_mut(home).filter(|_| !Mutant::RedrivenLost.is_on()) {
                 queue.revive(home, &mut self.world, letter);
             }
             touched.insert(home);

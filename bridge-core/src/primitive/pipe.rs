@@ -12,6 +12,7 @@ use crate::command::pipe::{Command, End, Figures, Options, Query, Reply, Standin
 use crate::command::{Mode, Outcome, Reply as AnyReply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
+use crate::mutant::Mutant;
 use crate::payload::Payload;
 use crate::primitive::{Granted, Loss, Primitive, Standing, Step, check_option, conclude, done};
 use crate::session::{Offer, Serial};
@@ -290,7 +291,8 @@ impl Pipe {
     /// Nothing more can come to that end.
     fn is_over(&self, end: End) -> bool {
         let side = self.side(end);
-        self.side(end.other()).closed && side.messages.is_empty() && side.out.is_empty()
+        let comes_back = !side.out.is_empty() && !Mutant::EndOfPipeEarly.is_on();
+        self.side(end.other()).closed && side.messages.is_empty() && !comes_back
     }
 
     /// A receive would not wait.
@@ -301,7 +303,9 @@ impl Pipe {
     /// Hands out the next message.
     fn grant(&mut self, me: Handle, world: &mut World, caller: &Caller, end: End, parked: bool) {
         let (token, since) = (Token(world.number()), world.now);
-        let Some((number, item)) = self.side_mut(end).messages.pop_first() else { return };
+        let messages = &mut self.side_mut(end).messages;
+        let next = if Mutant::PipeOrderBroken.is_on() { messages.pop_last() } else { messages.pop_first() };
+        let Some((number, item)) = next else { return };
         if caller.grant_is_final(parked) {
             let payload = std::mem::take(&mut world.items[item].payload);
             world.drop_item(item);
@@ -458,7 +462,7 @@ impl Primitive for Pipe {
     fn refuse(&mut self, _me: Handle, offer: &Offer, _loss: Loss, world: &mut World) {
         for side in &mut self.sides {
             let Some(out) = side.out.remove(&offer.first) else { continue };
-            match side.closed {
+            match side.closed || Mutant::RefusedMessageLost.is_on() {
                 true => world.drop_item(out.item),
                 false => drop(side.messages.insert(out.number, out.item)),
             }
@@ -473,7 +477,7 @@ impl Primitive for Pipe {
 
     fn session_over(&mut self, serial: Serial, world: &mut World) {
         for end in [End::A, End::B] {
-            if self.side_mut(end).sessions.remove(&serial).is_some() {
+            if self.side_mut(end).sessions.remove(&serial).is_some() && !Mutant::EndStaysOpen.is_on() {
                 self.close_if_left(world, end);
             }
         }

@@ -14,6 +14,7 @@ use crate::command::timer::{Command, Figures, Listed, Missed, Options, Query, Re
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Name};
 use crate::limits::Limits;
+use crate::mutant::Mutant;
 use crate::primitive::queue::check_new_item;
 use crate::primitive::{Primitive, Standing, check_option};
 use crate::time::Time;
@@ -80,6 +81,7 @@ impl Timer {
                 Reply::Declared { handle: me, options: self.options() }
             }
             Command::Schedule { schedule, replace } => self.schedule(me, world, schedule, *replace)?,
+            Command::Cancel if Mutant::CancelledFires.is_on() => Reply::Cancelled(self.plan.is_some()),
             Command::Cancel => Reply::Cancelled(self.end(world)),
         };
         Ok(AnyReply::Timer(reply))
@@ -136,13 +138,15 @@ impl Timer {
         self.missed = self.missed.saturating_add(past.late);
         let missed = past.late.saturating_add(plan.owed.into());
         plan.owed = match plan.schedule.missed {
+            _ if Mutant::MissedForgotten.is_on() => 0,
             Missed::Skip => 0,
             Missed::Once => missed.min(1) as u32,
             Missed::All => missed.min(max.into()) as u32,
         };
         let punctual = past.punctual.min(max.max(1).into());
         self.missed = self.missed.saturating_add(past.punctual - punctual);
-        Some(Firing { schedule: plan.schedule.clone(), count: plan.owed.saturating_add(punctual as u32) })
+        let punctual = punctual as u32 + u32::from(Mutant::FiredTwice.is_on());
+        Some(Firing { schedule: plan.schedule.clone(), count: plan.owed.saturating_add(punctual) })
     }
 
     /// So many of `firing` have been put, and the next one was refused if not all.
@@ -235,6 +239,7 @@ fn past(times: &Times, next: Option<Time>, now: Time, max: u32) -> Past {
             let period = u64::try_from(period.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX).max(1);
             let all = (now.micros - next.micros) / period + 1;
             let late = threshold.micros.saturating_sub(next.micros).div_ceil(period);
+            let next = if Mutant::TimerDrifts.is_on() { now } else { next };
             let next = all.checked_mul(period).and_then(|span| next.micros.checked_add(span));
             Past { late, punctual: all - late, next: next.map(Time::from_micros) }
         }

@@ -9,6 +9,7 @@ use crate::command::Reply as AnyReply;
 use crate::command::topic::{Binding, Figures, Options, Query, Reply};
 use crate::error::Error;
 use crate::ids::{Handle, Name};
+use crate::mutant::Mutant;
 use crate::primitive::{Primitive, Standing, check_option};
 use crate::world::World;
 
@@ -67,6 +68,9 @@ impl Topic {
     pub(crate) fn unbind(&mut self, pattern: &str, queue: &Name) -> Option<Handle> {
         let side = self.side(pattern);
         let queues = side.get_mut(pattern)?;
+        if Mutant::UnboundGetsMore.is_on() {
+            return queues.get(queue).copied();
+        }
         let handle = queues.remove(queue)?;
         if queues.is_empty() {
             side.remove(pattern);
@@ -88,7 +92,8 @@ impl Topic {
 
     /// The queues that are bound for the key, each once.
     pub(crate) fn bound_for(&self, key: &str) -> BTreeMap<Handle, Name> {
-        let wild = self.wild.iter().filter(|(pattern, _)| matches(pattern, key)).map(|(_, queues)| queues);
+        let means = |pattern: &str| matches(pattern, key) && !Mutant::PatternIgnored.is_on();
+        let wild = self.wild.iter().filter(|(pattern, _)| means(pattern)).map(|(_, queues)| queues);
         let bound = wild.chain(self.exact.get(key)).flatten();
         bound.map(|(name, queue)| (*queue, name.clone())).collect()
     }

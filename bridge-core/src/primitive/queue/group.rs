@@ -14,6 +14,7 @@ use crate::command::queue::{Cursor, Discipline};
 use crate::error::Error;
 use crate::ids::ItemId;
 use crate::items::Items;
+use crate::mutant::Mutant;
 use crate::primitive::queue::Queue;
 use crate::primitive::queue::item::{Arrival, Item};
 use crate::world::World;
@@ -138,7 +139,7 @@ impl Queue {
         let discipline = self.ready.discipline();
         if let Some(group) = item.group().and_then(|name| self.groups.by_name.get_mut(name)) {
             group.waiting.remove(&place(discipline, item));
-            (group.open, group.out) = (None, true);
+            (group.open, group.out) = (None, !Mutant::GroupLeftOpen.is_on());
         }
     }
 
@@ -146,7 +147,7 @@ impl Queue {
     pub(super) fn free_group(&mut self, items: &Items, name: Option<&Arc<str>>) {
         let Some(name) = name else { return };
         if let Some(group) = self.groups.by_name.get_mut(name) {
-            group.out = false;
+            group.out = Mutant::GroupLeftClosed.is_on();
             self.open_next(items, name);
         }
     }

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use crate::command::Effect;
 use crate::ids::Token;
+use crate::mutant::Mutant;
 use crate::primitive::queue::Queue;
 use crate::world::World;
 
@@ -44,7 +45,7 @@ impl Prefetched {
 impl Queue {
     /// Recalls what is wanted by who waits here, and by one who asked for so many and does not wait.
     pub(super) fn recall(&mut self, world: &mut World, asked: u32) {
-        if self.prefetched.untaken.is_empty() {
+        if self.prefetched.untaken.is_empty() || Mutant::RecallForgotten.is_on() {
             return;
         }
         let mut missing = self.missing(world, asked);

@@ -213,7 +213,8 @@ impl Queue {
 
     /// Takes back what a put brought, if nobody has seen any of it.
     pub(crate) fn withdraw(&mut self, world: &mut World, ids: &[ItemId]) -> bool {
-        let found = |id: &ItemId| self.find_waiting(*id).filter(|item| !world.items[*item].seen);
+        let unseen = |item: &usize| !world.items[*item].seen || Mutant::SeenItemWithdrawn.is_on();
+        let found = |id: &ItemId| self.find_waiting(*id).filter(unseen);
         let Some(items) = ids.iter().map(found).collect::<Option<Vec<_>>>() else { return false };
         for item in items.into_iter().filter(|_| !Mutant::PutNotWithdrawn.is_on()) {
             self.unshelve(world, item);

@@ -193,9 +193,11 @@ impl Queue {
         let now = world.now;
         let extra = world.items[item].extra_mut();
         let from = extra.history.death.take().and_then(|death| death.from);
-        extra.history.death = Some(Death { reason, at: now, from });
+        let death = Death { reason, at: now, from };
+        extra.history.death = Some(death).filter(|_| !Mutant::DeathUntold.is_on());
         extra.asked.dedupe = None;
         match &self.declared.dead_letters {
+            Some(_) if Mutant::DeadLetterLost.is_on() => world.drop_item(item),
             Some(name) => world.fallen.push(Fallen { from: me, to: name.clone(), item }),
             None => self.keep_dead(world, item),
         }

@@ -271,6 +271,7 @@ impl Queue {
             return;
         }
         let Some(out) = self.take_out(world, token) else { return };
+        world.items[out.item].attempts += u32::from(Mutant::OfferCountsAsAttempt.is_on());
         let crashes_max = world.limits.crashed_offers_max;
         if loss == Loss::Expired {
             world.note_consumer(out.item, out.caller.session);
@@ -317,7 +318,7 @@ impl Queue {
             }
             _ => {
                 self.shelve(me, world, item, delay);
-                if !delay.is_zero() {
+                if !delay.is_zero() && !Mutant::GroupOvertaken.is_on() {
                     self.keep_place(&world.items, item);
                 }
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::command::queue::Which;
 use crate::error::Error;
 use crate::ids::{Handle, ItemId};
+use crate::mutant::Mutant;
 use crate::primitive::queue::Queue;
 use crate::primitive::queue::item::Arrival;
 use crate::world::World;
@@ -69,7 +70,10 @@ impl Queue {
     /// Whether these items can come from another queue.
     pub(crate) fn check_moved(&self, world: &World, items: &[usize]) -> Result<(), Error> {
         self.check_open()?;
-        match items.is_empty() || self.putters.nobody_present() && self.has_room_for(world, items) {
+        match items.is_empty()
+            || Mutant::MovedBeyondBound.is_on()
+            || self.putters.nobody_present() && self.has_room_for(world, items)
+        {
             true => Ok(()),
             false => Err(self.full()),
         }
@@ -95,7 +99,9 @@ impl Queue {
     /// anew.
     pub(crate) fn revive(&mut self, me: Handle, world: &mut World, item: usize) {
         let now = world.now;
-        world.items[item].attempts = 0;
+        if !Mutant::RedrivenOld.is_on() {
+            world.items[item].attempts = 0;
+        }
         let extra = world.items[item].extra_mut();
         extra.expires_at = extra.asked.ttl.map(|ttl| now + ttl);
         (extra.history.death, extra.history.earlier_attempts) = (None, 0);
@@ -104,7 +110,8 @@ impl Queue {
 
     /// An item of another queue comes in as a new arrival, DELAYED for so long.
     pub(crate) fn take_in(&mut self, me: Handle, world: &mut World, item: usize, delay: Duration) {
-        let attempts = std::mem::take(&mut world.items[item].attempts);
+        let former = &mut world.items[item].attempts;
+        let attempts = if Mutant::MovedOld.is_on() { 0 } else { std::mem::take(former) };
         if attempts > 0 {
             world.items[item].history_mut().earlier_attempts += attempts;
         }
