@@ -386,7 +386,7 @@ fn value_replies() -> Vec<value::Reply> {
     };
     let bare = value::Entry { datum: None, remaining: None, ..entry.clone() };
     let options = value::Options { ephemeral: Some(false) };
-    let figures = value::Figures { options: options, length: 2, version: 9, bytes: 70, waiting: 1 };
+    let figures = value::Figures { options, length: 2, version: 9, bytes: 70, waiting: 1 };
     let removed = vec![1.into(), 2.into()];
     vec![
         R::Declared { handle: Handle { slot: 0, generation: 1 }, options },

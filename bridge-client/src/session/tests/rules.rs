@@ -271,7 +271,7 @@ fn the_release_of_a_lost_permit_changes_nothing_and_says_so() {
         world.advance_without(0, TTL + SECOND);
         world.accept(1, &theirs).unwrap().unwrap();
         let release = semaphore::Command::Release { permits: 1, token: None };
-        let early = release_before_resume.then(|| world.semaphore(0, release.clone()));
+        let early = release_before_resume.then(|| world.semaphore(0, release));
         world.exchange(0);
         if !world.is_connected(0) {
             world.connect(0);

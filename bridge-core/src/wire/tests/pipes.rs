@@ -24,7 +24,7 @@ pub(super) fn requests() -> Vec<Request> {
 pub(super) fn replies() -> impl Iterator<Item = Reply> {
     let options = Options { duplex: Some(true), maxsize: Some(0), ephemeral: Some(false) };
     let b = Standing { sessions: 2, closed: false, messages: 5 };
-    let figures = Figures { options: options, a: Standing { closed: true, ..Default::default() }, b };
+    let figures = Figures { options, a: Standing { closed: true, ..Default::default() }, b };
     let replies = [
         R::Declared { handle: Handle { slot: 0, generation: 1 }, options },
         R::Attached(End::B),

@@ -168,8 +168,8 @@ impl Naive for Lock {
     fn serve(&mut self, who: Who, want: &Want, ahead: &[Want]) -> Option<(String, Option<Grant>)> {
         let in_line =
             |want: &Want| want.waits.as_ref().is_none_or(|waiter| self.room.woken(waiter).is_some());
-        let free = self.levels.is_empty() && !ahead.iter().any(in_line);
-        if !want.again && !(free && in_line(want)) {
+        let in_turn = self.levels.is_empty() && !ahead.iter().any(in_line) && in_line(want);
+        if !(want.again || in_turn) {
             return None;
         }
         self.granted += 1;

@@ -210,5 +210,5 @@ impl Side {
 }
 
 fn handle_of(name: &str, options: &Options) -> Arc<Object> {
-    handle(name, Declaration::Pipe(options.clone()))
+    handle(name, Declaration::Pipe(*options))
 }

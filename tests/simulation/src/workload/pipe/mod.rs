@@ -120,10 +120,10 @@ impl Workload for Pipes {
         let is_left = |pipe: &Pipe, end: End| {
             pipe.life == life && !pipe.side(end).swept && !pipe.side(end).may_be_closed(server)
         };
-        let ends = ledger.pipes.iter().enumerate().flat_map(|(number, pipe)| {
+        let mut ends = ledger.pipes.iter().enumerate().flat_map(|(number, pipe)| {
             [End::A, End::B].map(|end| (number, end, is_left(pipe, end) && pipe.receives(end)))
         });
-        let (pipe, end, _) = ends.filter(|(.., is_left)| *is_left).next()?;
+        let (pipe, end, _) = ends.find(|(.., is_left)| *is_left)?;
         ledger.pipes[pipe].side_mut(end).swept = true;
         drop(ledger);
         Some(self.task(pipe, end, Doing::Sweep { attached: false }))
