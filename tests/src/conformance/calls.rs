@@ -123,7 +123,7 @@ pub fn close_gives_back(url: &str) {
     good(queue.take(ME, Mode::Lease, Batch::ONE, Timeout::NOW));
     let limit = semaphore::Options { limit: Some(1), ..Default::default() };
     let acquire = Acquire { permits: 1, by_token: false, barge: false, timeout: Timeout::After(LONG) };
-    good(one.semaphore(Some("s"), limit.clone()).unwrap().acquire(ME, acquire));
+    good(one.semaphore(Some("s"), limit).unwrap().acquire(ME, acquire));
     let permit = other.semaphore(Some("s"), limit).unwrap().acquire(ME, acquire);
     let wait = parked(&other.queue(Some("q"), Options::default()).unwrap());
     one.close(LONG).unwrap();

@@ -22,7 +22,7 @@ fn everything(bridge: &Bridge, direct: &Bridge, run: &str) {
     assert_eq!(number(&get(&queue, Timeout::NOW).finish().unwrap()[0]), 0);
 
     let permits = semaphore::Options::default();
-    let semaphore = bridge.semaphore(Some(&name("semaphore")), permits.clone()).unwrap();
+    let semaphore = bridge.semaphore(Some(&name("semaphore")), permits).unwrap();
     let watched = direct.semaphore(Some(&name("semaphore")), permits).unwrap();
     let acquire = Acquire { permits: 1, by_token: true, barge: false, timeout: seconds(10) };
     let token = semaphore.acquire(ME, acquire).finish().unwrap();

@@ -16,7 +16,7 @@ fn a_restarted_server_leaves_nothing_hanging() {
     let queue = unbounded(&bridge, "empty");
     let flag = bridge.event(Some("flag"), event::Options::default()).unwrap();
     let none = semaphore::Options { limit: Some(0), ..Default::default() };
-    let semaphore = bridge.semaphore(Some("none"), none.clone()).unwrap();
+    let semaphore = bridge.semaphore(Some("none"), none).unwrap();
     let target = unbounded(&bridge, "target");
 
     thread::scope(|scope| {
@@ -155,7 +155,7 @@ fn a_closed_session_gives_back_what_it_held() {
     let (holding, waiting) = (connect(&served.unix), connect(&served.unix));
     let one = semaphore::Options::default();
     let acquire = Acquire { permits: 1, by_token: true, barge: false, timeout: seconds(10) };
-    let held = holding.semaphore(Some("held"), one.clone()).unwrap();
+    let held = holding.semaphore(Some("held"), one).unwrap();
     held.acquire(ME, acquire).finish().unwrap();
     let wanted = waiting.semaphore(Some("held"), one).unwrap().acquire(ME, acquire);
     // The last handle: the session ends in the background.
@@ -198,7 +198,7 @@ fn a_quiet_session_lives() {
     let other = connect(&served.unix);
     let one = semaphore::Options::default();
     let acquire = Acquire { permits: 1, by_token: true, barge: false, timeout: seconds(10) };
-    let held = holding.semaphore(Some("quiet"), one.clone()).unwrap();
+    let held = holding.semaphore(Some("quiet"), one).unwrap();
     let token = held.acquire(ME, acquire).finish().unwrap();
     let wanted = other.semaphore(Some("quiet"), one).unwrap();
     let three_seconds = || wanted.acquire(ME, Acquire { timeout: seconds(3), ..acquire }).finish();

@@ -62,7 +62,7 @@ fn a_large_value_on_a_slow_line_arrives_and_keeps_the_session() {
     let bridge = Bridge::connect(&slow_line(&served.tcp, 32 * KIB), options).unwrap();
     let one = semaphore::Options::default();
     let acquire = Acquire { permits: 1, by_token: true, barge: false, timeout: seconds(10) };
-    let held = bridge.semaphore(Some("held"), one.clone()).unwrap();
+    let held = bridge.semaphore(Some("held"), one).unwrap();
     let token = held.acquire(ME, acquire).finish().unwrap();
     let queue = unbounded(&bridge, "slow");
     let start = Instant::now();
