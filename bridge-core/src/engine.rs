@@ -79,7 +79,7 @@ impl Engine {
             Input::Restart => self.restart(),
         }
         self.end_step();
-        while !self.world.queued.is_empty() {
+        while !self.world.queued.is_empty() || !self.world.loosened.is_empty() {
             self.look_for_deadlocks();
             self.end_step();
         }

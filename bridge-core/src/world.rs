@@ -66,6 +66,8 @@ pub(crate) struct World {
     pub(crate) blocked: BTreeSet<(Owner, TicketKey)>,
     /// Those of this step, to be looked at for deadlocks at its end.
     pub(crate) queued: Vec<TicketKey>,
+    /// Where any owner ends a wait, and one has parted in this step with what it had.
+    pub(crate) loosened: Vec<Handle>,
     /// The deadlocks found last.
     pub(crate) deadlocks: VecDeque<Deadlock>,
     next_number: u64,
@@ -95,6 +97,7 @@ impl World {
             effects: Vec::new(),
             blocked: BTreeSet::new(),
             queued: Vec::new(),
+            loosened: Vec::new(),
             deadlocks: VecDeque::new(),
             next_number: first_token.max(1),
         }
@@ -387,7 +390,9 @@ impl World {
         }
         let group = self.groups.try_remove(group.index())?;
         for other in group.tickets.into_iter().filter(|other| *other != key) {
-            if let Some(ticket) = self.tickets.get_mut(other) {
+            if let Some(ticket) = self.tickets.get_mut(other)
+                && !Mutant::BranchesStay.is_on()
+            {
                 ticket.over = true;
                 self.withdrawn.push(other);
             }
@@ -564,7 +569,7 @@ pub(crate) fn in_branch(branch: Option<Branch>, outcome: Outcome) -> Outcome {
 
 #[cold]
 fn of_branch(branch: Branch, outcome: Outcome) -> Outcome {
-    let index = branch.index();
+    let index = if Mutant::BranchMistaken.is_on() { 0 } else { branch.index() };
     match outcome {
         Ok(reply) => Ok(Reply::Selected { branch: index, reply: Box::new(reply) }),
         Err(error) => Err(error.with("branch", index.to_string())),

@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::engine::select::{Several, timed_out};
 use crate::error::Error;
 use crate::ids::Handle;
+use crate::mutant::Mutant;
 use crate::primitive::{Could, Owner, Primitive};
 use crate::session::Entry;
 use crate::time::Timeout;
@@ -134,7 +135,7 @@ impl Engine {
     }
 
     pub(super) fn could_grant_whole(&self, tickets: &[TicketKey]) -> bool {
-        tickets.iter().all(|key| {
+        tickets.iter().skip(usize::from(Mutant::PartTakenAnyway.is_on())).all(|key| {
             let Some(ticket) = self.world.tickets.get(*key).filter(|ticket| !ticket.away) else {
                 return false;
             };
@@ -154,7 +155,8 @@ impl Engine {
     fn reserve(&mut self, key: GroupKey) {
         let Some(group) = self.world.groups.get(key.index()) else { return };
         let tickets = group.tickets.clone();
-        if !group.reserves && !tickets.iter().all(|key| self.is_oldest(*key)) {
+        let may = group.reserves || tickets.iter().all(|key| self.is_oldest(*key));
+        if !may || Mutant::NeverReserves.is_on() {
             return;
         }
         if let Some(group) = self.world.groups.get_mut(key.index()) {

@@ -1,4 +1,4 @@
-//! Deadlocks: looked for where a wait is queued, raised or reported.
+//! Deadlocks: looked for where a wait is queued, or is left to fewer owners of whom any would do; raised or reported.
 //!
 //! Raised is a cycle of at least two participants in which every wait is without a timeout and for an object that raises.
 //! Any other is reported, and the wait goes on: a timeout ends it, or somebody else releases what is held. The wait of a
@@ -9,18 +9,37 @@ use std::cell::Cell;
 use crate::command::{Effect, OnDeadlock};
 use crate::engine::Engine;
 use crate::error::{Error, Reason};
+use crate::ids::Handle;
 use crate::limits::{CYCLE_WAITS_MAX, DEADLOCK_CHECKS_MAX, DEADLOCKS_MAX};
+use crate::mutant::Mutant;
 use crate::primitive::Owner;
 use crate::view::Deadlock;
 use crate::wait::{Branch, Ticket, TicketKey, Want};
 use crate::waitgraph::{self, Graph, Needs};
 
 impl Engine {
-    /// Looks at the waits that this step has queued.
+    /// Looks at the waits that this step has queued, or left to others.
     #[cold]
     pub(super) fn look_for_deadlocks(&mut self) {
-        let queued = std::mem::take(&mut self.world.queued);
+        let mut queued = std::mem::take(&mut self.world.queued);
+        for object in std::mem::take(&mut self.world.loosened) {
+            queued.extend(self.left_to_waiters(object));
+        }
+        if Mutant::CyclesUnseen.is_on() {
+            return;
+        }
         queued.into_iter().take(DEADLOCK_CHECKS_MAX).for_each(|key| self.look_at(key));
+    }
+
+    /// Who waits for what only those have who wait themselves; the usual case is told by the first owner.
+    fn left_to_waiters(&self, object: Handle) -> Vec<TicketKey> {
+        let Some(primitive) = self.primitive(object) else { return Vec::new() };
+        let first = primitive.waiters().next().and_then(|key| self.world.tickets.get(key));
+        let waits = |owner: Owner| self.waits_of(owner).next().is_some();
+        match first.is_some_and(|ticket| primitive.owners(ticket).all(waits)) {
+            true => primitive.waiters().collect(),
+            false => Vec::new(),
+        }
     }
 
     fn look_at(&mut self, key: TicketKey) {
@@ -73,7 +92,8 @@ impl Engine {
 
     fn is_timed(&self, wait: TicketKey) -> bool {
         let first = self.world.group_of(wait).and_then(|group| group.tickets.first()).copied();
-        self.world.tickets.get(first.unwrap_or(wait)).is_some_and(|ticket| ticket.deadline.is_some())
+        let first = self.world.tickets.get(first.unwrap_or(wait));
+        first.is_some_and(|ticket| ticket.deadline.is_some()) && !Mutant::TimedWaitsRaise.is_on()
     }
 
     fn needs<'a>(&'a self, ticket: &'a Ticket) -> Option<Needs<'a>> {
@@ -86,7 +106,7 @@ impl Engine {
         }
         let owners = primitive.owners(ticket);
         Some(match ticket.want {
-            Want::Acquire { .. } => Needs::Any(owners),
+            Want::Acquire { .. } if !Mutant::AnyOwnerStuck.is_on() => Needs::Any(owners),
             _ => Needs::All(owners),
         })
     }

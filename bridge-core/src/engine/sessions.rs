@@ -60,11 +60,17 @@ impl Engine {
 
     /// The waits that came by the stream step aside.
     pub(super) fn detach(&mut self, key: SessionKey) {
-        let Some(session) = self.world.sessions.get_mut(key) else { return };
-        if session.spec.mode == Mode::Resumable && session.attached {
-            session.attached = false;
-            self.move_waits(key, true);
+        let changed = self.leave_stream(key);
+        changed.into_iter().for_each(|object| self.serve(object));
+    }
+
+    fn leave_stream(&mut self, key: SessionKey) -> BTreeSet<Handle> {
+        let Some(session) = self.world.sessions.get_mut(key) else { return BTreeSet::new() };
+        if session.spec.mode != Mode::Resumable || !session.attached {
+            return BTreeSet::new();
         }
+        session.attached = false;
+        self.change_places(key, true)
     }
 
     /// The waits that came by the stream step aside until its client reads.
@@ -84,6 +90,12 @@ impl Engine {
     }
 
     fn move_waits(&mut self, key: SessionKey, away: bool) {
+        let changed = self.change_places(key, away);
+        changed.into_iter().for_each(|object| self.serve(object));
+    }
+
+    /// Its waits step aside or come back; says which objects are to be served then.
+    fn change_places(&mut self, key: SessionKey, away: bool) -> BTreeSet<Handle> {
         // Who waits for what it was offered ahead of need is to have another's, or can have it again.
         let session = self.world.sessions.get(key);
         let offers = session.into_iter().flat_map(|session| session.ops.values().flat_map(Entry::offers));
@@ -93,7 +105,7 @@ impl Engine {
                 changed.extend(self.change_sides(ticket, away));
             }
         }
-        changed.into_iter().for_each(|object| self.serve(object));
+        changed
     }
 
     /// All its tickets.
@@ -182,7 +194,7 @@ impl Engine {
             Some(Entry::Whole(offers)) => {
                 let offers = offers.clone();
                 session.ops.remove(&op);
-                for offer in &offers {
+                for offer in &offers[..if Mutant::PartForgotten.is_on() { 1 } else { offers.len() }] {
                     self.with(offer.object, |primitive, world| {
                         primitive.refuse(offer.object, offer, Loss::Refused, world);
                     });
@@ -254,20 +266,21 @@ impl Engine {
     }
 
     /// After a restart nobody is connected: sessions are detached, open unary calls are gone, and so are the
-    /// sessions of the process that was.
+    /// sessions of the process that was. Nobody is served before all of that is so, or one who is not there would be.
     pub(super) fn restart(&mut self) {
         let all: Vec<_> =
             self.world.sessions.after(None).map(|(key, session)| (key, session.spec.mode)).collect();
-        for (key, mode) in all {
-            if mode == Mode::Direct {
-                self.end(key, EndReason::Expired);
-                continue;
+        let mut changed = BTreeSet::new();
+        for (key, _) in &all {
+            let calls = self.waits(*key).into_iter().filter(|(_, carrier)| *carrier == Carrier::Call);
+            changed.extend(calls.flat_map(|(ticket, _)| self.withdraw_ticket(ticket, cancelled())));
+            if !Mutant::AttachedAfterRestart.is_on() {
+                changed.extend(self.leave_stream(*key));
             }
-            let calls = self.waits(key).into_iter().filter(|(_, carrier)| *carrier == Carrier::Call);
-            let freed: BTreeSet<_> =
-                calls.flat_map(|(ticket, _)| self.withdraw_ticket(ticket, cancelled())).collect();
-            freed.into_iter().for_each(|object| self.serve(object));
-            self.detach(key);
         }
+        for (key, _) in all.into_iter().filter(|(_, mode)| *mode == Mode::Direct) {
+            self.end(key, EndReason::Expired);
+        }
+        changed.into_iter().for_each(|object| self.serve(object));
     }
 }

@@ -367,7 +367,7 @@ impl Primitive for Barrier {
     }
 
     fn session_over(&mut self, serial: Serial, _world: &mut World) {
-        if self.left.iter().any(|(left, _)| *left == serial) {
+        if self.left.iter().any(|(left, _)| *left == serial) && !Mutant::DeathBreaksNothing.is_on() {
             self.spoil(Cause::PartyLost);
         }
         self.spoiled.retain(|_, spoiled| spoiled.party != serial);

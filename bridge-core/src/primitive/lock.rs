@@ -263,7 +263,9 @@ impl Lock {
 impl Primitive for Lock {
     fn leave(&mut self, ticket: &Ticket) {
         self.unplace(ticket);
-        if let Want::Condition { condition, woken: Some(woken), .. } = ticket.want {
+        if let Want::Condition { condition, woken: Some(woken), .. } = ticket.want
+            && !Mutant::NotificationDies.is_on()
+        {
             self.pass_on(condition, woken);
         }
     }
@@ -316,7 +318,9 @@ impl Primitive for Lock {
     fn refuse(&mut self, _me: Handle, offer: &Offer, _loss: Loss, _world: &mut World) {
         let hold = self.hold.as_mut().filter(|hold| hold.token == offer.first);
         let withdrawn = hold.and_then(|hold| hold.withdraw(offer.op));
-        if let Some((condition, woken)) = withdrawn.and_then(|pending| pending.levels.woken) {
+        if let Some((condition, woken)) = withdrawn.and_then(|pending| pending.levels.woken)
+            && !Mutant::NotificationRefused.is_on()
+        {
             self.pass_on(condition, woken);
         }
         if self.hold.take_if(|hold| hold.is_over()).is_some_and(|hold| hold.was_accepted) {

@@ -72,6 +72,8 @@ pub(crate) struct Semaphore {
     grants: BTreeMap<Token, Grant>,
     bare: Bare,
     line: Line,
+    /// An owner has parted with some in this step.
+    has_parted: bool,
 }
 
 impl Default for Semaphore {
@@ -84,6 +86,7 @@ impl Default for Semaphore {
             grants: BTreeMap::new(),
             bare: Bare::default(),
             line: Line::default(),
+            has_parted: false,
         }
     }
 }
@@ -231,11 +234,30 @@ impl Semaphore {
         }
     }
 
+    /// Gives what is available to who waits for it, in order.
+    fn hand_out(&mut self, me: Handle, world: &mut World) {
+        while let Some((place, key)) = self.line.first() {
+            let Some(&Want::Acquire { permits, .. }) = world.tickets.get(key).map(|ticket| &ticket.want)
+            else {
+                self.line.leave(place);
+                continue;
+            };
+            if i64::from(permits) > self.available() {
+                return;
+            }
+            self.line.leave(place);
+            if let Some(ticket) = world.unpark(key) {
+                self.hand(me, &ticket, true, world);
+            }
+        }
+    }
+
     /// Takes a grant off the list: what it held is free again.
     fn take_back(&mut self, token: Token) -> Option<Grant> {
         let grant = self.grants.remove(&token)?;
         self.bare.remove(token, &grant);
         self.held -= grant.held;
+        self.has_parted = true;
         Some(grant)
     }
 
@@ -392,19 +414,10 @@ impl Primitive for Semaphore {
     }
 
     fn serve(&mut self, me: Handle, world: &mut World) {
-        while let Some((place, key)) = self.line.first() {
-            let Some(&Want::Acquire { permits, .. }) = world.tickets.get(key).map(|ticket| &ticket.want)
-            else {
-                self.line.leave(place);
-                continue;
-            };
-            if i64::from(permits) > self.available() {
-                return;
-            }
-            self.line.leave(place);
-            if let Some(ticket) = world.unpark(key) {
-                self.hand(me, &ticket, true, world);
-            }
+        self.hand_out(me, world);
+        // Who is left may be left to those who have what is left, and these may wait for it.
+        if std::mem::take(&mut self.has_parted) && !self.line.is_empty() {
+            world.loosened.push(me);
         }
     }
 

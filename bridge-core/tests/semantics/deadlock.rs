@@ -124,6 +124,24 @@ fn permits_are_out_of_reach_once_all_their_owners_are() {
 }
 
 #[test]
+fn permits_are_out_of_reach_once_those_who_could_go_on_have_given_theirs_back() {
+    let mut space = Space::default();
+    let [a, b, c, d] = four(&mut space);
+    space.ask(a.session, permits("s", 2)).unwrap();
+    a.has(&mut space, permit("s", NOW));
+    let (_, got) = b.call(&mut space, permit("s", NOW));
+    c.has(&mut space, lock("l", NOW));
+    a.waits(&mut space, lock("l", FOREVER));
+    let acquire = semaphore::Acquire { permits: 2, by_token: true, barge: false, timeout: FOREVER };
+    let both = || on_semaphore("s", semaphore::Command::Acquire(acquire));
+    d.waits(&mut space, both());
+    let waiting = c.waits(&mut space, both());
+    assert!(space.deadlocks.is_empty(), "b can still release what c waits for");
+    let (op, answers) = b.call(&mut space, release_token("s", token(&got[0].outcome)));
+    assert_eq!(short(&answers), [(op, "Semaphore(Released)".to_owned()), (waiting, "DEADLOCK".to_owned())]);
+}
+
+#[test]
 fn a_permit_that_others_may_release_makes_no_edge_unless_that_was_declared() {
     for (deadlock, expected) in [(None, None), (Some(OnDeadlock::Raise), Some(true))] {
         let mut space = Space::default();

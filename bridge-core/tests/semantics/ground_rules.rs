@@ -305,6 +305,19 @@ fn a_restart_detaches_every_session() {
 }
 
 #[test]
+fn in_a_restart_nobody_is_given_what_the_one_before_cannot_have() {
+    let mut space = Space::default();
+    let [holder, first, second] = [(); 3].map(|()| space.open(Mode::Resumable));
+    space.ask(holder, permits("s", 2)).unwrap();
+    let (op, _) = space.call(holder, acquire("s", 1, NOW));
+    space.done(holder, op);
+    space.wait(first, acquire("s", 2, FOREVER));
+    let waiting = space.wait(second, acquire("s", 1, FOREVER));
+    assert_eq!(space.answers(Input::Restart), [], "nobody is there");
+    assert_eq!(space.answers(Input::Attach(second))[0].op, waiting);
+}
+
+#[test]
 fn what_is_held_needs_a_session() {
     let mut space = Space::default();
     let nobody = space.open(Mode::Sessionless);
