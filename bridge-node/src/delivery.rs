@@ -30,6 +30,9 @@ pub trait Outbox: Send + Sync {
     fn deliver(&self, answers: &mut Vec<Answer>);
     /// Nothing more will come: the session is over or lives on another stream, as `why` says.
     fn end(&self, why: Error);
+    /// All frames of the stream up to this sequence have been executed, and the journal has them: the client need not
+    /// send again what they settled. Called before the answers that became durable with them are delivered.
+    fn confirm(&self, _sequence: u64) {}
     /// How much waits in it to be read, where somebody may read too slowly. Each answer is added before it is delivered.
     fn backlog(&self) -> Option<&Backlog> {
         None
@@ -49,6 +52,7 @@ pub(crate) struct Mail {
 #[derive(Default)]
 struct State {
     answers: Vec<Answer>,
+    confirmed: Option<u64>,
     end: Option<Error>,
     /// Nothing is accepted after the end.
     closed: bool,
@@ -84,6 +88,17 @@ impl Mail {
         !std::mem::replace(&mut state.claimed, true)
     }
 
+    /// As [`Mail::push`]: frames up to this one are executed and durable.
+    #[must_use]
+    pub(crate) fn push_confirmed(&self, sequence: u64) -> bool {
+        let mut state = self.state.lock();
+        if state.closed {
+            return false;
+        }
+        state.confirmed = Some(sequence);
+        !std::mem::replace(&mut state.claimed, true)
+    }
+
     /// As [`Mail::push`]; the last thing that it takes.
     #[must_use]
     pub(crate) fn push_end(&self, why: Error) -> bool {
@@ -100,16 +115,19 @@ impl Mail {
     pub(crate) fn deliver(&self) {
         let mut batch = Vec::new();
         loop {
-            let end = {
+            let (confirmed, end) = {
                 let mut state = self.state.lock();
                 std::mem::swap(&mut state.answers, &mut batch);
-                let end = state.end.take();
-                if batch.is_empty() && end.is_none() {
+                let (confirmed, end) = (state.confirmed.take(), state.end.take());
+                if batch.is_empty() && confirmed.is_none() && end.is_none() {
                     state.claimed = false;
                     return;
                 }
-                end
+                (confirmed, end)
             };
+            if let Some(sequence) = confirmed {
+                self.outbox.confirm(sequence);
+            }
             if !batch.is_empty() {
                 self.outbox.deliver(&mut batch);
                 batch.clear();
@@ -134,6 +152,12 @@ pub(crate) struct Parcels {
 impl Parcels {
     pub(crate) fn answer(&mut self, mail: &Arc<Mail>, answer: Answer) {
         if mail.push(answer) {
+            self.mails.push(mail.clone());
+        }
+    }
+
+    pub(crate) fn confirm(&mut self, mail: &Arc<Mail>, sequence: u64) {
+        if mail.push_confirmed(sequence) {
             self.mails.push(mail.clone());
         }
     }

@@ -25,7 +25,7 @@ pub(crate) struct Session {
     heard: Time,
     /// The stream that carries it now, or carried it last.
     pub(crate) stream: u64,
-    /// The sequence of the last frame that was executed.
+    /// The sequence of the last frame that was executed and is durable.
     pub(crate) received: u64,
     /// What carries its answers now.
     pub(crate) mail: Option<Arc<Mail>>,

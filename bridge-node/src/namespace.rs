@@ -11,6 +11,7 @@ use bridge_core::command::{Call, Carrier, EndReason, Input, Opened, SessionSpec}
 use bridge_core::error::{Error, Reason};
 use bridge_core::ids::{Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey};
 use bridge_core::limits::Limits;
+use bridge_core::mutant::Mutant;
 use bridge_core::view::Stall;
 use bridge_core::{Engine, Request, Time};
 use parking_lot::Mutex;
@@ -49,7 +50,7 @@ pub struct Frame {
 pub struct Attached {
     /// Names the stream in its frames.
     pub stream: u64,
-    /// The sequence of the last frame that was executed.
+    /// The sequence of the last frame that was executed and is durable: later ones are to be sent again.
     pub received: u64,
 }
 
@@ -201,10 +202,11 @@ impl Namespace {
     /// executed.
     pub fn frame(&self, key: SessionKey, frame: Frame) -> bool {
         let mut turn = Turn::begin(self);
-        let session = turn.hear(key).filter(|session| frame.stream == 0 || frame.stream == session.stream);
-        let executed = session.is_some();
-        if let Some(session) = session {
-            session.received = session.received.max(frame.sequence);
+        let current =
+            |stream| frame.stream == 0 || frame.stream == stream || Mutant::OldStreamExecuted.is_on();
+        let stream = turn.hear(key).map(|session| session.stream).filter(|stream| current(*stream));
+        if let Some(stream) = stream {
+            turn.begin_frame(key, stream, frame.sequence);
             for (participant, label) in frame.labels {
                 turn.input(Input::Label(key, participant, label));
             }
@@ -217,7 +219,7 @@ impl Namespace {
             }
         }
         turn.finish();
-        executed
+        stream.is_some()
     }
 
     /// For callers in this process: executes one request and answers at once where that is how it went. `None`:

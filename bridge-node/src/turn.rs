@@ -12,6 +12,7 @@ use bridge_core::command::{
 use bridge_core::error::{Error, Reason};
 use bridge_core::ids::{Op, OpRange, ParticipantId, Secret, SessionId, SessionKey};
 use bridge_core::limits::{Limits, PAUSED_READS_MAX};
+use bridge_core::mutant::Mutant;
 use bridge_core::view::Stall;
 use bridge_core::{Engine, Query, Time};
 use parking_lot::MutexGuard;
@@ -53,6 +54,15 @@ pub(crate) struct State {
     pub(crate) stall: Option<(Time, Stall)>,
     /// What must not leave before the journal has its position.
     held: VecDeque<(Position, Vec<Effect>)>,
+    /// Frames that must not be confirmed before the journal has what was executed for them.
+    unconfirmed: VecDeque<(Position, Executed)>,
+}
+
+/// A frame of a session's stream.
+struct Executed {
+    session: SessionKey,
+    stream: u64,
+    sequence: u64,
 }
 
 impl State {
@@ -88,6 +98,7 @@ impl State {
             looked: false,
             stall: None,
             held: VecDeque::new(),
+            unconfirmed: VecDeque::new(),
         })
     }
 }
@@ -105,6 +116,8 @@ pub(crate) struct Turn<'a> {
     state: MutexGuard<'a, State>,
     pub(crate) now: Time,
     pub(crate) parcels: Parcels,
+    /// What this turn executes, if it is a frame that has a number.
+    frame: Option<Executed>,
 }
 
 impl<'a> Turn<'a> {
@@ -113,7 +126,7 @@ impl<'a> Turn<'a> {
         let mut state = namespace.state.lock();
         let now = namespace.clock.now().max(state.now);
         state.now = now;
-        let mut turn = Turn { namespace, state, now, parcels: Parcels::default() };
+        let mut turn = Turn { namespace, state, now, parcels: Parcels::default(), frame: None };
         if turn.state.engine.next_deadline().is_some_and(|due| due <= now) {
             turn.input(Input::Tick);
         }
@@ -433,10 +446,28 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// This turn executes that frame.
+    pub(crate) fn begin_frame(&mut self, session: SessionKey, stream: u64, sequence: u64) {
+        self.frame = (sequence != 0).then_some(Executed { session, stream, sequence });
+    }
+
+    /// The journal has everything that the frame changed. On a stream that came later it is sent again instead.
+    fn confirm(&mut self, frame: &Executed) {
+        let session = self.state.sessions.get(frame.session);
+        if let Some(session) = session.filter(|session| session.stream == frame.stream) {
+            session.received = session.received.max(frame.sequence);
+            if let Some(mail) = &session.mail {
+                self.parcels.confirm(mail, session.received);
+            }
+        }
+    }
+
     /// Hands the entries to the journal and routes what may leave.
     fn close_turn(&mut self) {
         let namespace = self.namespace;
+        let frame = self.frame.take();
         if !namespace.journal.keeps() {
+            frame.iter().for_each(|frame| self.confirm(frame));
             self.route_all();
             return;
         }
@@ -447,8 +478,16 @@ impl<'a> Turn<'a> {
         if !state.effects.is_empty() {
             state.held.push_back((state.submitted, take(&mut state.effects)));
         }
+        state.unconfirmed.extend(frame.map(|frame| (state.submitted, frame)));
         match namespace.journal.durable() {
             Ok(durable) => {
+                let confirmed =
+                    if Mutant::ConfirmedBeforeDurable.is_on() { Position(u64::MAX) } else { durable };
+                while self.state.unconfirmed.front().is_some_and(|(position, _)| *position <= confirmed) {
+                    let (_, frame) = self.state.unconfirmed.pop_front().expect("invariant: there is a front");
+                    self.confirm(&frame);
+                }
+                let durable = if Mutant::ToldBeforeDurable.is_on() { Position(u64::MAX) } else { durable };
                 while self.state.held.front().is_some_and(|(position, _)| *position <= durable) {
                     let (_, effects) = self.state.held.pop_front().expect("invariant: there is a front");
                     self.state.effects = effects;
@@ -475,6 +514,7 @@ impl<'a> Turn<'a> {
             }
         }
         self.state.held.clear();
+        self.state.unconfirmed.clear();
     }
 
     fn route_all(&mut self) {

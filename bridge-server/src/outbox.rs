@@ -40,11 +40,20 @@ struct State {
     answers: VecDeque<Answer>,
     received: u64,
     heartbeat: u64,
+    /// The frame that asked for an echo and was not confirmed then: its confirmation leaves when it comes.
+    awaited: Option<u64>,
     farewell: Option<Error>,
     /// After the farewell, or where the client has ended its side: what is there leaves, then the stream ends.
     ending: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
+}
+
+impl State {
+    /// Whether what is awaited has been confirmed.
+    fn confirms(&self) -> bool {
+        self.awaited.is_some_and(|awaited| awaited <= self.received)
+    }
 }
 
 impl Outgoing {
@@ -62,14 +71,12 @@ impl Outgoing {
         });
     }
 
-    /// Up to this sequence everything has been executed. Leaves with the next frame.
-    pub(crate) fn received(&self, sequence: u64) {
-        self.state.lock().received = sequence;
-    }
-
-    /// Echoed at once.
-    pub(crate) fn heartbeat(&self, heartbeat: u64) {
-        self.change(|state| state.heartbeat = heartbeat);
+    /// Echoed at once; the frame that brought it has been executed.
+    pub(crate) fn heartbeat(&self, heartbeat: u64, sequence: u64) {
+        self.change(|state| {
+            state.heartbeat = heartbeat;
+            state.awaited = (state.received < sequence).then_some(sequence);
+        });
     }
 
     /// What is there leaves, then the stream ends; with a farewell if there is a reason to give.
@@ -107,9 +114,8 @@ impl Outgoing {
     /// The next frame, and whether the session is to be unpaused.
     fn poll_frame(&self, cx: &mut Context<'_>) -> (Poll<Option<pb::AttachResponse>>, bool) {
         let mut state = self.state.lock();
-        let nothing =
-            state.welcome.is_none() && state.answers.is_empty() && state.heartbeat == 0 && !state.ending;
-        if nothing {
+        let nothing = state.welcome.is_none() && state.answers.is_empty() && state.heartbeat == 0;
+        if nothing && !state.confirms() && !state.ending {
             state.writer = Some(cx.waker().clone());
             return (Poll::Pending, false);
         }
@@ -131,6 +137,7 @@ impl Outgoing {
         let welcome = state.welcome.take();
         let heartbeat = std::mem::take(&mut state.heartbeat);
         let (received, packs) = (state.received, state.packs);
+        state.awaited = state.awaited.filter(|awaited| received < *awaited);
         let reader = state.reader.take();
         drop(state);
         let relieved = self.backlog.left(bytes);
@@ -157,6 +164,18 @@ impl Outbox for Outgoing {
 
     fn end(&self, why: Error) {
         self.finish(Some(why));
+    }
+
+    /// Leaves with the next frame, or at once where it is awaited.
+    fn confirm(&self, sequence: u64) {
+        let writer = {
+            let mut state = self.state.lock();
+            state.received = sequence;
+            if state.confirms() { state.writer.take() } else { None }
+        };
+        if let Some(writer) = writer {
+            writer.wake();
+        }
     }
 
     fn backlog(&self) -> Option<&Backlog> {

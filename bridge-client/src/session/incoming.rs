@@ -34,14 +34,13 @@ impl Session {
                 None => Verdict::Reconnect(internal("the server did not begin with a welcome")),
             };
         }
-        let sent_at = self.outbox.received(frame.received);
-        if is_over {
+        // The echo is the sooner sign of life: frames are confirmed once the server's journal has them.
+        let echoed = self.outbox.echoed(frame.heartbeat);
+        let sent_at = self.outbox.received(frame.received).max(echoed);
+        if is_over && !Mutant::AliveWhenToldOtherwise.is_on() {
             self.alive_until = None;
         } else if let Some(sent_at) = sent_at {
             self.known_alive(if Mutant::AliveSinceArrival.is_on() { now } else { sent_at });
-        }
-        if frame.heartbeat != 0 {
-            self.outbox.heartbeat_sent = None;
         }
         let mut verdict = Verdict::Continue;
         for answer in frame.answers {
@@ -82,7 +81,8 @@ impl Session {
         self.phase = Phase::Attached;
         self.known_alive(sent_at);
         // A stream whose welcome was lost may have opened another one, which this stream resumes.
-        let resumed = welcome.resumed && welcome.incarnation == self.incarnation;
+        let is_mine = welcome.incarnation == self.incarnation || Mutant::LostSessionTakenForNew.is_on();
+        let resumed = welcome.resumed && is_mine;
         self.incarnation = welcome.incarnation;
         self.outbox.welcomed(sent_at, received, resumed);
         if resumed {

@@ -21,11 +21,13 @@ const DELAY: Duration = Duration::from_millis(3);
 /// Ops that wait to be acknowledged without hurry; beyond it a frame leaves for them.
 const DONE_LAZY_MAX: usize = 1_024;
 
-/// A frame that the server is not known to have executed.
+/// A frame that the server is not known to have executed for good.
 #[derive(Debug)]
 struct SentFrame {
     sequence: u64,
     at: Time,
+    /// 0: it is none.
+    heartbeat: u64,
     done: Vec<u64>,
     refused: Vec<u64>,
     participants: Vec<pb::Participant>,
@@ -88,7 +90,16 @@ impl Outbox {
         self.last_heartbeat + ttl / 3
     }
 
-    /// The server has executed all frames up to `sequence`: when the last of them left, if that is news.
+    /// The server answers a heartbeat: when that left, if it is news.
+    pub(super) fn echoed(&mut self, heartbeat: u64) -> Option<Time> {
+        if heartbeat == 0 {
+            return None;
+        }
+        self.heartbeat_sent = None;
+        self.unconfirmed.iter().find(|frame| frame.heartbeat == heartbeat).map(|frame| frame.at)
+    }
+
+    /// The server has executed all frames up to `sequence`, for good: when the last of them left, if that is news.
     pub(super) fn received(&mut self, sequence: u64) -> Option<Time> {
         let mut sent_at = None;
         while let Some(frame) = self.unconfirmed.front()
@@ -190,6 +201,7 @@ impl Outbox {
         self.unconfirmed.push_back(SentFrame {
             sequence: self.sequence,
             at: now,
+            heartbeat: frame.heartbeat,
             done,
             refused: frame.refused.clone(),
             participants: frame.participants.clone(),

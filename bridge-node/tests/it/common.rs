@@ -37,6 +37,7 @@ impl Clock for ManualClock {
 #[derive(Default)]
 pub(crate) struct Inbox {
     got: Mutex<(Vec<Answer>, Option<Error>)>,
+    confirmed: AtomicU64,
     came: Condvar,
 }
 
@@ -54,6 +55,11 @@ impl Inbox {
         let mut answers = self.take();
         assert_eq!(answers.len(), 1, "{answers:?}");
         answers.remove(0)
+    }
+
+    /// The last frame that was confirmed.
+    pub(crate) fn confirmed(&self) -> u64 {
+        self.confirmed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn ended(&self) -> Option<Reason> {
@@ -74,6 +80,10 @@ impl Outbox for Inbox {
     fn deliver(&self, answers: &mut Vec<Answer>) {
         self.got.lock().0.append(answers);
         self.came.notify_all();
+    }
+
+    fn confirm(&self, sequence: u64) {
+        self.confirmed.store(sequence, Ordering::Relaxed);
     }
 
     fn end(&self, why: Error) {

@@ -82,6 +82,35 @@ fn an_acceptance_is_made_durable_though_nothing_answers_it() {
     assert_eq!(journal.durable().unwrap().0, journal.records().len() as u64);
 }
 
+/// Semantics 3: an acceptance that the server has lost with its journal's last entries must come again, so its client is not
+/// told before that it has arrived.
+#[test]
+fn a_frame_is_confirmed_once_the_journal_has_it() {
+    let (journal, clock) = (Recording::new(), ManualClock::new());
+    let node = recorded(&journal, clock.clone());
+    let at_work = namespace(&node);
+    let (key, inbox) = attached(&at_work, 1);
+    at_work.frame(key, ask(1, put("a")));
+    at_work.frame(key, Frame { sequence: 1, ..ask(2, get_now()) });
+    assert_eq!(inbox.confirmed(), 1);
+    journal.hold();
+    let accept =
+        || Frame { sequence: 2, done: vec![OpRange { first: Op(2), last: Op(2) }], ..Frame::default() };
+    assert!(at_work.frame(key, accept()));
+    assert_eq!(inbox.confirmed(), 1, "it has been executed, and is not durable");
+    journal.let_go();
+    assert_eq!(inbox.confirmed(), 2);
+
+    journal.hold();
+    at_work.frame(key, Frame { sequence: 3, ..ask(3, put("b")) });
+    let second = Inbox::new();
+    assert_eq!(at_work.attach(key, second.clone()).received, 2, "the new stream brings the rest again");
+    journal.let_go();
+    assert_eq!(second.confirmed(), 0, "what the earlier stream brought is no frame of this one");
+    at_work.frame(key, Frame { sequence: 3, ..ask(3, put("b")) });
+    assert_eq!(second.confirmed(), 3);
+}
+
 #[test]
 fn what_was_held_back_comes_once_to_a_new_stream() {
     let (journal, clock) = (Recording::new(), ManualClock::new());

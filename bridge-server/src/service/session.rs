@@ -198,11 +198,9 @@ impl Attachment {
             }
         }
         let executed = self.namespace.frame(self.key, frame);
-        if executed && message.sequence != 0 {
-            self.outgoing.received(message.sequence);
-        }
-        if message.heartbeat != 0 {
-            self.outgoing.heartbeat(message.heartbeat);
+        // An echo says that the session is alive.
+        if executed && message.heartbeat != 0 {
+            self.outgoing.heartbeat(message.heartbeat, message.sequence);
         }
         Ok(())
     }

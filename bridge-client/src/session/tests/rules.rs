@@ -7,6 +7,7 @@ use bridge_core::command::{Command, queue, semaphore};
 use bridge_core::ids::{Name, ParticipantId};
 use bridge_core::view::ObjectPage;
 use bridge_core::{Reason, Reply, Request, Timeout};
+use syncbridge_proto::v1 as pb;
 
 use super::super::{Completions, GRACE, Settle, Submission, Verdict};
 use super::world::{TTL, Which, World, number};
@@ -98,6 +99,31 @@ fn heartbeats_leave_every_third_of_the_ttl_and_their_silence_is_noticed() {
     assert!(until >= now + SECOND + SECOND, "what arrives, whatever it is, is a sign of life");
     assert_eq!(session.on_time(now, &mut Completions::default()), Verdict::Continue);
     assert!(matches!(session.on_time(until, &mut Completions::default()), Verdict::Reconnect(_)));
+}
+
+#[test]
+fn an_echo_says_that_the_session_was_alive_when_that_heartbeat_left() {
+    let mut world = World::ready(1);
+    world.advance(TTL / 3);
+    let now = world.now();
+    let session = &mut world.clients[0].session;
+    let heartbeats = [0, 1, 2].map(|seconds| {
+        session.flush();
+        session.next_frame(now + seconds * SECOND).unwrap().heartbeat
+    });
+    let mut echo = |heartbeat| {
+        let frame = pb::AttachResponse { heartbeat, ..Default::default() };
+        session.on_frame(now + 2 * SECOND, frame, &mut Completions::default());
+        let long = TTL - TTL / 8 - Duration::from_micros(1);
+        [0, 1, 2].map(|seconds| session.is_alive(now + (long + seconds * SECOND)))
+    };
+    assert_eq!(echo(heartbeats[0]), [true, false, false]);
+    assert_eq!(
+        echo(heartbeats[1]),
+        [true, true, false],
+        "a later one has left, and is not what was answered"
+    );
+    assert_eq!(echo(heartbeats[2]), [true, true, true]);
 }
 
 #[test]
