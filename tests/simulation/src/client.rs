@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bridge_client::session::{Answered, Session, Slot};
+use bridge_core::ids::ParticipantId;
 use bridge_core::{Time, wire};
 use syncbridge_proto::v1 as pb;
 
@@ -69,6 +70,11 @@ pub struct Client {
     offset: Duration,
 }
 
+/// What a task is called in what people read.
+pub fn label(client: usize, process: u32, task: usize) -> String {
+    format!("task {task} of process {process} of client {client}")
+}
+
 impl Client {
     /// The `process`-th process in the place `index`.
     pub fn new(index: usize, process: u32, ttl: Duration, tasks: usize) -> Self {
@@ -79,8 +85,12 @@ impl Client {
             ttl: Some(wire::duration_field(ttl)),
             ..Default::default()
         };
+        let mut session = Session::new(hello);
+        for task in 0..tasks {
+            session.announce(ParticipantId(task as u32), label(index, process, task));
+        }
         Client {
-            session: Session::new(hello),
+            session,
             id,
             process,
             connection: None,

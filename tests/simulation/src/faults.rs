@@ -39,8 +39,10 @@ impl World {
         let alive: Vec<u64> = self.clients.iter().filter_map(|client| client.connection).collect();
         if !alive.is_empty() {
             let number = alive[self.random.network.index(alive.len())];
-            self.history.line(self.now, format_args!("connection {number} breaks"));
-            self.break_connection(number);
+            match self.random.network.chance(250) {
+                true => self.stall_connection(number),
+                false => self.break_connection(number),
+            }
         }
         self.again(Event::Cut);
     }
@@ -90,9 +92,33 @@ impl World {
             return;
         }
         let client = self.random.kill.index(self.clients.len());
-        let closes = self.random.kill.chance(400);
-        self.end_process(client, closes);
+        if !(self.random.kill.chance(300) && self.end_session(client)) {
+            let closes = self.random.kill.chance(400);
+            self.end_process(client, closes);
+        }
         self.again(Event::Kill);
+    }
+
+    /// Somebody else ends the session (a forked child that closes it as its own), and the client is told before anything
+    /// else happens. False: it has no connection that would tell it.
+    fn end_session(&mut self, client: usize) -> bool {
+        let mine = &self.clients[client];
+        // What the journal does not have yet is told to nobody.
+        let may_tell = !mine.paused && !self.server.is_holding();
+        let (id, connection) = (mine.id, mine.connection.filter(|_| may_tell));
+        let told = connection
+            .filter(|number| self.is_carried(*number) && self.server.incarnation(*number).is_some());
+        let Some(number) = told else { return false };
+        self.history.line(self.now, format_args!("the session of client {client} is ended by another"));
+        self.server.close(id, id);
+        self.after_server();
+        if let Some(connection) = self.connections.get_mut(&number) {
+            let before = connection.down.len().saturating_sub(1);
+            connection.down.drain(..before);
+        }
+        self.reach.note("session: ended by another, and its client is told");
+        self.arrive_down(number);
+        true
     }
 
     /// The process ends, with a word to the server or without, and another takes its place.
@@ -124,13 +150,29 @@ impl World {
         if self.closing || !self.server.is_up() {
             return;
         }
-        let survive = self.random.restart.below(40) as usize;
+        // What was executed just before is what the journal has not got yet.
+        let slow = self.plan.faults.hold.is_some() && self.random.restart.chance(500);
+        let late = if slow { self.random.restart.short(self.plan.ttl / 2) } else { Duration::ZERO };
+        if slow {
+            self.server.hold();
+        }
+        self.after(late, Event::Die);
+    }
+
+    pub(crate) fn on_death(&mut self) {
+        if self.closing || !self.server.is_up() {
+            return;
+        }
+        let survive = self.random.restart.pick(&[0, 0, 1, 3, 10, 40]);
         let silent = self.random.restart.chance(300);
         self.history.line(self.now, format_args!("the server dies"));
         if self.server.journal().is_none() {
             self.workloads.iter_mut().for_each(|workload| workload.life_over());
         }
-        self.check_replay();
+        // What is lost now is not there to be judged at the end.
+        if self.server.is_holding() {
+            self.check_replay();
+        }
         self.server.die(survive);
         self.reach.note(match self.plan.journal {
             true => "restart: from the journal",

@@ -11,6 +11,7 @@
 pub mod client;
 pub mod faults;
 pub mod history;
+mod judges;
 #[cfg(debug_assertions)]
 pub mod mutants;
 pub mod network;

@@ -92,7 +92,9 @@ impl World {
     pub(crate) fn leave_connection(&mut self, client: usize) {
         let Some(number) = self.clients[client].connection else { return };
         let late = self.random.network.short(self.plan.ttl * 2);
-        self.after(late, Event::ServerSees(number));
+        // Its end comes after what was sent before.
+        let sent = self.connections.get(&number).map_or(self.now, |connection| connection.up_at);
+        self.at(sent.max(self.now + late), Event::ServerSees(number));
         self.client_sees(client, number);
     }
 
@@ -127,6 +129,21 @@ impl World {
         self.after_server();
     }
 
+    /// Whether what is sent on a connection arrives.
+    pub(crate) fn is_carried(&self, number: u64) -> bool {
+        let connection = self.connections.get(&number);
+        connection.is_some_and(|one| !one.silent && !one.client_gone && !one.server_gone)
+    }
+
+    /// What its client sends arrives much later, perhaps when the client has left the connection and said it again on another.
+    pub(crate) fn stall_connection(&mut self, number: u64) {
+        let long = Duration::from_micros(self.random.network.below(self.plan.ttl.as_micros() as u64));
+        let Some(connection) = self.connections.get_mut(&number) else { return };
+        self.reach.note("network: a connection is slow for a while");
+        self.history.line(self.now, format_args!("connection {number} is slow for {long:?}"));
+        connection.up_at = connection.up_at.max(self.now + long);
+    }
+
     /// A connection breaks: of what is under way some arrives and some does not, and the two sides learn of it at
     /// different times.
     pub(crate) fn break_connection(&mut self, number: u64) {
@@ -135,6 +152,7 @@ impl World {
         let (server_late, client_late) = (random.short(self.plan.ttl * 2), random.short(self.plan.ttl / 2));
         let silent = random.chance(400);
         let Some(connection) = self.connections.get_mut(&number) else { return };
+        self.history.line(self.now, format_args!("connection {number} breaks"));
         let client = connection.client;
         connection.silent = true;
         if lose_up {

@@ -14,6 +14,7 @@ use bridge_core::command::{Call, Command, Effect, Input, Reply, barrier, semapho
 use bridge_core::ids::{Handle, ItemId, Name, Op, SessionKey, Target, Token};
 use bridge_core::{Outcome, Reason};
 
+use crate::judges::Judges;
 use crate::workload::queue::number;
 use crate::world::World;
 use places::Places;
@@ -27,13 +28,15 @@ impl World {
         };
         // What is due is executed before anything is read, so the state comes first.
         let hash = namespace.read(|engine, _| engine.state_hash());
-        let mut witness = Witness::default();
+        let (mut witness, mut judges) = (Witness::default(), Judges::default());
         let records = journal.records();
-        let Some(replayed) =
-            bridge_node::journal::replay(&records, |input, effects| witness.see(input, effects))
-        else {
-            return;
-        };
+        let mut times = records.iter().map(|record| record.entry.at);
+        let replayed = bridge_node::journal::replay(&records, |input, effects| {
+            witness.see(input, effects);
+            judges.see(times.next().unwrap_or_default(), input, effects);
+        });
+        let Some(replayed) = replayed else { return };
+        judges.tell(&mut self.reach);
         assert_eq!(hash, replayed.state_hash(), "the journal replays to another state");
         self.reach.note("journal: replayed to the same state");
         self.reach.add("journal: first deliveries in the order of their discipline", witness.in_order);
@@ -62,6 +65,7 @@ impl Answered {
             Ok(Reply::Semaphore(semaphore::Reply::Drained { token: Some(token), .. })) => {
                 Answered::Granted(*token)
             }
+            Ok(Reply::Selected { reply, .. }) => Answered::new(&Ok((**reply).clone())),
             Ok(Reply::Queue(queue::Reply::Put(id))) => Answered::Well(Some(*id)),
             Ok(_) => Answered::Well(None),
         }
@@ -123,6 +127,8 @@ struct Witness {
     names: BTreeMap<Name, Handle>,
     queues: BTreeMap<Handle, Queue>,
     asked: BTreeMap<(SessionKey, Op), Asked>,
+    /// By branch or step, where there are several.
+    several: BTreeMap<(SessionKey, Op), Vec<Option<Asked>>>,
     ids: BTreeMap<ItemId, (Handle, usize)>,
     answers: BTreeMap<(SessionKey, Op), Answered>,
     arrivals: i64,
@@ -145,30 +151,35 @@ impl Witness {
         {
             self.declared.insert((*session, call.op), name.clone());
         }
-        if let Input::Call(session, call) = input
-            && let Command::Queue(target, command) = &call.command
-            && let Some(queue) = self.find(target)
-        {
-            let keyed = |item: &queue::NewItem| {
-                let grouped = item.attributes.as_ref().is_some_and(|attributes| attributes.group.is_some());
-                (number(&item.payload), (!grouped).then(|| item.key.to_vec()))
-            };
-            let items = match command {
-                queue::Command::Put { item, .. } => vec![keyed(item)],
-                queue::Command::PutMany { items, .. } => items.iter().map(keyed).collect(),
+        if let Input::Call(session, call) = input {
+            let asked = |target, command| self.asked(target, command);
+            let several: Vec<Option<Asked>> = match &call.command {
+                Command::Select(select) => select
+                    .branches
+                    .iter()
+                    .map(|branch| match branch {
+                        Command::Queue(target, command) => asked(target, command),
+                        _ => None,
+                    })
+                    .collect(),
+                Command::Transaction(steps) => {
+                    steps.iter().map(|step| asked(&step.queue, &step.command)).collect()
+                }
                 _ => Vec::new(),
             };
-            let to = match command {
-                queue::Command::Move(moving) => self.find(&moving.to),
-                queue::Command::Redrive(redrive) => redrive.to.as_ref().and_then(|to| self.find(to)),
-                _ => None,
-            };
-            let names_another = matches!(command, queue::Command::Redrive(redrive) if redrive.to.is_some());
-            self.asked.entry((*session, call.op)).or_insert(Asked { queue, items, to, names_another });
-            let known = self.queues.entry(queue).or_default();
+            if !several.is_empty() {
+                self.several.entry((*session, call.op)).or_insert(several);
+            }
+        }
+        if let Input::Call(session, call) = input
+            && let Command::Queue(target, command) = &call.command
+            && let Some(asked) = self.asked(target, command)
+        {
+            let known = self.queues.entry(asked.queue).or_default();
             if let queue::Command::Purge | queue::Command::Shutdown { immediate: true } = command {
                 known.forget();
             }
+            self.asked.entry((*session, call.op)).or_insert(asked);
         }
         if let Input::Call(session, Call { op, command: Command::Topic(_, command), .. }) = input {
             self.topics.see(*session, *op, command);
@@ -210,6 +221,36 @@ impl Witness {
         }
     }
 
+    fn asked(&self, target: &Target, command: &queue::Command) -> Option<Asked> {
+        let queue = self.find(target)?;
+        let keyed = |item: &queue::NewItem| {
+            let grouped = item.attributes.as_ref().is_some_and(|attributes| attributes.group.is_some());
+            (number(&item.payload), (!grouped).then(|| item.key.to_vec()))
+        };
+        let items = match command {
+            queue::Command::Put { item, .. } => vec![keyed(item)],
+            queue::Command::PutMany { items, .. } => items.iter().map(keyed).collect(),
+            _ => Vec::new(),
+        };
+        let to = match command {
+            queue::Command::Move(moving) => self.find(&moving.to),
+            queue::Command::Redrive(redrive) => redrive.to.as_ref().and_then(|to| self.find(to)),
+            _ => None,
+        };
+        let names_another = matches!(command, queue::Command::Redrive(redrive) if redrive.to.is_some());
+        Some(Asked { queue, items, to, names_another })
+    }
+
+    /// A branch that was granted, or a step, is as if it had been asked for alone.
+    fn one_of_several(&mut self, session: SessionKey, op: Op, index: usize, reply: &Reply) {
+        let several = self.several.get_mut(&(session, op));
+        let asked = several.and_then(|several| several.get_mut(index)).and_then(Option::take);
+        if let (Some(asked), Reply::Queue(reply)) = (asked, reply) {
+            self.asked.insert((session, op), asked);
+            self.queue_answer(session, op, reply);
+        }
+    }
+
     fn find(&self, target: &Target) -> Option<Handle> {
         match target {
             Target::Handle(handle) => Some(*handle),
@@ -244,6 +285,14 @@ impl Witness {
                     if let Some(handle) = self.names.get(&reached.queue).copied() {
                         self.admit(handle, reached.id, item, Some(Vec::new()));
                     }
+                }
+            }
+            Ok(Reply::Selected { branch, reply }) => {
+                self.one_of_several(session, op, *branch as usize, reply);
+            }
+            Ok(Reply::Committed(replies)) => {
+                for (step, reply) in replies.iter().enumerate() {
+                    self.one_of_several(session, op, step, &Reply::Queue(reply.clone()));
                 }
             }
             Err(error) if error.reason == Reason::Cancelled => {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use bridge_core::ids::Op;
+use bridge_core::ids::{Op, SessionId};
+use bridge_core::view::CallStanding;
 
 use crate::client::Client;
 use crate::reach::Reach;
@@ -80,9 +81,22 @@ impl World {
             self.run_until(self.now + Duration::from_millis(20));
         }
         self.check_invariants();
+        self.check_acceptances();
         self.check_replay();
         for workload in &self.workloads {
             workload.balance(&self.server);
+        }
+    }
+
+    /// What clients have accepted they have: the server does not take it for an offer any more, whatever it has lost meanwhile.
+    fn check_acceptances(&mut self) {
+        let Some(namespace) = self.server.namespace() else { return };
+        for (client, incarnation, op) in &self.accepted {
+            let mine = &self.clients[*client];
+            if *incarnation == mine.incarnation {
+                let standing = namespace.read(|engine, _| engine.explain(SessionId(mine.id), *op).standing);
+                assert_ne!(standing, CallStanding::Offered, "client {client} has accepted op {}", op.0);
+            }
         }
     }
 

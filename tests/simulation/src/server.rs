@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bridge_core::command::{Mode, SessionSpec};
+use bridge_core::command::{Input, Mode, SessionSpec};
 use bridge_core::ids::{Name, Op, ParticipantId, Secret, SessionId, SessionKey};
 use bridge_core::{Error, Time, wire};
 use bridge_node::journal::Recording;
@@ -44,6 +44,8 @@ pub struct Incarnation {
 #[derive(Default)]
 pub struct Sent {
     state: Mutex<(Vec<Answer>, Option<Error>)>,
+    /// Frames up to this one are executed and durable.
+    received: AtomicU64,
 }
 
 impl Outbox for Sent {
@@ -54,6 +56,10 @@ impl Outbox for Sent {
     fn end(&self, why: Error) {
         self.state.lock().1 = Some(why);
     }
+
+    fn confirm(&self, sequence: u64) {
+        self.received.store(sequence, Ordering::Relaxed);
+    }
 }
 
 /// The server's side of a connection that has said hello.
@@ -62,7 +68,6 @@ struct Attachment {
     stream: u64,
     sent: Arc<Sent>,
     outbox: Arc<dyn Outbox>,
-    received: u64,
     farewell: bool,
 }
 
@@ -132,9 +137,19 @@ impl Server {
         self.attached.clear();
         match &self.journal {
             Some(journal) => {
+                let journal = journal.clone();
                 journal.crash(survive);
                 self.let_go();
-                for doubtful in self.in_doubt.drain(..) {
+                let found = journal.records();
+                let is_found = |(incarnation, op): &(Incarnation, Op)| {
+                    found.iter().rev().any(|record| match record.entry.input {
+                        Input::Done(key, range) => {
+                            key == incarnation.key && (range.first..=range.last).contains(op)
+                        }
+                        _ => false,
+                    })
+                };
+                for doubtful in self.in_doubt.drain(..).filter(|doubtful| !is_found(doubtful)) {
                     self.accepted.remove(&doubtful);
                     self.perhaps.insert(doubtful);
                 }
@@ -167,6 +182,11 @@ impl Server {
             self.holds = true;
             journal.hold();
         }
+    }
+
+    /// Whether it stands still.
+    pub fn is_holding(&self) -> bool {
+        self.holds
     }
 
     /// The journal's watermark moves again.
@@ -230,7 +250,7 @@ impl Server {
         if let Some(hello) = message.hello {
             return Some(self.attach(connection, &namespace, hello));
         }
-        let attached = self.attached.get_mut(&connection)?;
+        let attached = self.attached.get(&connection)?;
         let incarnation = Incarnation { life: self.life, key: attached.key };
         let mut frame = Frame {
             stream: attached.stream,
@@ -261,10 +281,8 @@ impl Server {
                 }
             }
         }
-        if namespace.frame(attached.key, frame) {
-            attached.received = attached.received.max(message.sequence);
-        }
-        (message.heartbeat != 0)
+        let executed = namespace.frame(attached.key, frame);
+        (executed && message.heartbeat != 0)
             .then(|| pb::AttachResponse { heartbeat: message.heartbeat, ..Default::default() })
     }
 
@@ -293,9 +311,10 @@ impl Server {
         let outbox: Arc<dyn Outbox> = sent.clone();
         let attached = namespace.attach(opened.session, outbox.clone());
         let received = attached.received;
+        sent.confirm(received);
         let (key, stream) = (opened.session, attached.stream);
         self.sessions.insert(key, (id, stream));
-        self.attached.insert(connection, Attachment { key, stream, sent, outbox, received, farewell: false });
+        self.attached.insert(connection, Attachment { key, stream, sent, outbox, farewell: false });
         let welcome = pb::Welcome {
             resumed: opened.resumed,
             ttl: Some(wire::duration_field(ttl)),
@@ -319,7 +338,7 @@ impl Server {
                 continue;
             }
             let mut response = begun.unwrap_or_default();
-            response.received = attached.received;
+            response.received = attached.sent.received.load(Ordering::Relaxed);
             response.answers =
                 state.0.drain(..).map(|answer| wire::answer(answer.op, answer.outcome, true)).collect();
             response.farewell = state.1.take().map(pb::Error::from);

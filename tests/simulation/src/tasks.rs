@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_client::session::{Answered, Completions, Settle, Submission};
+use bridge_client::session::{Answered, Completions, Object, Settle, Several, Slot, Submission};
 use bridge_core::Request;
 use bridge_core::ids::{Op, ParticipantId};
 use syncbridge_proto::v1 as pb;
 
 use crate::client::Pending;
-use crate::workload::{Activity, Belief, End, Moment, Next};
+use crate::workload::{self, Activity, Belief, End, Moment, Next};
 use crate::world::{Event, World};
 
 /// Makes the moment that an activity looks at; a macro, as it borrows several fields at once.
@@ -120,6 +120,9 @@ impl World {
         let refuse = self.random.cancel.chance(self.plan.faults.refuse);
         let how = if refuse { Settle::Refuse } else { Settle::Accept };
         let settled = mine.session.settle(clock, op, how);
+        if !refuse && settled.is_ok() {
+            self.accepted.push((client, mine.incarnation, op));
+        }
         let end = match (outcome, refuse, settled) {
             (Ok(reply), true, _) => {
                 self.reach.note("client: a grant is refused");
@@ -176,8 +179,8 @@ impl World {
             Some(activity) => activity,
             None if self.closing => return,
             None => {
-                let index = self.random.workload.index(self.workloads.len());
-                self.workloads[index].begin(&mut moment!(self, client, task, Op(0), &beliefs))
+                let mut moment = moment!(self, client, task, Op(0), &beliefs);
+                workload::begin(&mut self.workloads, &mut moment)
             }
         };
         self.proceed(client, task, activity, &beliefs);
@@ -189,17 +192,9 @@ impl World {
         match next {
             Next::Done => return self.schedule_task(client, task, think),
             Next::Think => self.schedule_task(client, task, think),
-            Next::Call(object, request) => {
-                self.commands += u64::from(matches!(request, Request::Command(_)));
-                self.next_call += 1;
+            Next::Call(..) | Next::Several(..) => {
+                let slot = self.submit(client, task, next);
                 let mine = &mut self.clients[client];
-                let clock = mine.clock(self.now);
-                let who = ParticipantId(task as u32);
-                if mine.declared.insert(Arc::as_ptr(&object).addr()) {
-                    // As a handle does when it is made.
-                    mine.session.declare(clock, &object);
-                }
-                let slot = mine.session.submit(clock, Submission { who, object, request });
                 mine.tasks[task].call = Some(Pending {
                     slot,
                     called: false,
@@ -222,6 +217,32 @@ impl World {
         }
         self.clients[client].tasks[task].activity = Some(activity);
         self.wake(client);
+    }
+
+    fn submit(&mut self, client: usize, task: usize, next: Next) -> Arc<Slot> {
+        self.next_call += 1;
+        let mine = &mut self.clients[client];
+        let clock = mine.clock(self.now);
+        let who = ParticipantId(task as u32);
+        // As a handle does when it is made.
+        let mut declare = |object: &Arc<Object>| {
+            if mine.declared.insert(Arc::as_ptr(object).addr()) {
+                mine.session.declare(clock, object);
+            }
+        };
+        match next {
+            Next::Several(objects, request) => {
+                self.commands += 1;
+                objects.iter().for_each(declare);
+                mine.session.submit_several(clock, Several { who, objects, request })
+            }
+            Next::Call(object, request) => {
+                self.commands += u64::from(matches!(request, Request::Command(_)));
+                declare(&object);
+                mine.session.submit(clock, Submission { who, object, request })
+            }
+            Next::Think | Next::Done => unreachable!("invariant: it calls"),
+        }
     }
 
     fn plan_withdrawal(&mut self, client: usize, task: usize) {

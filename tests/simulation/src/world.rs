@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bridge_client::session::{Completions, Verdict};
 use bridge_core::Time;
+use bridge_core::ids::Op;
 use prost::Message;
 use syncbridge_proto::v1 as pb;
 
@@ -16,7 +17,7 @@ use crate::network::Connection;
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::reach::Reach;
-use crate::server::{Hands, Server};
+use crate::server::{Hands, Incarnation, Server};
 use crate::workload::{self, Belief, Workload};
 
 /// Something that is going to happen. Clients, tasks and connections are named by number.
@@ -46,6 +47,7 @@ pub enum Event {
     Resume(usize, u32),
     Kill,
     Restart,
+    Die,
     ServerUp,
     Hold,
     LetGo,
@@ -77,6 +79,8 @@ pub struct World {
     pub(crate) closing: bool,
     /// Commands submitted.
     pub(crate) commands: u64,
+    /// Grants that clients have accepted, each in the session that it took itself to be in.
+    pub(crate) accepted: Vec<(usize, Option<Incarnation>, Op)>,
     clock: Arc<Hands>,
     events: BinaryHeap<Reverse<(Time, u64, Event)>>,
     next_event: u64,
@@ -124,6 +128,7 @@ impl World {
             history: History::new(now, trace),
             closing: false,
             commands: 0,
+            accepted: Vec::new(),
             clock,
             events: BinaryHeap::new(),
             next_event: 0,
@@ -215,6 +220,7 @@ impl World {
             Event::Resume(client, process) => self.on_resume(client, process),
             Event::Kill => self.on_kill(),
             Event::Restart => self.on_restart(),
+            Event::Die => self.on_death(),
             Event::ServerUp => self.on_server_up(),
             Event::Hold => self.on_hold(),
             Event::LetGo => {
@@ -249,6 +255,11 @@ impl World {
         self.history.number(self.now.micros ^ number);
         self.history.bytes(&frame);
         let begun = self.server.receive(number, &frame).map(|begun| (number, begun));
+        let welcomed = begun.as_ref().is_some_and(|(_, begun)| begun.welcome.is_some());
+        if welcomed && !self.closing && self.plan.faults.cut.is_some() && self.random.network.chance(80) {
+            self.reach.note("network: a welcome is lost");
+            self.break_connection(number);
+        }
         self.frames += 1;
         if self.frames.is_multiple_of(CHECK_EVERY) {
             self.check_invariants();
@@ -290,7 +301,7 @@ impl World {
         }
     }
 
-    fn arrive_down(&mut self, number: u64) {
+    pub(crate) fn arrive_down(&mut self, number: u64) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
         let Some(frame) = connection.down.pop_front() else { return };
         let (client, incarnation) = (connection.client, connection.incarnation);

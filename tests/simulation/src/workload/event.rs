@@ -186,6 +186,13 @@ impl Workload for Events {
         Box::new(Task { ledger, todo, now: None, life: 0 })
     }
 
+    fn branch(&mut self, moment: &mut Moment<'_>, owned: bool) -> Option<Box<dyn Activity>> {
+        let ledger = self.0[moment.random.index(self.0.len())].clone();
+        let after = moment.random.chance(400).then_some(ledger.borrow().newest);
+        let todo = vec![Doing::Wait { timeout: Timeout::Never, after }];
+        (!owned).then(|| Box::new(Task { ledger, todo, now: None, life: 0 }) as Box<dyn Activity>)
+    }
+
     fn reset(&mut self, client: usize) {
         for ledger in &self.0 {
             let handle = ledger.borrow().handle();

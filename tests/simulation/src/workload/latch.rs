@@ -157,6 +157,12 @@ impl Workload for Latches {
         Box::new(Task { ledger, doing, life: 0 })
     }
 
+    fn branch(&mut self, _moment: &mut Moment<'_>, owned: bool) -> Option<Box<dyn Activity>> {
+        let ledger = self.latches[self.latches.len() - 1].clone();
+        let task = Task { ledger, doing: Doing::Wait(Timeout::Never), life: 0 };
+        (!owned).then(|| Box::new(task) as Box<dyn Activity>)
+    }
+
     fn reset(&mut self, client: usize) {
         for ledger in &self.latches {
             let handle = ledger.borrow().handle();

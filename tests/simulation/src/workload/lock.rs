@@ -472,6 +472,15 @@ impl Workload for Locks {
         Task::new(shared, doing)
     }
 
+    fn branch(&mut self, moment: &mut Moment<'_>, _owned: bool) -> Option<Box<dyn Activity>> {
+        let ledger = self.0[moment.random.index(self.0.len())].clone();
+        let mode = match ledger.borrow().how {
+            How::ReadWrite => moment.random.pick(&[Mode::Read, Mode::Write]),
+            _ => Mode::Write,
+        };
+        Some(Task::new(ledger, Doing::Acquire { mode, barge: false, timeout: Timeout::Never }))
+    }
+
     fn reset(&mut self, client: usize) {
         for ledger in &self.0 {
             let handles = ledger.borrow().handles_of_one();

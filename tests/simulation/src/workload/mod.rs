@@ -4,13 +4,17 @@
 //! A task asks its [`Workload`] for an [`Activity`] and carries it through: it asks, is told how that ended, thinks,
 //! asks again, until it is done. A new primitive is one file here and a line in [`all`].
 
+mod acquire_all;
 pub mod barrier;
+mod deadlock;
 pub mod event;
 pub mod latch;
 pub mod lock;
 pub mod pipe;
 pub mod queue;
+mod select;
 pub mod semaphore;
+mod several;
 pub mod timer;
 pub mod value;
 
@@ -86,6 +90,8 @@ impl Moment<'_> {
 pub enum Next {
     /// It calls.
     Call(Arc<Object>, Request),
+    /// It calls about several objects.
+    Several(Box<[Arc<Object>]>, Request),
     /// It does something else for a while.
     Think,
     /// It is done.
@@ -137,6 +143,12 @@ pub trait Workload {
     /// Something for a task to do.
     fn begin(&mut self, moment: &mut Moment<'_>) -> Box<dyn Activity>;
 
+    /// Something that begins with a wait for one grant, which may be asked for together with others; its timeout is not read.
+    /// `owned`: of something that nobody but its holder gives back, and that has only one grant to give.
+    fn branch(&mut self, _moment: &mut Moment<'_>, _owned: bool) -> Option<Box<dyn Activity>> {
+        None
+    }
+
     /// A new process has taken the client's place: it has no handles yet.
     fn reset(&mut self, client: usize);
 
@@ -178,6 +190,20 @@ pub fn all(seed: u64, plan: &Plan) -> Vec<Box<dyn Workload>> {
         }
     }
     all
+}
+
+/// Something for a task to do: of one workload, or of several at once.
+pub fn begin(all: &mut [Box<dyn Workload>], moment: &mut Moment<'_>) -> Box<dyn Activity> {
+    let several = match moment.random.below(50) {
+        0..=3 => select::begin(all, moment),
+        4 => acquire_all::begin(all, moment),
+        5..=7 => deadlock::begin(all, moment),
+        _ => None,
+    };
+    several.unwrap_or_else(|| {
+        let index = moment.random.index(all.len());
+        all[index].begin(moment)
+    })
 }
 
 /// The handle of an object that has a name.

@@ -11,7 +11,7 @@ use bridge_client::session::{Declaration, Object, Origin};
 use bridge_core::command::semaphore::{Acquire, Command, Figures, Options, Query, Reply};
 use bridge_core::command::{Command as AnyCommand, Query as AnyQuery, Reply as AnyReply};
 use bridge_core::ids::{Name, Op, Token};
-use bridge_core::{Error, Reason, Request};
+use bridge_core::{Error, Reason, Request, Timeout};
 
 use super::{Activity, End, Moment, Next, Workload, ask, expect_reason};
 use crate::plan::Plan;
@@ -323,6 +323,17 @@ impl Workload for Semaphores {
         };
         drop(ledger);
         Box::new(Task { ledger: shared, doing, life: 0 })
+    }
+
+    fn branch(&mut self, moment: &mut Moment<'_>, owned: bool) -> Option<Box<dyn Activity>> {
+        let ledger = self.0[moment.random.index(if owned { 2 } else { 3 })].clone();
+        let (permits, by_token) = match ledger.borrow().how {
+            Use::Mutex => (1, true),
+            Use::Pool => (moment.random.between(1, 3) as u32, owned || moment.random.chance(500)),
+            Use::Signals => (1, false),
+        };
+        let acquire = Acquire { permits, by_token, barge: false, timeout: Timeout::Never };
+        Some(Box::new(Task { ledger, doing: Doing::Acquire(acquire), life: 0 }))
     }
 
     fn reset(&mut self, client: usize) {

@@ -336,6 +336,11 @@ impl Workload for Values {
         self.task(doing)
     }
 
+    fn branch(&mut self, _moment: &mut Moment<'_>, owned: bool) -> Option<Box<dyn Activity>> {
+        let after = self.0.borrow().version;
+        (!owned).then(|| self.task(Doing::Watch { after, timeout: Timeout::Never }))
+    }
+
     fn reset(&mut self, client: usize) {
         self.0.borrow_mut().handles[client] = Handles::new();
     }

@@ -11,6 +11,7 @@ use bridge_core::{Payload, Time};
 use bytes::Bytes;
 
 use super::topics;
+use super::transaction::InDoubt;
 use crate::plan::Plan;
 use crate::server::{Incarnation, Server};
 use crate::workload::Moment;
@@ -130,6 +131,18 @@ pub(super) struct Shared {
     pub(super) left_over: u64,
 }
 
+impl Item {
+    /// Somebody had it, or it was found at the end: it was put.
+    pub(super) fn is_found(&self) -> bool {
+        !self.holds.is_empty() || self.dead || self.gone
+    }
+
+    /// It came again after that delivery: it was not consumed by it.
+    pub(super) fn came_after(&self, token: Token) -> bool {
+        self.dead || self.holds.iter().any(|hold| hold.token > token)
+    }
+}
+
 /// All queues of a run, and all their items.
 #[derive(Default)]
 pub(super) struct Ledger {
@@ -141,6 +154,8 @@ pub(super) struct Ledger {
     pub(super) topic: Vec<Arc<Object>>,
     /// The sessions' time to live.
     pub(super) ttl: Duration,
+    /// Transactions whose outcomes are unknown.
+    pub(super) in_doubt: Vec<InDoubt>,
     pub(super) clients: usize,
 }
 
@@ -408,6 +423,7 @@ impl Ledger {
             );
             assert!(!(consumed && item.dead), "item {number} was consumed and is dead: {item:?}");
         }
+        self.in_doubt.iter().for_each(|transaction| transaction.check(&self.items, server));
         for queue in self.queues.iter().filter(|queue| queue.joined && !queue.doubtful) {
             let figures = queue.figures.as_ref().expect("invariant: it was looked at");
             assert_eq!(figures.unfinished, queue.left_over, "{}: {figures:?}", queue.name);

@@ -11,6 +11,7 @@ mod letters;
 mod plain;
 mod task;
 mod topics;
+mod transaction;
 mod transfer;
 
 use std::cell::RefCell;
@@ -32,6 +33,8 @@ pub struct Queues {
     ledger: Rc<RefCell<Ledger>>,
     /// What a task does next.
     begin: Begin,
+    /// What it waits for as one of several.
+    branch: Option<Begin>,
     /// Which one may be shut down now; another takes its place.
     closing: usize,
     helped_at: Time,
@@ -41,7 +44,8 @@ type Begin = fn(&mut Queues, &mut Moment<'_>) -> Box<dyn Activity>;
 
 impl Queues {
     fn with(name: &'static str, ledger: Ledger, begin: Begin) -> Self {
-        Queues { name, ledger: Rc::new(RefCell::new(ledger)), begin, closing: 0, helped_at: Time::default() }
+        let ledger = Rc::new(RefCell::new(ledger));
+        Queues { name, ledger, begin, branch: None, closing: 0, helped_at: Time::default() }
     }
 
     fn task(&self, doing: Doing) -> Box<dyn Activity> {
@@ -73,6 +77,10 @@ impl Workload for Queues {
 
     fn begin(&mut self, moment: &mut Moment<'_>) -> Box<dyn Activity> {
         (self.begin)(self, moment)
+    }
+
+    fn branch(&mut self, moment: &mut Moment<'_>, owned: bool) -> Option<Box<dyn Activity>> {
+        self.branch.filter(|_| !owned).map(|branch| branch(self, moment))
     }
 
     fn reset(&mut self, client: usize) {

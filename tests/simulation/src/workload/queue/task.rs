@@ -18,7 +18,7 @@ use crate::server::Incarnation;
 use crate::workload::{Activity, End, Moment, Next, ask, expect_reason};
 
 /// An item of a lease.
-type Leased = (usize, Token);
+pub(super) type Leased = (usize, Token);
 
 #[derive(Clone, Debug)]
 pub(super) enum Doing {
@@ -135,6 +135,22 @@ pub(super) struct Task {
 impl Task {
     pub(super) fn new(ledger: Rc<RefCell<Ledger>>, doing: Doing) -> Self {
         Task { ledger, doing, life: 0 }
+    }
+
+    /// What it has leased is another's to settle.
+    pub(super) fn take_held(&mut self) -> Option<Vec<Leased>> {
+        match std::mem::replace(&mut self.doing, Doing::Done) {
+            Doing::Hold { leased, .. } => Some(leased),
+            doing => {
+                self.doing = doing;
+                None
+            }
+        }
+    }
+
+    /// It settles what was leased.
+    pub(super) fn hold(&mut self, queue: usize, leased: Vec<Leased>) {
+        self.doing = Doing::Hold { queue, leased };
     }
 
     fn put(
