@@ -279,6 +279,14 @@ impl Object {
         Ok(standing == Standing::Held)
     }
 
+    /// A lock is about to be used as by its holder: fails if what the caller held was lost, and is left to be told to the release.
+    pub(crate) fn check_hold(&self, who: ParticipantId) -> Result<(), Error> {
+        match lock(self.holds()).standing(who, None) {
+            Standing::Lost => Err(self.lost()),
+            Standing::Held | Standing::Unknown => Ok(()),
+        }
+    }
+
     /// What is done with a lock is told when that was lost.
     pub(crate) fn lost(&self) -> Error {
         if let Declaration::Condition(lock, _) = &self.declaration {

@@ -24,7 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bridge_core::command::{Command, lock, queue, rwlock, semaphore};
+use bridge_core::command::{Command, condition, lock, queue, rwlock, semaphore};
 use bridge_core::ids::{Op, ParticipantId, Token};
 use bridge_core::mutant::Mutant;
 use bridge_core::{Error, Outcome, Reason, Request, Time};
@@ -567,8 +567,8 @@ fn fill(slot: Option<Arc<Slot>>, op: Op, outcome: Outcome, completions: &mut Com
     }
 }
 
-/// A release of what was lost with an earlier session would be a signal in this one, or free what is somebody else's: it
-/// is told instead. Answers with how much of what this session holds it gives back.
+/// A release of what was lost with an earlier session would be a signal in this one, or free what is somebody else's, and so
+/// would the wait of a condition: it is told instead. Answers with how much of what this session holds it gives back.
 fn returned(submission: &Submission) -> Result<i64, Error> {
     match &submission.request {
         Request::Command(Command::Semaphore(_, semaphore::Command::Release { permits, token: None })) => {
@@ -578,6 +578,10 @@ fn returned(submission: &Submission) -> Result<i64, Error> {
             Command::Lock(_, lock::Command::Release { token })
             | Command::RwLock(_, rwlock::Command::Release { token, .. }),
         ) => submission.object.release_hold(submission.who, *token).map(i64::from),
+        Request::Command(Command::Condition(
+            _,
+            condition::Command::Wait { .. } | condition::Command::Notify { .. },
+        )) => submission.object.check_hold(submission.who).map(|()| 0),
         _ => Ok(0),
     }
 }

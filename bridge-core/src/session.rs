@@ -88,6 +88,12 @@ pub(crate) struct LostHold {
     pub(crate) levels: u32,
 }
 
+impl LostHold {
+    fn was_of(&self, object: Handle, mode: LockMode, participant: Option<ParticipantId>) -> bool {
+        self.object == object && self.mode == mode && participant.is_none_or(|one| one == self.participant)
+    }
+}
+
 /// A session's state.
 #[derive(Debug, Hash)]
 pub(crate) struct Session {
@@ -185,9 +191,9 @@ impl Session {
         token: Option<Token>,
         participant: Option<ParticipantId>,
     ) -> bool {
-        let meant = |(of, hold): &(&Token, &LostHold)| {
-            let whose = || participant.is_none_or(|one| one == hold.participant) && hold.mode == mode;
-            hold.object == object && token.map_or_else(whose, |token| token == **of)
+        let meant = |(of, hold): &(&Token, &LostHold)| match token {
+            Some(token) => hold.object == object && token == **of,
+            None => hold.was_of(object, mode, participant),
         };
         let Some(token) = self.lost.iter().find(meant).map(|(token, _)| *token) else {
             return token.is_some_and(|token| self.was_settled(token, Verdict::Lost));
@@ -200,6 +206,16 @@ impl Session {
             }
         }
         true
+    }
+
+    /// Whether a hold that was taken from it has not been told to a release yet: of a participant or of any.
+    pub(crate) fn has_lost(
+        &self,
+        object: Handle,
+        mode: LockMode,
+        participant: Option<ParticipantId>,
+    ) -> bool {
+        self.lost.values().any(|hold| hold.was_of(object, mode, participant))
     }
 
     /// Remembers how `token` ended.

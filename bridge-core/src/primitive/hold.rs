@@ -323,11 +323,19 @@ pub(super) fn told_lost(me: Handle, world: &mut World, caller: &Caller, meant: M
         Meant::Own(mode) => session.tell_lost(me, mode, None, Some(caller.participant)),
         Meant::Any(mode) => session.tell_lost(me, mode, None, None),
     };
-    is_lost.then(|| {
-        let message = "the lease of that hold was over, so the lock was taken from it and may be somebody else's \
-                       now; acquire it again, for longer, or extend it in time";
-        Error::new(Reason::LockLost, message)
-    })
+    is_lost.then(lease_over)
+}
+
+/// As [`told_lost`], where nothing is given back: the release is told all the same.
+pub(super) fn has_lost(me: Handle, world: &World, caller: &Caller, own: bool) -> Option<Error> {
+    let session = world.sessions.get(caller.session)?;
+    session.has_lost(me, Mode::Write, own.then_some(caller.participant)).then(lease_over)
+}
+
+fn lease_over() -> Error {
+    let message = "the lease of that hold was over, so the lock was taken from it and may be somebody else's now; \
+                   acquire it again, for longer, or extend it in time";
+    Error::new(Reason::LockLost, message)
 }
 
 /// What is wrong with a lease in any case.

@@ -171,6 +171,25 @@ fn the_wait_of_a_condition_ends_with_the_lease_that_it_began_with() {
 }
 
 #[test]
+fn who_has_lost_a_lock_neither_waits_nor_notifies_with_that_of_another_thread() {
+    use command::condition::Command::{Notify, Wait};
+    let mut space = Space::default();
+    let who = space.open(Mode::Resumable);
+    space.ask(who, condition_of("c", "l", None)).unwrap();
+    held(&mut space, who, lock_for(5));
+    space.pass_seconds(5);
+    let (op, answers) = space.call_by(who, 1, Carrier::Stream, lock("l", NOW));
+    space.done(who, op);
+    let held = token(&answers[0].outcome);
+    for command in [Notify { count: Some(1) }, Wait { timeout: FOREVER }] {
+        let (_, answers) = space.call(who, on_condition("c", command));
+        assert_eq!(reason(&answers[0].outcome), Reason::LockLost);
+    }
+    assert_eq!(space.lock(who, "l").holder.unwrap().token, held);
+    assert_eq!(reason(&space.ask(who, unlock("l", None))), Reason::LockLost, "it is told for its level");
+}
+
+#[test]
 fn a_lock_that_nobody_owns_goes_back_with_its_lease() {
     let mut space = Space::default();
     let [who, other] = two(&mut space);

@@ -402,6 +402,20 @@ fn a_condition_s_wait_ends_with_its_lock_or_tells_that_it_is_lost() {
             }
             world.exchange(0);
             assert_eq!(reason(world.accept(0, &wait)), Reason::LockLost);
+            // Another thread of the process has it by now, and keeps it.
+            let acquire = lock::Command::Acquire(lock::Acquire::within(Timeout::Never));
+            let target = world.clients[0].lock.target();
+            let request = Request::Command(Command::Lock(target, acquire));
+            let theirs = world.submit_by(ParticipantId(1), 0, Which::Lock, request);
+            world.exchange(0);
+            world.accept(0, &theirs).unwrap().unwrap();
+            for command in [
+                condition::Command::Notify { count: None },
+                condition::Command::Wait { timeout: Timeout::Never },
+            ] {
+                let slot = world.condition(0, command);
+                assert_eq!(reason(world.accept(0, &slot)), Reason::LockLost);
+            }
             let release = world.lock(0, lock::Command::Release { token: None });
             world.exchange(0);
             assert_eq!(reason(world.accept(0, &release)), Reason::LockLost);

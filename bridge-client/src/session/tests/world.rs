@@ -293,6 +293,16 @@ impl World {
     }
 
     pub(super) fn submit(&mut self, client: usize, object: Which, request: Request) -> Arc<Slot> {
+        self.submit_by(ParticipantId(0), client, object, request)
+    }
+
+    pub(super) fn submit_by(
+        &mut self,
+        who: ParticipantId,
+        client: usize,
+        object: Which,
+        request: Request,
+    ) -> Arc<Slot> {
         let now = self.now();
         let client = &mut self.clients[client];
         let object = match object {
@@ -301,7 +311,7 @@ impl World {
             Which::Lock => client.lock.clone(),
             Which::Condition => client.condition.clone(),
         };
-        client.session.submit(now, Submission { who: ParticipantId(0), object, request })
+        client.session.submit(now, Submission { who, object, request })
     }
 
     pub(super) fn put(&mut self, client: usize, n: u64, timeout: Timeout) -> Arc<Slot> {

@@ -11,7 +11,7 @@ use crate::command::Reply as AnyReply;
 use crate::command::condition::{Command, Reply, Woken};
 use crate::error::Error;
 use crate::ids::Handle;
-use crate::primitive::hold::Hold;
+use crate::primitive::hold::{Hold, has_lost, not_owner};
 use crate::primitive::lock::Lock;
 use crate::primitive::{Step, done};
 use crate::time::Timeout;
@@ -88,10 +88,18 @@ impl Lock {
     }
 
     /// The hold, if the caller may wait and notify.
-    fn check_holds(&self, me: Handle, world: &mut World, caller: &Caller) -> Result<&Hold, Error> {
+    fn check_holds(&self, me: Handle, world: &World, caller: &Caller) -> Result<&Hold, Error> {
         let may = |hold: &&Hold| self.may_use(hold, caller) && hold.holder_has_it(world);
         let hold = self.hold.as_ref().filter(may);
-        hold.ok_or_else(|| self.not_owner(me, world, caller, None))
+        // Whoever has lost his own does not mean another's.
+        let lost = match hold {
+            Some(hold) if hold.is_of(caller) => None,
+            hold => has_lost(me, world, caller, hold.is_some() || self.is_reentrant()),
+        };
+        match lost {
+            Some(lost) => Err(lost),
+            None => hold.ok_or_else(|| not_owner(self.hold.as_ref(), world)),
+        }
     }
 
     /// Wakes up to `count` and says how many.

@@ -101,6 +101,16 @@ impl Lock {
         self.levels.iter().rposition(|level| level.accepted && (foreign || level.who == who))
     }
 
+    fn has_lost(&self, who: Who) -> bool {
+        self.lost.get(&who).is_some_and(|levels| *levels > 0)
+    }
+
+    /// Whether who may wait and notify: not with another's level where its own was lost.
+    fn may_use(&self, who: Who) -> bool {
+        let own = self.levels.iter().any(|level| level.who == who);
+        self.usable(who).is_some() && (own || !self.has_lost(who))
+    }
+
     fn release(&mut self, who: Who) -> String {
         if !self.levels.iter().any(|level| level.who == who) && self.is_told_lost(who) {
             return "LOCK_LOST".into();
@@ -141,7 +151,7 @@ impl Naive for Lock {
                 let own = self.levels.first().is_some_and(|level| level.who == self.asks.get());
                 Some((Want { again: self.reentrant && own, lease, waits: None }, timeout, barge))
             }
-            Step::Wait(timeout) if self.usable(self.asks.get()).is_some() => {
+            Step::Wait(timeout) if self.may_use(self.asks.get()) => {
                 let (waiter, lease) = (self.room.enter(self.levels.len(), timeout == NOW), self.lease);
                 self.levels.clear();
                 self.note_free();
@@ -156,10 +166,10 @@ impl Naive for Lock {
     fn act(&mut self, who: Who, step: &Step) -> (String, Option<Grant>) {
         let text = match step {
             Step::Release => self.release(who),
-            Step::Notify(count) if self.usable(who).is_some() => {
+            Step::Notify(count) if self.may_use(who) => {
                 format!("notified {}", self.room.notify(count.map_or(usize::MAX, |count| count as usize)))
             }
-            _ if self.is_told_lost(who) => "LOCK_LOST".into(),
+            _ if self.has_lost(who) => "LOCK_LOST".into(),
             _ => "NOT_OWNER".into(),
         };
         (text, None)
