@@ -142,6 +142,12 @@ impl World {
         self.reach.note("network: a connection is slow for a while");
         self.history.line(self.now, format_args!("connection {number} is slow for {long:?}"));
         connection.up_at = connection.up_at.max(self.now + long);
+        let client = connection.client;
+        if self.random.network.chance(500) {
+            let early = self.random.network.short(long / 2);
+            self.after(early, Event::ClientSees(client, number));
+            self.after(long + early, Event::ServerSees(number));
+        }
     }
 
     /// A connection breaks: of what is under way some arrives and some does not, and the two sides learn of it at
