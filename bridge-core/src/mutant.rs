@@ -98,7 +98,6 @@ mutants! {
     AttachedAfterRestart: "sessions are still attached after a restart",
     ToldBeforeDurable: "the node tells what the journal does not have yet",
     ConfirmedBeforeDurable: "the node confirms frames that the journal does not have yet",
-    OldStreamExecuted: "the node executes frames of an earlier stream of the session",
     LostSessionTakenForNew: "the client takes a new session for the one that it had",
     BranchMistaken: "a select says that its first branch was granted, whichever was",
     BranchesStay: "the other branches of a select stay in their lines",

@@ -11,7 +11,6 @@ use bridge_core::command::{Call, Carrier, EndReason, Input, Opened, SessionSpec}
 use bridge_core::error::{Error, Reason};
 use bridge_core::ids::{Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey};
 use bridge_core::limits::Limits;
-use bridge_core::mutant::Mutant;
 use bridge_core::view::Stall;
 use bridge_core::{Engine, Request, Time};
 use parking_lot::Mutex;
@@ -202,8 +201,7 @@ impl Namespace {
     /// executed.
     pub fn frame(&self, key: SessionKey, frame: Frame) -> bool {
         let mut turn = Turn::begin(self);
-        let current =
-            |stream| frame.stream == 0 || frame.stream == stream || Mutant::OldStreamExecuted.is_on();
+        let current = |stream| frame.stream == 0 || frame.stream == stream;
         let stream = turn.hear(key).map(|session| session.stream).filter(|stream| current(*stream));
         if let Some(stream) = stream {
             turn.begin_frame(key, stream, frame.sequence);
