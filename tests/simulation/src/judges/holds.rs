@@ -144,8 +144,8 @@ impl Holds {
         let Some(holds) = self.by_object.get_mut(&object) else { return };
         while permits > 0 {
             let bare = || holds.iter().enumerate().filter(|(_, hold)| hold.bare && hold.levels > 0);
-            let own = bare().filter(|(_, hold)| hold.who == who).next_back();
-            let near = bare().filter(|(_, hold)| hold.who.0 == who.0).next_back();
+            let own = bare().rfind(|(_, hold)| hold.who == who);
+            let near = bare().rfind(|(_, hold)| hold.who.0 == who.0);
             let Some(at) = own.or(near).or(bare().next()).map(|(at, _)| at) else { return };
             let some = permits.min(holds[at].permits);
             holds[at].permits -= some;

@@ -114,8 +114,8 @@ impl Activity for AcquireAll {
 
     fn describe(&self) -> String {
         let of = |one: &Asked| one.activity.describe();
-        let held = |one: &Box<dyn Activity>| one.describe();
-        let parts: Vec<_> = self.asked.iter().map(of).chain(self.held.iter().map(held)).collect();
+        let held = self.held.iter().map(|one| one.describe());
+        let parts: Vec<_> = self.asked.iter().map(of).chain(held).collect();
         format!("acquire all {:?} of [{}]", self.timeout, parts.join("; "))
     }
 }
