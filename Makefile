@@ -23,7 +23,7 @@ fmt: ## formats everything
 
 export SEED SEEDS
 
-bench: ## the comparison with Redis, memory and parked waits (ARGS="--json FILE --runs N")
+bench: ## syncbridge beside other systems, and what must hold of it (ARGS="--quick --only NAME --runs N --json FILE --list")
 	@scripts/bench $(ARGS)
 
 sim: ## many clients and a server in virtual time, with faults (SEEDS=2000; SEED=n runs one again, ARGS="--trace")

@@ -1,8 +1,10 @@
-"""Measures syncbridge against Redis: the same work, the same transport, interleaved in one run.
+"""The project's measuring stick: syncbridge beside other systems, in the same run, and what must hold of it.
 
-Three processes each: a server, and two Python processes that use its queues from one thread each.
+    bench.py [--runs N] [--quick] [--only NAME]... [--json FILE] [--list]
 
-    bench.py [--runs N] [--json FILE] [--quick]
+Line by line: everybody who takes part is started, does the work once to warm up, and then run after run in turn;
+who comes first alternates. Ratios are of the same run. What cannot be measured here is skipped by name, with the
+reason.
 """
 
 from __future__ import annotations
@@ -11,259 +13,169 @@ import argparse
 import json
 import os
 import platform
-import statistics
+import resource
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
-BINARY = ROOT / "target" / "release" / "syncbridge"
-ITEM_BYTES = 100
-SYSTEMS = ("syncbridge", "redis")
-TRANSPORTS = ("unix", "tcp")
+import report
+from entrants import Run, Sample
+from lines import LINES, Line, Mark
+from report import EntrantResult, LineResult, MarkResult, Result, spread, verdict
+from systems import Missing
 
-
-@dataclass(frozen=True)
-class Task:
-    """A measurement: how much work in one run, and whether more is better."""
-
-    title: str
-    unit: str
-    count: int
-    more_is_better: bool
+#: Less than this is only to see that it runs.
+COUNT_MIN = 200
 
 
-TASKS = {
-    "ping-pong": Task("ping-pong through two queues, p50", "µs", 5_000, more_is_better=False),
-    "one way": Task("put and get, one way, one by one", "items/s", 20_000, more_is_better=True),
-    "batches": Task("put_many and get_many, 100 at a time", "items/s", 200_000, more_is_better=True),
-}
+class Contest:
+    """One line being measured."""
 
+    def __init__(self, line: Line, stack: ExitStack) -> None:
+        self.line, self.stack = line, stack
+        self.runs: dict[str, Run] = {}
+        self.samples: dict[str, list[Sample]] = {}
+        self.ours = line.entrants[0].label
+        #: Why who cannot take part.
+        self.out: dict[str, str] = {}
+        self.is_broken = False
 
-class Peer:
-    """A process that works on command."""
+    def start(self) -> None:
+        for entrant in self.line.entrants:
+            with self._attempt(entrant.label):
+                self.runs[entrant.label] = entrant.open(self.stack)
+            if self.is_void():
+                return
 
-    def __init__(self, stack: ExitStack, system: str, address: str) -> None:
-        self.popen = stack.enter_context(
-            subprocess.Popen(
-                [sys.executable, HERE / "peer.py", system, address],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-        )
-        stack.callback(self.popen.kill)
-        assert self.hear() == "ready"
+    def is_void(self) -> bool:
+        """Without ours there is nothing to compare."""
+        return self.ours in self.out
 
-    def hear(self) -> str:
-        assert self.popen.stdout is not None
-        line = self.popen.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.popen.args!r} ended with {self.popen.wait()}")
-        return line.strip()
+    def run(self, count: int, turn: int) -> None:
+        """Everybody once. The first turn warms up and is not counted."""
+        order = list(self.runs)
+        for label in order if turn % 2 == 0 else reversed(order):
+            with self._attempt(label):
+                sample = self.runs[label](count)
+                if turn > 0:
+                    self.samples.setdefault(label, []).append(sample)
 
-    def start(self, do: str, count: int) -> None:
-        assert self.popen.stdin is not None
-        self.popen.stdin.write(json.dumps({"do": do, "count": count, "bytes": ITEM_BYTES}) + "\n")
-        self.popen.stdin.flush()
-
-    def end(self) -> Any:
-        return json.loads(self.hear())
-
-
-def ping_pong(one: Peer, two: Peer, count: int) -> float:
-    two.start("pong", count)
-    one.start("ping", count)
-    times: list[float] = one.end()
-    two.end()
-    return statistics.median(times)
-
-
-def one_way(one: Peer, two: Peer, count: int) -> float:
-    began = time.perf_counter()
-    two.start("get", count)
-    one.start("put", count)
-    one.end()
-    two.end()
-    return count / (time.perf_counter() - began)
-
-
-def batches(one: Peer, two: Peer, count: int) -> float:
-    """One after the other, since Redis has no blocking variadic pop from a list by LPOP."""
-    began = time.perf_counter()
-    one.start("put_many", count)
-    one.end()
-    two.start("get_many", count)
-    two.end()
-    return count / (time.perf_counter() - began)
-
-
-MEASURES: dict[str, Callable[[Peer, Peer, int], float]] = {
-    "ping-pong": ping_pong,
-    "one way": one_way,
-    "batches": batches,
-}
-
-
-def start_syncbridge(stack: ExitStack, work: Path) -> tuple[int, dict[str, str]]:
-    path = work / "syncbridge.sock"
-    server = stack.enter_context(
-        subprocess.Popen(
-            [BINARY, "serve", "--listen", "127.0.0.1:0", "--unix", path],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-    )
-    stack.callback(server.kill)
-    assert server.stdout is not None
-    line = server.stdout.readline().strip()
-    if not line.startswith("listening grpc://"):
-        raise SystemExit(f"syncbridge serve did not start: {line!r}")
-    return server.pid, {"tcp": line.removeprefix("listening "), "unix": f"unix://{path}"}
-
-
-def start_redis(stack: ExitStack, work: Path) -> dict[str, str]:
-    """Nothing on disk, as with our server without --data; the port is one that was free a moment ago."""
-    import socket
-
-    import redis
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    path = work / "redis.sock"
-    options = {
-        "port": port,
-        "bind": "127.0.0.1",
-        "unixsocket": path,
-        "save": "",
-        "appendonly": "no",
-        "dir": work,
-    }
-    command = [
-        "redis-server",
-        *(str(part) for name, value in options.items() for part in (f"--{name}", value)),
-    ]
-    server = stack.enter_context(subprocess.Popen(command, stdout=subprocess.DEVNULL))
-    stack.callback(server.kill)
-    addresses = {"tcp": f"redis://127.0.0.1:{port}", "unix": f"unix://{path}"}
-    deadline = time.monotonic() + 10
-    while True:
+    @contextmanager
+    def _attempt(self, label: str) -> Iterator[None]:
+        """Who cannot go on is out, and the others go on."""
         try:
-            redis.Redis.from_url(addresses["unix"]).ping()
-            return addresses
-        except redis.ConnectionError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+            yield
+        except Missing as missing:
+            self._leave(label, f"skipped: {missing}")
+        except (RuntimeError, TimeoutError, OSError, subprocess.SubprocessError) as error:
+            self.is_broken = True
+            self._leave(label, f"FAILED: {error}")
 
+    def _leave(self, label: str, reason: str) -> None:
+        self.out[label] = reason
+        self.runs.pop(label, None)
+        self.samples.pop(label, None)
 
-def compare(runs: int, scale: float) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The rows of the table, and what waiting costs the server."""
-    with ExitStack() as stack:
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        _, ours = start_syncbridge(stack, work)
-        addresses = {"syncbridge": ours, "redis": start_redis(stack, work)}
-        peers = {
-            (system, transport): [Peer(stack, system, addresses[system][transport]) for _ in range(2)]
-            for system in SYSTEMS
-            for transport in TRANSPORTS
+    def result(self) -> LineResult:
+        line = self.line
+        figures = {label: [sample.figure for sample in samples] for label, samples in self.samples.items()}
+        ours = figures.get(self.ours)
+        ratios = {
+            label: [one / other for one, other in zip(ours, theirs, strict=True)]
+            for label, theirs in figures.items()
+            if ours and label != self.ours and line.compares
         }
-        figures: dict[tuple[str, str, str], list[float]] = {}
-        for run in range(runs + 1):
-            print(f"run {run} of {runs}{' (warming up, not counted)' if run == 0 else ''}", file=sys.stderr)
-            for name, task in TASKS.items():
-                for transport in TRANSPORTS:
-                    for system in SYSTEMS if run % 2 else reversed(SYSTEMS):
-                        one, two = peers[system, transport]
-                        figure = MEASURES[name](one, two, max(200, int(task.count * scale)))
-                        if run > 0:
-                            figures.setdefault((name, transport, system), []).append(figure)
-    return [row(name, transport, figures) for name in TASKS for transport in TRANSPORTS], memory()
+
+        def judge(mark: Mark) -> MarkResult:
+            values = ours if mark.against is None else ratios.get(mark.against)
+            value = spread(values) if values else None
+            return {
+                "against": mark.against,
+                "value": value,
+                "must": mark.must,
+                "goal": mark.goal,
+                "verdict": verdict(value, mark.must, mark.goal, line.more_is_better),
+            }
+
+        return {
+            "name": line.name,
+            "unit": line.unit,
+            "more_is_better": line.more_is_better,
+            "entrants": [self._entrant(entrant.label, figures) for entrant in line.entrants],
+            "marks": [judge(mark) for mark in line.marks],
+            "ratios": {label: spread(values) for label, values in ratios.items()},
+        }
+
+    def _entrant(self, label: str, figures: dict[str, list[float]]) -> EntrantResult:
+        return {
+            "label": label,
+            "figure": spread(figures[label]) if label in figures else None,
+            "reason": self.out.get(label) if label not in figures else None,
+            "details": [dict(sample.details) for sample in self.samples.get(label, []) if sample.details],
+        }
 
 
-def row(name: str, transport: str, figures: dict[tuple[str, str, str], list[float]]) -> dict[str, Any]:
-    task = TASKS[name]
-    ours, theirs = (figures[name, transport, system] for system in SYSTEMS)
-    ratios = [a / b if task.more_is_better else b / a for a, b in zip(ours, theirs, strict=True)]
-    return {
-        "task": name,
-        "title": task.title,
-        "unit": task.unit,
-        "transport": transport,
-        "syncbridge": spread(ours),
-        "redis": spread(theirs),
-        # Above 1: syncbridge is that many times as good.
-        "ratio": spread(ratios),
-    }
-
-
-def spread(values: list[float]) -> dict[str, Any]:
-    return {"median": statistics.median(values), "least": min(values), "most": max(values), "runs": values}
-
-
-def memory() -> dict[str, Any]:
-    """On a server of its own, whose heap has no room left over from other work."""
+def measure(line: Line, runs: int, scale: float) -> tuple[LineResult, bool]:
+    """What came out, and whether all went well."""
+    count = max(min(COUNT_MIN, line.count), int(line.count * scale)) if line.shrinks else line.count
     with ExitStack() as stack:
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        pid, addresses = start_syncbridge(stack, work)
-        command = [str(BINARY.parent / "examples" / "memory"), addresses["tcp"], str(pid)]
-        output = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
-    figures: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
-    return figures
+        contest = Contest(line, stack)
+        contest.start()
+        for turn in range(runs + 1):
+            if contest.is_void():
+                break
+            say(f"{line.name}: run {turn} of {runs}{'' if turn else ' (warming up)'}")
+            contest.run(count, turn)
+        say("")
+    return contest.result(), not contest.is_broken
 
 
-def show(rows: list[dict[str, Any]], waiting: dict[str, Any], runs: int) -> None:
-    print(
-        f"\n{runs} runs, interleaved; median (least to most); {ITEM_BYTES} bytes an item; {os.cpu_count()} cores\n"
+def say(text: str) -> None:
+    """One line on a terminal, which the next one replaces."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="syncbridge beside other systems")
+    parser.add_argument("--runs", type=int, default=7, help="how many count (7)")
+    parser.add_argument(
+        "--quick", action="store_true", help="2 runs and a tenth of the work: to see that it runs"
     )
-    print(f"{'':38}{'':6}{'syncbridge':>42}{'redis':>42}{'times as good':>22}")
-    for one in rows:
-        cells = [cell(one[system], one["unit"]) for system in SYSTEMS]
-        ratio = one["ratio"]
-        times = f"{ratio['median']:.2f} ({ratio['least']:.2f} to {ratio['most']:.2f})"
-        print(f"{one['title']:38}{one['transport']:6}{cells[0]:>42}{cells[1]:>42}{times:>22}")
-    print()
-    checks = [
-        ("an idle session, without its connection", "bytes_per_session", 16 * 1024, "bytes"),
-        ("a parked wait", "bytes_per_wait", 1024, "bytes"),
-        (f"a release while {waiting['waits']:,} waits are parked, longest", "release_max_ms", 50, "ms"),
-    ]
-    for title, key, most, unit in checks:
-        verdict = "ok" if waiting[key] <= most else "TOO MUCH"
-        print(f"{title:60}{waiting[key]:>10,.4g} {unit:6} at most {most:,}: {verdict}")
-
-
-def cell(values: dict[str, Any], unit: str) -> str:
-    return f"{values['median']:,.0f} ({values['least']:,.0f} to {values['most']:,.0f}) {unit}"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="syncbridge against Redis")
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="also write everything to this file")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the work: to see that it runs")
+    parser.add_argument("--only", action="append", metavar="NAME", help="the lines with this in their names")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything to this file")
+    parser.add_argument("--list", action="store_true", help="name the lines and end")
     arguments = parser.parse_args()
-    rows, waiting = compare(arguments.runs, 0.1 if arguments.quick else 1.0)
-    show(rows, waiting, arguments.runs)
-    if arguments.json:
-        machine = {
+    wanted = [name.lower() for name in arguments.only or [""]]
+    lines = [line for line in LINES if any(name in line.name.lower() for name in wanted)]
+    if arguments.list or not lines:
+        print("\n".join(line.name for line in LINES))
+        return 0 if arguments.list else 2
+    _, files_max = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))
+    result: Result = {
+        "machine": {
             "cores": os.cpu_count(),
             "platform": platform.platform(),
             "python": platform.python_version(),
-        }
-        arguments.json.write_text(
-            json.dumps({"machine": machine, "rows": rows, "waiting": waiting}, indent=1) + "\n"
-        )
+        },
+        "runs": 2 if arguments.quick else arguments.runs,
+        "lines": [],
+    }
+    print(report.heading(result))
+    report.show_header()
+    well = True
+    for line in lines:
+        found, is_well = measure(line, result["runs"], 0.1 if arguments.quick else 1.0)
+        result["lines"].append(found)
+        well = well and is_well
+        report.show(found)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    return 0 if well else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""syncbridge: a put is answered when the server has it, a get waits."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import syncbridge
+
+from . import WINDOW, Addresses, BatchQueue, Client, Event, Missing, Queue, Semaphore
+
+TARGET = Path(__file__).resolve().parents[2] / "target" / "release"
+
+
+class Waiters:
+    """An event that also says how many wait for it, which the package does not tell."""
+
+    def __init__(self, event: Any) -> None:
+        self.set, self.clear, self.wait = event.set, event.clear, event.wait
+        self._event = event
+
+    def waiting(self) -> int:
+        waiting: int = self._event._native.describe()[2]
+        return waiting
+
+
+class SyncBridge(Client):
+    def __init__(self, address: str) -> None:
+        self.bridge = syncbridge.connect(address)
+
+    def queue(self, name: str) -> Queue:
+        return self.bridge.queue(name)
+
+    def batches(self, name: str) -> BatchQueue:
+        return self.bridge.queue(name)
+
+    # The two that follow are to become queue.producer(window=) and a consumer that prefetches, once Python has them.
+
+    def stream_out(self, name: str, item: bytes, count: int) -> None:
+        queue = self.bridge.queue(name)
+        while count > 0:
+            queue.put_many([item] * min(count, WINDOW))
+            count -= WINDOW
+
+    def stream_in(self, name: str, count: int) -> None:
+        queue = self.bridge.queue(name)
+        while count > 0:
+            count -= len(queue.get_many(min(count, WINDOW)))
+
+    def arrays(self, name: str) -> Queue:
+        return self.bridge.queue(name)
+
+    def semaphore(self, name: str, permits: int) -> Semaphore:
+        return self.bridge.semaphore(name, permits)
+
+    def unawaited_semaphore(self, name: str, permits: int) -> Semaphore:
+        raise Missing("Python's release has no way yet not to be waited for")
+
+    def event(self, name: str) -> Event:
+        return Waiters(self.bridge.event(name))
+
+
+def serve(
+    stack: ExitStack, work: Path, options: Sequence[str] = (), prefix: Sequence[str] = ()
+) -> tuple[int, Addresses]:
+    """A server in memory, as `syncbridge serve` starts it: its process id, and where it is."""
+    path = work / "syncbridge.sock"
+    command = [*prefix, str(TARGET / "syncbridge"), "serve", "--listen", "127.0.0.1:0"]
+    server = stack.enter_context(
+        subprocess.Popen(
+            [*command, "--unix", path, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+    )
+    stack.callback(server.kill)
+    assert server.stdout is not None
+    line = server.stdout.readline().strip()
+    if not line.startswith("listening grpc://"):
+        raise RuntimeError(f"syncbridge serve did not start: {line!r}")
+    return server.pid, {"tcp": line.removeprefix("listening "), "unix": f"unix://{path}"}
+
+
+class System:
+    def start(self, stack: ExitStack, work: Path) -> Addresses:
+        _, addresses = serve(stack, work)
+        return addresses
+
+    def client(self, address: str) -> Client:
+        return SyncBridge(address)
+
+
+SYSTEM = System()
