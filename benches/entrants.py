@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -130,8 +132,8 @@ def waiters(threads: int) -> Measure:
 
 # By programs in Rust, each run on a server of its own.
 
-#: Of the server: the first core, and nothing else.
-ONE_CORE = ("taskset", "--cpu-list", "0")
+#: As many connections as one of them makes, with some to spare.
+FILES = 11_000
 
 
 def program(
@@ -143,7 +145,7 @@ def program(
         from systems.syncbridge import TARGET, serve
 
         with ExitStack() as stack:
-            prefix = ONE_CORE if on_one_core else ()
+            prefix = ["taskset", "--cpu-list", str(min(os.sched_getaffinity(0)))] if on_one_core else []
             # As many sessions and connections as it is measured with, and one that does something.
             options = ["--sessions-max", "200000", "--connections-max", "20000"]
             pid, addresses = serve(stack, work_directory(stack), options, prefix)
@@ -161,8 +163,11 @@ def program(
         return Sample(figures[key], figures)
 
     def start(stack: ExitStack) -> Run:
-        if on_one_core and shutil.which(ONE_CORE[0]) is None:
-            raise Missing(f"{ONE_CORE[0]} is not on the PATH")
+        if on_one_core and shutil.which("taskset") is None:
+            raise Missing("taskset is not on the PATH")
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if "connections" in arguments and files < FILES:
+            raise Missing(f"a process may open {files} files here (ulimit -n), and {FILES} are needed")
         return run
 
     return Entrant(label, start)

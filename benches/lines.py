@@ -214,8 +214,9 @@ def server_lines() -> list[Line]:
             "items/s",
             True,
             [
-                program("one command an item", ["stream", "1"], "items_per_s", on_one_core=True),
-                program("batches of 64", ["stream", "64"], "items_per_s", on_one_core=True),
+                program("client, a command an item", ["stream", "1"], "items_per_s", on_one_core=True),
+                program("client, batches of 64", ["stream", "64"], "items_per_s", on_one_core=True),
+                program("frames by hand", ["frames"], "items_per_s", on_one_core=True),
             ],
             [Mark(1e6, 2e6)],
             500_000,

@@ -129,7 +129,7 @@ struct Connections {
 }
 
 /// The two directions of a session's stream.
-type Stream = (mpsc::Sender<AttachRequest>, Streaming<AttachResponse>);
+pub(crate) type Stream = (mpsc::Sender<AttachRequest>, Streaming<AttachResponse>);
 
 impl Connections {
     fn new(url: &str) -> Result<Self> {
@@ -145,7 +145,8 @@ impl Idle for Connections {
     }
 }
 
-async fn attach(url: String, number: u64) -> Result<Stream> {
+/// Opens a session of that number on a connection of its own.
+pub(crate) async fn attach(url: String, number: u64) -> Result<Stream> {
     let (frames, outgoing) = mpsc::channel(1);
     frames.send(AttachRequest { hello: Some(session(number)), ..AttachRequest::default() }).await?;
     let mut client = SessionServiceClient::new(channel_to(&url).await?);

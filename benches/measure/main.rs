@@ -2,9 +2,10 @@
 //! server of its own.
 //!
 //! `measure WHAT URL PID COUNT` prints one line of JSON. PID is the server's; COUNT says how much work it is to do. WHAT:
-//! `memory KIND`, `releases`, `curve KIND`, `waiters`, `stream BATCH`. KIND: `waits`, `objects`, `sessions`, `connections`.
+//! `memory KIND`, `releases`, `curve KIND`, `waiters`, `stream BATCH`, `frames`. KIND: `waits`, `objects`, `sessions`, `connections`.
 
 mod curve;
+mod frames;
 mod idle;
 mod memory;
 mod process;
@@ -29,6 +30,7 @@ fn main() -> Result<()> {
         ["releases"] => memory::releases(url, count)?,
         ["curve", kind] => curve::among_idle(kind, url, pid, count)?,
         ["waiters"] => waiters::last(url, count)?,
+        ["frames"] => frames::leased_and_acked(url, pid, count)?,
         ["stream", batch] => stream::leased_and_acked(url, pid, count, batch.parse()?)?,
         _ => bail!("nothing is called {what:?}"),
     };

@@ -1,5 +1,5 @@
-//! Items through one queue as fast as session streams carry them: one client puts, another leases and acknowledges, each
-//! with up to 1,024 items under way, and every operation is answered.
+//! Items through one queue as fast as the client sends them: one client puts, another leases and acknowledges, each with up
+//! to 1,024 items under way, and every operation is answered.
 
 use std::collections::VecDeque;
 use std::thread;
@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::process::processor_nanos;
 use crate::{ME, payload};
 
-const WINDOW: u64 = 1_024;
+pub(crate) const WINDOW: u64 = 1_024;
 
-/// `batch` items to a command. Also says how long the server, and both clients, were on a processor for each item.
+/// `batch` items to a command.
 pub(crate) fn leased_and_acked(url: &str, pid: &str, count: u64, batch: u64) -> Result<Value> {
     ensure!((1..=WINDOW).contains(&batch), "batches of 1 to {WINDOW}");
     let connect = || -> Result<Queue> {
@@ -23,17 +23,28 @@ pub(crate) fn leased_and_acked(url: &str, pid: &str, count: u64, batch: u64) -> 
         Ok(bridge.queue(Some("stream"), queue::Options::default())?)
     };
     let (puts, leases) = (connect()?, connect()?);
+    throughput(
+        pid,
+        count,
+        || put(&puts, count, batch),
+        || if batch == 1 { consume(&leases, count) } else { lease(&leases, count, batch) },
+    )
+}
+
+/// How fast both do their work together, and how long the server, and both clients, are on a processor for each item.
+pub(crate) fn throughput(
+    pid: &str,
+    count: u64,
+    put: impl Fn() -> Result<()> + Sync,
+    take: impl Fn() -> Result<()>,
+) -> Result<Value> {
     let used = || -> Result<(u64, u64)> {
         Ok((processor_nanos(pid)?, processor_nanos(&std::process::id().to_string())?))
     };
     let (began, (server_before, clients_before)) = (Instant::now(), used()?);
     thread::scope(|scope| {
-        let putting = scope.spawn(|| put(&puts, count, batch));
-        if batch == 1 {
-            consume(&leases, count)?
-        } else {
-            lease(&leases, count, batch)?
-        }
+        let putting = scope.spawn(&put);
+        take()?;
         putting.join().expect("no panic")
     })?;
     let (seconds, (server, clients)) = (began.elapsed().as_secs_f64(), used()?);
