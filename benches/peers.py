@@ -39,9 +39,10 @@ class PythonPeer:
         stack.callback(self._end)
 
     def _end(self) -> None:
-        self.handle.close()
+        # First, so that it does not complain of the connection.
         self.process.kill()
         self.process.join()
+        self.handle.close()
 
     def tell(self, task: Task) -> None:
         self.handle.send(task)
