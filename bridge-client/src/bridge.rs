@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use bridge_core::command::{event, queue, semaphore};
 use bridge_core::ids::{Name, ParticipantId};
-use bridge_core::{Error, Reason};
+use bridge_core::{Error, Reason, Time};
 
 use crate::call::Call;
 use crate::clock;
 use crate::event::Event;
 use crate::fork;
+use crate::later::{self, Later};
 use crate::link::{self, Link};
 use crate::object::{self, Declaration, Object, Origin};
 use crate::queue::Queue;
@@ -57,6 +58,7 @@ struct Shared {
     place: String,
     local: bool,
     link: Arc<dyn Link>,
+    later: Arc<Later>,
     connect_timeout: Duration,
     /// `fork::generation()` of the process that connected.
     generation: u64,
@@ -99,6 +101,7 @@ impl Bridge {
             url: url.to_owned(),
             place: parsed.to_string(),
             local: matches!(parsed, Url::Mem(_)),
+            later: Later::new(link.clone()),
             link,
             connect_timeout: options.connect_timeout,
             generation,
@@ -236,18 +239,63 @@ impl Bridge {
 
     /// Returns when everything posted so far, accepted grants included, has reached the engine. `UNAVAILABLE` after
     /// `at_most`.
+    ///
+    /// Calls that are not awaited ([`Semaphore::release_later`] and the like) are answered then, and the failures of those
+    /// that were not told are told here: with the reason of the first, and the detail `failed`, how many. Else the next such
+    /// call on the same object tells of them, which has been made itself then, or [`Bridge::close`]. At most 1,024 are under
+    /// way at a time; the next one waits.
     pub fn flush(&self, at_most: Duration) -> Result<(), Error> {
+        let reached = self.reach(at_most);
+        self.told()?;
+        reached
+    }
+
+    /// As [`Bridge::flush`], and tells nothing of calls that were not awaited: only `UNAVAILABLE`.
+    pub fn reach(&self, at_most: Duration) -> Result<(), Error> {
         self.check()?;
-        self.0.link.flush(at_most)
+        let until = clock::now() + at_most;
+        self.0.link.flush(at_most)?;
+        self.await_later(until)
+    }
+
+    /// Fails if calls did that were not awaited, as [`Bridge::flush`].
+    pub fn told(&self) -> Result<(), Error> {
+        self.later().told_all()
+    }
+
+    /// Waits at most for `slice`, or until a signal arrives. True: a call that is not awaited does not wait now.
+    pub fn wait_for_later(&self, slice: Duration) -> bool {
+        self.later().wait_for_room(slice)
     }
 
     /// Flushes and ends the session, in at most that time: everything held goes back, every wait ends, and later calls
-    /// fail. In a forked child it ends the child's session, if there is one.
+    /// fail. Tells of calls that were not awaited as [`Bridge::flush`] does. In a forked child it ends the child's session,
+    /// if there is one.
     pub fn close(&self, at_most: Duration) -> Result<(), Error> {
         if self.0.local && self.0.forked() {
             return Ok(());
         }
-        self.0.link.close(at_most)
+        let until = clock::now() + at_most;
+        let answered = if self.later().under_way() > 0 { self.reach(at_most) } else { Ok(()) };
+        // With no time left at all it would end in the background, and nobody would hear of what ended with it.
+        let least = at_most.min(Duration::from_millis(1));
+        let closed = self.0.link.close(until.since(clock::now()).max(least));
+        self.told()?;
+        answered.and(closed)
+    }
+
+    fn await_later(&self, until: Time) -> Result<(), Error> {
+        let later = self.later();
+        while !later.wait_for_all(until.since(clock::now())) {
+            if clock::now() >= until {
+                return Err(later::unanswered(later.under_way()));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn later(&self) -> &Arc<Later> {
+        self.0.later.here()
     }
 
     pub(crate) fn is(&self, other: &Bridge) -> bool {

@@ -119,6 +119,16 @@ impl<T> Call<T> {
         }))
     }
 
+    /// How the call ended, if it has, for those who do not want its value.
+    pub(crate) fn poll_end(&mut self) -> Option<Result<(), Error>> {
+        self.poll_take().map(|result| result.and_then(Granted::accept).map(drop))
+    }
+
+    /// Where its answer lands, if it is under way.
+    pub(crate) fn slot(&self) -> Option<Arc<Slot>> {
+        if let State::Waiting(slot) = &self.state { Some(slot.clone()) } else { None }
+    }
+
     /// Asks for the call to be withdrawn, and returns at once. Its end is the definite answer: `CANCELLED`, and nothing
     /// of it remains, or how it had ended otherwise. [`Call::give_up`] where that does not come in time.
     pub fn request_cancel(&self) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bridge_core::command::event::{Command, Query, Reply};
 use bridge_core::command::{self, Request};
 use bridge_core::ids::ParticipantId;
-use bridge_core::{Reply as AnyReply, Timeout};
+use bridge_core::{Error, Reply as AnyReply, Timeout};
 
 pub use bridge_core::command::event::{Figures, Options, Version};
 
@@ -36,6 +36,12 @@ impl Event {
             AnyReply::Event(Reply::Set { version }) => Some(version),
             _ => None,
         })
+    }
+
+    /// As [`Event::set`], not awaited, as [`Bridge::flush`] says.
+    pub fn set_later(&self, who: ParticipantId) -> Result<(), Error> {
+        let command = command::Command::Event(self.usage.object.target(), Command::Set);
+        self.usage.later(who, Request::Command(command))
     }
 
     /// Clears it.

@@ -83,6 +83,12 @@ impl Lock {
         })
     }
 
+    /// As [`Lock::release`], not awaited, as [`Bridge::flush`] says.
+    pub fn release_later(&self, who: ParticipantId, token: Option<Token>) -> Result<(), Error> {
+        let command = command::Command::Lock(self.usage.object.target(), Command::Release { token });
+        self.usage.later(who, Request::Command(command))
+    }
+
     /// Who has it now.
     pub fn describe(&self, who: ParticipantId) -> Call<Figures> {
         let query = command::Query::Lock(self.usage.object.target(), Query::Describe);

@@ -130,6 +130,21 @@ pub struct Object {
     remembered_by: AtomicU64,
     permits: Mutex<Permits>,
     holds: Mutex<Holds>,
+    /// Of a queue, once they are known.
+    bounds: Mutex<Option<Bounds>>,
+}
+
+/// What a queue holds at most; 0 is unbounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) maxsize: u64,
+    pub(crate) max_bytes: u64,
+}
+
+impl From<&queue::Options> for Bounds {
+    fn from(options: &queue::Options) -> Self {
+        Bounds { maxsize: options.maxsize.unwrap_or(0), max_bytes: options.max_bytes.unwrap_or(0) }
+    }
 }
 
 /// The bare permits of a semaphore that this process holds, by who acquired them, so that releasing one that was lost
@@ -158,7 +173,13 @@ fn take(from: &mut BTreeMap<ParticipantId, i64>, who: ParticipantId, permits: i6
 impl Object {
     /// A handle on the object of that name, which [`Session::declare`](crate::session::Session::declare) creates.
     pub fn new(name: Name, declaration: Declaration, origin: Origin) -> Self {
+        // What others may have declared before, the server says.
+        let bounds = match (&declaration, origin) {
+            (Declaration::Queue(options), Origin::Anonymous { .. }) => Some(Bounds::from(options)),
+            _ => None,
+        };
         Object {
+            bounds: Mutex::new(bounds),
             name,
             declaration,
             origin,
@@ -190,6 +211,9 @@ impl Object {
 
     /// A reply to what was asked about it has arrived.
     pub(crate) fn learn_from(&self, reply: &Reply) {
+        if let Reply::Queue(queue::Reply::Declared { options, .. }) = reply {
+            *lock(&self.bounds) = Some(Bounds::from(options));
+        }
         if let Some(handle) = declared(reply) {
             self.handle.store(handle.to_u64(), Ordering::Relaxed);
             *lock(&self.refusal) = None;
@@ -205,6 +229,11 @@ impl Object {
     /// Why it could not be declared, if that is so.
     pub(crate) fn refusal(&self) -> Option<Error> {
         lock(&self.refusal).clone()
+    }
+
+    /// What a queue holds at most, if that is known.
+    pub(crate) fn bounds(&self) -> Option<Bounds> {
+        *lock(&self.bounds)
     }
 
     pub(crate) fn is_anonymous(&self) -> bool {

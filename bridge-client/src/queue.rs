@@ -6,7 +6,7 @@ use std::time::Duration;
 use bridge_core::command::queue::{Command, Move, Query, Redrive, Reply};
 use bridge_core::command::{self, Request};
 use bridge_core::ids::{ItemId, ParticipantId, Token};
-use bridge_core::{Reply as AnyReply, Timeout};
+use bridge_core::{Error, Reply as AnyReply, Timeout};
 
 pub use bridge_core::command::queue::{
     Attributes, Batch, Bound, Browsed, Cursor, Dedupe, Delivery, Discipline, End, Figures, Mode, NewItem,
@@ -76,6 +76,19 @@ impl Queue {
         self.command(who, Command::PutMany { items, timeout }, read!(Reply::PutMany(ids) => ids))
     }
 
+    /// Puts one item, or several in one step; nobody wants to know their ids.
+    pub(crate) fn put_any(&self, who: ParticipantId, mut items: Vec<NewItem>) -> Call<()> {
+        let timeout = Timeout::Never;
+        let command = match items.pop() {
+            Some(item) if items.is_empty() => Command::Put { item, timeout },
+            last => {
+                items.extend(last);
+                Command::PutMany { items, timeout }
+            }
+        };
+        self.command(who, command, read!(Reply::Put(_) | Reply::Duplicate(_) | Reply::PutMany(_) => ()))
+    }
+
     /// Takes items in one step: for good, or leased until they are acknowledged. `EMPTY`, `SHUT_DOWN`.
     pub fn take(
         &self,
@@ -96,6 +109,12 @@ impl Queue {
     /// Leased items are done. `STALE`.
     pub fn ack(&self, who: ParticipantId, tokens: Vec<Token>) -> Call<()> {
         self.command(who, Command::Ack { tokens }, read!(Reply::Acked => ()))
+    }
+
+    /// As [`Queue::ack`], not awaited, as [`Bridge::flush`] says.
+    pub fn ack_later(&self, who: ParticipantId, tokens: Vec<Token>) -> Result<(), Error> {
+        let command = command::Command::Queue(self.usage.object.target(), Command::Ack { tokens });
+        self.usage.later(who, Request::Command(command))
     }
 
     /// Gives leased items back; `error` is kept with them. `STALE`.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use bridge_core::Reply as AnyReply;
 use bridge_core::command::semaphore::{Command, Query, Reply};
 use bridge_core::command::{self, Request};
 use bridge_core::ids::{ParticipantId, Token};
+use bridge_core::{Error, Reply as AnyReply};
 
 pub use bridge_core::command::semaphore::{Acquire, Figures, Holder, Options, Ownership};
 
@@ -45,6 +45,13 @@ impl Semaphore {
             AnyReply::Semaphore(Reply::Released) => Some(()),
             _ => None,
         })
+    }
+
+    /// As [`Semaphore::release`], not awaited, as [`Bridge::flush`] says.
+    pub fn release_later(&self, who: ParticipantId, permits: u32, token: Option<Token>) -> Result<(), Error> {
+        let command = Command::Release { permits, token };
+        let command = command::Command::Semaphore(self.usage.object.target(), command);
+        self.usage.later(who, Request::Command(command))
     }
 
     /// Takes all that is available, without waiting.

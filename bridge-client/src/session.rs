@@ -199,6 +199,13 @@ impl Session {
         slot
     }
 
+    /// As [`Session::submit`], for a call that may wait a little for a frame to ride in.
+    pub fn submit_later(&mut self, now: Time, submission: Submission) -> Arc<Slot> {
+        let slot = self.submit(now, submission);
+        self.outbox.leave_soon(now);
+        slot
+    }
+
     /// As [`Session::submit`], for a call that is about several objects.
     pub fn submit_several(&mut self, now: Time, submission: Several) -> Arc<Slot> {
         let op = self.take_op();

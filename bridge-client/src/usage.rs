@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use bridge_core::ids::{Kind, Name, ParticipantId, Target};
 use bridge_core::{Error, Reason, Reply, Request};
@@ -129,6 +130,18 @@ impl Usage {
         let gives = call::gives(&request);
         let started = self.link().start(Submission { who, object: self.object.clone(), request });
         Call::new(self.clone().into(), started, gives, read)
+    }
+
+    /// Starts a call that nobody waits for; tells of earlier ones on this object that failed. Waits only while too many
+    /// are under way.
+    pub(crate) fn later(self: &Arc<Self>, who: ParticipantId, request: Request) -> Result<(), Error> {
+        self.bridge.check()?;
+        let later = self.bridge.later();
+        while !later.wait_for_room(Duration::from_secs(3600)) {}
+        let gives = call::gives(&request);
+        let started = self.link().start_later(Submission { who, object: self.object.clone(), request });
+        later.run(&self.object, Call::new(self.clone().into(), started, gives, |_| Some(())));
+        later.told(&self.object)
     }
 
     /// Other processes are told of the object: it exists when this has ended, and stays for one TTL when nobody uses it

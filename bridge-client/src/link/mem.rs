@@ -237,6 +237,10 @@ impl Link for Mem {
         self.ask(who, request, |reply| object.learn_from(reply))
     }
 
+    fn start_later(&self, submission: Submission) -> Started {
+        self.start(submission)
+    }
+
     fn start_several(&self, submission: Several) -> Started {
         self.ask(submission.who, submission.request, |_| ())
     }
@@ -257,6 +261,14 @@ impl Link for Mem {
         if !slot.is_ready() {
             slot.park(seen, slice);
         }
+    }
+
+    fn wait_for(&self, signal: &Arc<Slot>, slice: Duration) {
+        self.wait(signal, slice);
+    }
+
+    fn ring(&self) {
+        // Everybody is parked at a slot.
     }
 
     fn settle(&self, op: Op, how: Settle) -> Result<(), Error> {

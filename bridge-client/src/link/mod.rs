@@ -65,10 +65,13 @@ pub enum Settle {
     Refuse,
 }
 
-/// A way to an engine. No method but `wait`, `drive`, `flush` and `close` blocks.
+/// A way to an engine. No method but `wait`, `wait_for`, `drive`, `flush` and `close` blocks.
 pub(crate) trait Link: Send + Sync {
     /// Starts a call.
     fn start(&self, submission: Submission) -> Started;
+
+    /// Starts a call that nobody waits for: it leaves with the next frame, which leaves within a few milliseconds.
+    fn start_later(&self, submission: Submission) -> Started;
 
     /// Starts a call about several objects.
     fn start_several(&self, submission: Several) -> Started;
@@ -80,6 +83,12 @@ pub(crate) trait Link: Send + Sync {
     /// Returns when the slot is ready, after `slice`, or when a signal arrives, whichever is first. Drives the
     /// connection if nobody does. May return early for no reason.
     fn wait(&self, slot: &Arc<Slot>, slice: Duration);
+
+    /// As [`Link::wait`], for a slot that belongs to no call, and which somebody [signals](Slot::signal).
+    fn wait_for(&self, signal: &Arc<Slot>, slice: Duration);
+
+    /// Whoever waits looks whether its slot is ready: one that was not filled by an answer.
+    fn ring(&self);
 
     /// Settles a claimed grant. An accept fails where the session was lost, or is not known to be alive: the
     /// grant is not the caller's then. A refusal never fails.

@@ -95,6 +95,12 @@ impl Slot {
         }
     }
 
+    /// Makes it ready without an answer, and wakes whoever is parked.
+    pub(crate) fn signal(&self) {
+        self.word.fetch_or(READY, Ordering::Release);
+        self.unpark();
+    }
+
     /// Makes a parked thread return from [`Slot::park`], so that it looks around.
     pub(crate) fn poke(&self) {
         self.word.fetch_add(POKE, Ordering::Release);

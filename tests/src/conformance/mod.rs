@@ -9,9 +9,11 @@ pub mod calls;
 pub mod dict;
 pub mod event;
 pub mod latch;
+pub mod later;
 pub mod list;
 pub mod lock;
 pub mod pipe;
+pub mod producer;
 pub mod queue;
 pub mod select;
 pub mod semaphore;
@@ -44,6 +46,8 @@ macro_rules! conformance {
     ($url:path) => {
         $crate::conformance!(@ $url, queue: fifo lifo priority full admitted empty join join_incomplete lease max_hold times dedupe groups ends prefetch prefetch_busy room dead_letters redrive move_to batch
             put_many browse remove purge shutdown options anonymous many_threads);
+        $crate::conformance!(@ $url, producer: in_order in_window failures duplicates shared dropped small_queues closed);
+        $crate::conformance!(@ $url, later: reaches_others failures closed);
         $crate::conformance!(@ $url, event: wakes_all times_out pulse auto_reset);
         $crate::conformance!(@ $url, semaphore: in_line many_permits stale bounded signals drains limit holders);
         $crate::conformance!(@ $url, lock: in_line not_owner reentrant abandoned own lease extend read_write

@@ -32,6 +32,15 @@ fn in_child(child: impl FnOnce() -> Result<(), String>) {
     assert_eq!(status, 0, "the child failed");
 }
 
+/// Runs an ignored test in a process of its own, where no other thread holds a lock or opens a descriptor.
+fn alone(test: &str) {
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
 /// The sockets and epoll instances that are open in this process.
 fn connections() -> Vec<RawFd> {
     let is_ours = |link: &str| {
@@ -49,12 +58,12 @@ fn connections() -> Vec<RawFd> {
 
 #[test]
 fn a_child_begins_anew_and_leaves_its_parent_alone() {
-    // In a process where nothing else opens descriptors meanwhile.
-    let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "fork::parent_and_child", "--ignored", "--nocapture"])
-        .status()
-        .unwrap();
-    assert!(status.success());
+    alone("fork::parent_and_child");
+}
+
+#[test]
+fn a_child_leaves_what_is_not_acknowledged_to_its_parent() {
+    alone("fork::producer_and_child");
 }
 
 #[test]
@@ -107,4 +116,39 @@ fn parent_and_child() {
     bridge.close(Duration::from_secs(5)).unwrap();
     drop((bridge, queue, never, held));
     eventually("nothing is left open", || connections() == before);
+}
+
+#[test]
+#[ignore = "run by the test above"]
+fn producer_and_child() {
+    let served = Served::start();
+    let bridge = connect(&served.unix);
+    let bounded = queue::Options { maxsize: Some(2), ..Default::default() };
+    let queue = bridge.queue(Some("bounded"), bounded).unwrap();
+    let (kept, moved) = (queue.producer(ME, 16), queue.producer(ME, 16));
+    kept.put_many((0..6).map(item)).unwrap();
+    eventually("two are in", || kept.undelivered() == 4);
+    moved.put_many((10..13).map(item)).unwrap();
+
+    let parents = (&kept, &queue, moved);
+    in_child(move || {
+        let (kept, queue, moved) = parents;
+        let error = kept.put(item(20), seconds(10)).unwrap_err();
+        if error.reason != Reason::Unavailable || kept.undelivered() != 0 {
+            return Err(format!("the parent's producer: {error}"));
+        }
+        kept.flush(seconds(10)).unwrap_err();
+        drop(moved);
+        let flag = queue.bridge().event(Some("flag"), bridge_client::event::Options::default());
+        flag.and_then(|flag| flag.set_later(ME)).map_err(|error| error.to_string())?;
+        queue.bridge().close(Duration::from_secs(5)).map_err(|error| error.to_string())
+    });
+
+    // What the parent moved into the closure was dropped there uncalled, and withdrawn.
+    let taken = (0..6).map(|_| number(&get(&queue, seconds(10)).finish().unwrap()[0]));
+    assert_eq!(taken.collect::<Vec<_>>(), (0..6).collect::<Vec<_>>());
+    kept.close(seconds(10)).unwrap();
+    assert!(rest(&queue).is_empty());
+    let flag = bridge.event(Some("flag"), bridge_client::event::Options::default()).unwrap();
+    assert!(flag.wait(ME, seconds(10), None).finish().unwrap().is_set);
 }

@@ -6,6 +6,7 @@ mod cuts;
 mod errors;
 mod fork;
 mod outages;
+mod producer;
 mod served;
 mod signals;
 mod slow;

@@ -209,22 +209,37 @@ fn inherited() -> Error {
 }
 
 impl GrpcLink {
+    fn begin(&self, submit: impl FnOnce(&Connection) -> Arc<Slot>) -> Started {
+        match self.connection() {
+            Ok(connection) => Started::Waiting(submit(connection)),
+            Err(error) => Started::Answered(Answered { op: Op(0), outcome: Err(error), offered: false }),
+        }
+    }
+
     fn post(&self, submit: impl FnOnce(&mut Session) -> Arc<Slot>) -> Started {
-        let connection = match self.connection() {
-            Ok(connection) => connection,
-            Err(error) => {
-                return Started::Answered(Answered { op: Op(0), outcome: Err(error), offered: false });
-            }
-        };
-        let slot = connection.post(|session, _| submit(session));
-        connection.look_soon();
-        Started::Waiting(slot)
+        self.begin(|connection| {
+            let slot = connection.post(|session, _| submit(session));
+            connection.look_soon();
+            slot
+        })
     }
 }
 
 impl Link for GrpcLink {
     fn start(&self, submission: Submission) -> Started {
         self.post(|session| session.submit(clock::now(), submission))
+    }
+
+    fn start_later(&self, submission: Submission) -> Started {
+        self.begin(|connection| {
+            let (slot, due) = connection.with_session(|session| {
+                (session.submit_later(clock::now(), submission), session.next_deadline())
+            });
+            if let Some(due) = due {
+                connection.timer.at_latest(due);
+            }
+            slot
+        })
     }
 
     fn start_several(&self, submission: Several) -> Started {
@@ -249,6 +264,20 @@ impl Link for GrpcLink {
                 slot.put(Answered { op: slot.op(), outcome: Err(inherited()), offered: false });
                 slot.wake();
             }
+        }
+    }
+
+    fn wait_for(&self, signal: &Arc<Slot>, slice: Duration) {
+        if let Ok(connection) = self.connection() {
+            connection.wait(signal, slice);
+        }
+    }
+
+    fn ring(&self) {
+        if let Some(connection) = self.begun()
+            && connection.lead.is_led()
+        {
+            connection.poller.ring();
         }
     }
 
