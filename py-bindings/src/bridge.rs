@@ -9,6 +9,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::value::{Imported, Releasing};
+use crate::wait::Until;
 use crate::{errors, wait};
 
 /// A session with a namespace.
@@ -52,10 +53,17 @@ impl Bridge {
         self.client.is_local()
     }
 
-    /// Waits until everything posted so far has reached the engine.
-    fn flush(&self, py: Python<'_>, at_most: f64) -> PyResult<()> {
-        let at_most = Duration::try_from_secs_f64(at_most).unwrap_or(Duration::MAX);
-        py.detach(|| self.client.flush(at_most)).map_err(|error| errors::exception(py, &error))
+    /// Waits until everything posted so far has reached the engine, and tells of what was not awaited and failed.
+    fn flush(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+        self.who(py)?;
+        let (until, slice) = (Until::after(timeout), wait::slice(py));
+        loop {
+            let reached = py.detach(|| self.client.reach(until.left(slice)));
+            py.check_signals()?;
+            if reached.is_ok() || until.is_over() {
+                return self.client.told().and(reached).map_err(|error| errors::exception(py, &error));
+            }
+        }
     }
 
     /// Makes sure that a child finds the anonymous objects: the process is about to fork.

@@ -8,8 +8,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::errors;
 use crate::queue::{Queue, headers};
+use crate::{errors, wait};
 
 /// A leased item. It comes back unless it is acknowledged.
 #[pyclass(frozen, generic, module = "syncbridge._syncbridge")]
@@ -75,10 +75,16 @@ impl Delivery {
 
 #[pymethods]
 impl Delivery {
-    fn ack(&self, py: Python<'_>) -> PyResult<()> {
-        self.queue.get().ack(py, self.tokens())?;
+    #[pyo3(signature = (*, flush = None))]
+    fn ack(&self, py: Python<'_>, flush: Option<&str>) -> PyResult<()> {
+        let queue = self.queue.get();
+        let told = if wait::is_later(flush)? {
+            queue.ack_later(py, self.tokens())?
+        } else {
+            Ok(queue.ack(py, self.tokens())?)
+        };
         self.settle();
-        Ok(())
+        told
     }
 
     #[pyo3(signature = (*, to = "place", error = ""))]
@@ -110,7 +116,7 @@ impl Delivery {
             return Ok(());
         }
         if exc_type.is_none() {
-            return self.ack(py);
+            return self.ack(py, None);
         }
         ignore_settled(py, self.nack(py, "place", &describe(exc)))
     }
@@ -157,8 +163,14 @@ impl Batch {
         PyList::new(py, self.deliveries.iter().map(|delivery| delivery.get().value.bind(py)))
     }
 
-    fn ack(&self, py: Python<'_>) -> PyResult<()> {
-        self.settle(|queue, tokens| queue.ack(py, tokens))
+    #[pyo3(signature = (*, flush = None))]
+    fn ack(&self, py: Python<'_>, flush: Option<&str>) -> PyResult<()> {
+        if !wait::is_later(flush)? {
+            return self.settle(|queue, tokens| queue.ack(py, tokens));
+        }
+        let mut told = Ok(());
+        self.settle(|queue, tokens| queue.ack_later(py, tokens).map(|result| told = result))?;
+        told
     }
 
     #[pyo3(signature = (*, to = "place", error = ""))]
@@ -184,7 +196,7 @@ impl Batch {
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         if exc_type.is_none() {
-            return self.ack(py);
+            return self.ack(py, None);
         }
         ignore_settled(py, self.nack(py, "place", &describe(exc)))
     }

@@ -46,10 +46,13 @@ impl Event {
         wait::value(py, self.bridge.local(), || self.client.share(who))
     }
 
-    /// Returns the version of this set.
-    fn set(&self, py: Python<'_>) -> PyResult<u64> {
+    #[pyo3(signature = (flush = None))]
+    fn set(&self, py: Python<'_>, flush: Option<&str>) -> PyResult<()> {
         let who = self.bridge.who(py)?;
-        wait::value(py, self.bridge.local(), || self.client.set(who))
+        if wait::is_later(flush)? {
+            return wait::later(py, &self.bridge.client, || self.client.set_later(who))?;
+        }
+        wait::value(py, self.bridge.local(), || self.client.set(who)).map(drop)
     }
 
     /// Returns the version of the latest set.

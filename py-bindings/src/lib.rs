@@ -8,6 +8,7 @@ mod bridge;
 mod delivery;
 mod errors;
 mod event;
+mod producer;
 mod queue;
 mod semaphore;
 mod server;
@@ -27,6 +28,8 @@ mod _syncbridge {
     use crate::delivery::{Batch, Delivery};
     #[pymodule_export]
     use crate::event::Event;
+    #[pymodule_export]
+    use crate::producer::Producer;
     #[pymodule_export]
     use crate::queue::{BrowsedItem, Queue, QueueFigures};
     #[pymodule_export]

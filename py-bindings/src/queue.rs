@@ -142,12 +142,7 @@ impl Queue {
         timeout: Option<f64>,
     ) -> PyResult<Vec<u64>> {
         let _releasing = Releasing::around(py);
-        let items: Vec<_> = if self.priority {
-            values.iter().map(|value| self.item(&value, None)).collect::<PyResult<_>>()?
-        } else {
-            let payloads = self.codec.encode_many(values)?.into_iter();
-            payloads.map(NewItem::new).collect()
-        };
+        let items = self.items(values)?;
         if items.is_empty() {
             return Ok(Vec::new());
         }
@@ -274,7 +269,18 @@ impl Queue {
 type Taken<'py> = (Granted<Vec<bridge_client::queue::Delivery>>, Vec<Bound<'py, PyAny>>);
 
 impl Queue {
-    fn item(&self, value: &Bound<'_, PyAny>, priority: Option<&Bound<'_, PyAny>>) -> PyResult<NewItem> {
+    pub(crate) fn items(&self, values: &Bound<'_, PyList>) -> PyResult<Vec<NewItem>> {
+        if self.priority {
+            return values.iter().map(|value| self.item(&value, None)).collect();
+        }
+        Ok(self.codec.encode_many(values)?.into_iter().map(NewItem::new).collect())
+    }
+
+    pub(crate) fn item(
+        &self,
+        value: &Bound<'_, PyAny>,
+        priority: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<NewItem> {
         let key = match (self.priority, priority) {
             (true, Some(priority)) => value::explicit_key(priority)?,
             (true, None) => value::element_key(value)?,
@@ -335,6 +341,12 @@ impl Queue {
             last_error: item.last_error.clone(),
             consumers: item.consumers.clone(),
         })
+    }
+
+    /// Whether earlier ones that were not awaited went well is the inner result.
+    pub(crate) fn ack_later(&self, py: Python<'_>, tokens: Vec<Token>) -> PyResult<PyResult<()>> {
+        let who = self.bridge.who(py)?;
+        wait::later(py, &self.bridge.client, || self.client.ack_later(who, tokens))
     }
 
     pub(crate) fn ack(&self, py: Python<'_>, tokens: Vec<Token>) -> PyResult<()> {

@@ -112,8 +112,9 @@ impl Semaphore {
         Ok(Some(permit))
     }
 
-    fn release(&self, py: Python<'_>, permits: u32) -> PyResult<()> {
-        self.give_back(py, permits, None)
+    #[pyo3(signature = (permits, flush = None))]
+    fn release(&self, py: Python<'_>, permits: u32, flush: Option<&str>) -> PyResult<()> {
+        self.give_back(py, permits, None, flush)?
     }
 
     /// Takes all that is available and says how much; negative where that much was missing.
@@ -174,9 +175,19 @@ impl Semaphore {
         }
     }
 
-    fn give_back(&self, py: Python<'_>, permits: u32, token: Option<Token>) -> PyResult<()> {
+    /// Whether earlier ones that were not awaited went well is the inner result.
+    fn give_back(
+        &self,
+        py: Python<'_>,
+        permits: u32,
+        token: Option<Token>,
+        flush: Option<&str>,
+    ) -> PyResult<PyResult<()>> {
         let who = self.bridge.who(py)?;
-        wait::value(py, self.bridge.local(), || self.client.release(who, permits, token))
+        if wait::is_later(flush)? {
+            return wait::later(py, &self.bridge.client, || self.client.release_later(who, permits, token));
+        }
+        Ok(Ok(wait::value(py, self.bridge.local(), || self.client.release(who, permits, token))?))
     }
 }
 
@@ -196,13 +207,14 @@ pub(crate) struct Permit {
 #[pymethods]
 impl Permit {
     /// Returns them; doing so twice is fine.
-    fn release(&self, py: Python<'_>) -> PyResult<()> {
+    #[pyo3(signature = (*, flush = None))]
+    fn release(&self, py: Python<'_>, flush: Option<&str>) -> PyResult<()> {
         if self.returned.load(Ordering::Relaxed) {
             return Ok(());
         }
-        self.semaphore.get().give_back(py, self.permits, Some(Token(self.token)))?;
+        let told = self.semaphore.get().give_back(py, self.permits, Some(Token(self.token)), flush)?;
         self.returned.store(true, Ordering::Relaxed);
-        Ok(())
+        told
     }
 
     fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -216,7 +228,7 @@ impl Permit {
         _exc: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        self.release(py)
+        self.release(py, None)
     }
 
     fn __repr__(&self) -> String {

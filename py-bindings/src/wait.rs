@@ -6,10 +6,10 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bridge_client::{Call, Error, Granted, Timeout, fork};
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::errors;
@@ -76,6 +76,57 @@ pub(crate) fn timeout(seconds: Option<f64>) -> Timeout {
     }
 }
 
+/// How long the calling thread may wait before it looks for signals.
+pub(crate) fn slice(py: Python<'_>) -> Duration {
+    if on_main_thread(py) { SLICE_OF_MAIN_THREAD } else { SLICE }
+}
+
+/// When a wait of several slices is over.
+pub(crate) struct Until(Option<Instant>);
+
+impl Until {
+    /// A timeout in seconds, as [`timeout`] reads it.
+    pub(crate) fn after(seconds: Option<f64>) -> Self {
+        match timeout(seconds) {
+            Timeout::Never => Until(None),
+            Timeout::After(timeout) => Until(Instant::now().checked_add(timeout)),
+        }
+    }
+
+    /// What is left, at most `slice`.
+    pub(crate) fn left(&self, slice: Duration) -> Duration {
+        self.0.map_or(slice, |end| slice.min(end.saturating_duration_since(Instant::now())))
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.is_some_and(|end| end <= Instant::now())
+    }
+}
+
+/// Makes a call that is not awaited, unless Ctrl-C comes first. Waits only while too many are under way. What earlier ones
+/// did wrong is the inner result: the call has been made.
+pub(crate) fn later(
+    py: Python<'_>,
+    bridge: &bridge_client::Bridge,
+    start: impl FnOnce() -> Result<(), Error>,
+) -> PyResult<PyResult<()>> {
+    while !bridge.wait_for_later(Duration::ZERO) {
+        let slice = slice(py);
+        py.detach(|| bridge.wait_for_later(slice));
+        py.check_signals()?;
+    }
+    Ok(start().map_err(|error| errors::exception(py, &error)))
+}
+
+/// Whether a call is not to be awaited: what `flush=` says.
+pub(crate) fn is_later(flush: Option<&str>) -> PyResult<bool> {
+    match flush {
+        None => Ok(false),
+        Some("later") => Ok(true),
+        Some(other) => Err(PyValueError::new_err(format!("flush= is 'later' or None, not {other:?}"))),
+    }
+}
+
 /// Starts a call and waits for its end. `local`: it may be answered at once, so that releasing the interpreter is not
 /// worth it.
 pub(crate) fn outcome<T: Send>(
@@ -83,7 +134,7 @@ pub(crate) fn outcome<T: Send>(
     local: bool,
     start: impl FnOnce() -> Call<T> + Send,
 ) -> PyResult<Result<Granted<T>, Error>> {
-    let slice = if on_main_thread(py) { SLICE_OF_MAIN_THREAD } else { SLICE };
+    let slice = slice(py);
     let (mut call, mut ended) = if local {
         let mut call = start();
         let ended = call.poll_take();

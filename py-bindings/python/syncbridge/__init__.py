@@ -13,6 +13,7 @@ from . import exceptions
 from ._bridge import Bridge, connect, shutdown
 from ._codec import Codec
 from ._event import Event
+from ._producer import Producer
 from ._queue import LifoQueue, PriorityQueue, Queue, SimpleQueue
 from ._semaphore import BoundedSemaphore, Semaphore
 from ._server import Server
@@ -42,6 +43,7 @@ __all__ = [
     "Permit",
     "PermitHolder",
     "PriorityQueue",
+    "Producer",
     "Queue",
     "QueueFigures",
     "Semaphore",

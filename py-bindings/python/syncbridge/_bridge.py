@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +50,22 @@ class Bridge:
         """Where it is connected to."""
         return self._native.url
 
+    def flush(self, timeout: float | None = None) -> None:
+        """Waits until the server has everything that was said; :exc:`~syncbridge.exceptions.Unavailable` after
+        ``timeout``.
+
+        A release, ack or set with ``flush="later"`` is not awaited: it travels with the next call, or by itself
+        within a few milliseconds, and at most 1,024 are under way. What failed of those is told here, by
+        :meth:`close`, or by the next one on the same object, which is made all the same: with the reason of the
+        first, and how many in ``metadata["failed"]``.
+        """
+        self._native.flush(timeout)
+
     def close(self) -> None:
-        """Ends the session: everything held goes back, every wait ends, later calls fail."""
+        """Ends the session: everything held goes back, every wait ends, later calls fail.
+
+        Before that it flushes, for a second at most.
+        """
         if _by_place.get(self._native.place) is self:
             del _by_place[self._native.place]
         self._native.close(_EXIT_SECONDS)
@@ -350,9 +365,12 @@ def _at_exit() -> None:
 def _close_all() -> None:
     end = time.monotonic() + _EXIT_SECONDS
     for bridge in list(_live):
-        # What cannot be said any more does not matter: the session goes with the process.
-        with contextlib.suppress(SyncBridgeError):
+        try:
             bridge._native.close(max(0.0, end - time.monotonic()))
+        except SyncBridgeError as error:
+            # What else cannot be said any more does not matter: the session goes with the process.
+            if "failed" in error.metadata:
+                warnings.warn(f"{bridge.url}: {error}", RuntimeWarning, stacklevel=1)
 
 
 def _close_with_worker() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from . import _syncbridge
 from ._bridge import Bridge, Handle, default_bridge
@@ -42,9 +42,12 @@ class Event(Handle):
         """The number of the latest set: 0 before the first, one more with every set."""
         return self._native.describe()[1]
 
-    def set(self) -> None:
-        """Sets it and wakes everybody who waits."""
-        self._native.set()
+    def set(self, *, flush: Literal["later"] | None = None) -> None:
+        """Sets it and wakes everybody who waits.
+
+        ``flush="later"`` does not wait for the server, as :meth:`Bridge.flush` says.
+        """
+        self._native.set(flush)
 
     def clear(self) -> None:
         """Clears it."""

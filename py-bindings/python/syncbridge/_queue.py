@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from . import _syncbridge
 from ._bridge import Bridge, Handle, default_bridge
 from ._codec import CodecLike, resolve
+from ._producer import Producer, as_headers, as_timeout
 from ._syncbridge import Batch, BrowsedItem, Delivery, QueueFigures
 from .exceptions import QueueEmpty
 
@@ -76,7 +77,7 @@ class Queue(_BaseQueue[T]):
         headers: Mapping[str, str] | None = None,
     ) -> int:
         """Puts an item and returns its id. Waits while the queue is full; :exc:`Full`, :exc:`ShutDown`."""
-        return self._native.put(item, _timeout(block, timeout), None, _headers(headers))
+        return self._native.put(item, as_timeout(block, timeout), None, as_headers(headers))
 
     def put_nowait(self, item: T) -> int:
         """``put(item, block=False)``."""
@@ -84,11 +85,15 @@ class Queue(_BaseQueue[T]):
 
     def put_many(self, items: Iterable[T], block: bool = True, timeout: float | None = None) -> list[int]:
         """Puts all items in one step, or none, and returns their ids."""
-        return self._native.put_many(list(items), _timeout(block, timeout))
+        return self._native.put_many(list(items), as_timeout(block, timeout))
+
+    def producer(self, window: int = 1024) -> Producer[T]:
+        """Puts that are not awaited one by one: at most ``window`` items are un-acknowledged at a time."""
+        return Producer(self, window)
 
     def get(self, block: bool = True, timeout: float | None = None) -> T:
         """Takes the next item for good. Waits while there is none; :exc:`Empty`, :exc:`ShutDown`."""
-        item: T = self._native.get(_timeout(block, timeout))
+        item: T = self._native.get(as_timeout(block, timeout))
         return item
 
     def get_nowait(self) -> T:
@@ -102,14 +107,14 @@ class Queue(_BaseQueue[T]):
         Returns when ``max`` are there, or ``linger`` seconds after the first ``min`` were; after ``timeout`` with at
         least ``min``, else :exc:`Empty`.
         """
-        return self._native.get_many(max, min, linger, _timeout(True, timeout))
+        return self._native.get_many(max, min, linger, as_timeout(True, timeout))
 
     def lease(self, block: bool = True, timeout: float | None = None) -> Delivery[T]:
         """Takes the next item until it is settled: it comes back unless it is acknowledged.
 
         As a context manager: ack on success, nack on exception.
         """
-        return self._native.lease(_timeout(block, timeout))
+        return self._native.lease(as_timeout(block, timeout))
 
     def lease_many(
         self, max: int, min: int = 1, linger: float = 0.0, timeout: float | None = None
@@ -119,7 +124,7 @@ class Queue(_BaseQueue[T]):
         As a context manager: whatever has not been settled one by one is acknowledged on success, given back on
         exception.
         """
-        return self._native.lease_many(max, min, linger, _timeout(True, timeout))
+        return self._native.lease_many(max, min, linger, as_timeout(True, timeout))
 
     def task_done(self, count: int = 1) -> None:
         """Says that items gotten earlier are done. An ack says so by itself."""
@@ -127,7 +132,7 @@ class Queue(_BaseQueue[T]):
 
     def join(self, timeout: float | None = None) -> None:
         """Waits until every item put has been taken and done; :exc:`TimeoutError`."""
-        self._native.join(_timeout(True, timeout))
+        self._native.join(as_timeout(True, timeout))
 
     def shutdown(self, immediate: bool = False) -> None:
         """No more puts; gets go on until nothing is left or can come back. ``immediate``: drops what is waiting."""
@@ -213,7 +218,7 @@ class PriorityQueue(Queue[T]):
         headers: Mapping[str, str] | None = None,
     ) -> int:
         """Puts an item, under ``priority`` if that is given, and returns its id."""
-        return self._native.put(item, _timeout(block, timeout), priority, _headers(headers))
+        return self._native.put(item, as_timeout(block, timeout), priority, as_headers(headers))
 
 
 class SimpleQueue(_BaseQueue[T]):
@@ -234,22 +239,10 @@ class SimpleQueue(_BaseQueue[T]):
 
     def get(self, block: bool = True, timeout: float | None = None) -> T:
         """Takes the next item. Waits while there is none; :exc:`Empty`."""
-        item: T = self._native.get(_timeout(block, timeout))
+        item: T = self._native.get(as_timeout(block, timeout))
         return item
 
     def get_nowait(self) -> T:
         """``get(block=False)``."""
         item: T = self._native.get(0.0)
         return item
-
-
-def _timeout(block: bool, timeout: float | None) -> float | None:
-    if not block:
-        return 0.0
-    if timeout is not None and not timeout >= 0:
-        raise ValueError("'timeout' must be a non-negative number")
-    return timeout
-
-
-def _headers(headers: Mapping[str, str] | None) -> list[tuple[str, str]] | None:
-    return list(headers.items()) if headers else None

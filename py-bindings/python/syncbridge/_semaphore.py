@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from . import _syncbridge
 from ._bridge import Bridge, Handle, default_bridge
@@ -53,11 +53,14 @@ class Semaphore(Handle):
             raise WaitTimeout(f"no {n} permits of {self.name!r} became free within {timeout} s")
         return permit
 
-    def release(self, n: int = 1) -> None:
-        """Returns this thread's newest permits, else another's; what nobody holds is added."""
+    def release(self, n: int = 1, *, flush: Literal["later"] | None = None) -> None:
+        """Returns this thread's newest permits, else another's; what nobody holds is added.
+
+        ``flush="later"`` does not wait for the server, as :meth:`Bridge.flush` says.
+        """
         if n < 1:
             raise ValueError("n must be one or more")
-        self._native.release(n)
+        self._native.release(n, flush)
 
     def __enter__(self) -> bool:
         return self.acquire()
