@@ -2,16 +2,21 @@
 //! passes, answers are written as for the wire. Nothing panics, the invariants hold after every input, and a replay ends in the
 //! same state.
 //!
-//! The frames are protocol buffers whose structure is sound and whose content is anything: which fields, of which type, how deep. So the
-//! fuzzer finds messages by itself, those of services that do not exist yet included.
+//! Half of the frames are protocol buffers whose structure is sound and whose content is anything: which fields, of which type, how deep. So
+//! the fuzzer finds messages by itself, those of services that do not exist yet included. The others are what a program might ask.
 #![no_main]
+
+mod likely;
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use bridge_core::command::{Call, Carrier, EndReason, Input, Mode, Request, SessionSpec};
-use bridge_core::ids::{Op, OpRange, ParticipantId, Secret, SessionId, SessionKey};
-use bridge_core::{Effect, Engine, Limits, Time, wire};
+use bridge_core::command::{
+    Call, Carrier, EndReason, Input, Mode, Request, SessionSpec, barrier, condition, lock, queue, rwlock,
+    semaphore,
+};
+use bridge_core::ids::{Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Token};
+use bridge_core::{Effect, Engine, Limits, Reply, Time, wire};
 use libfuzzer_sys::fuzz_target;
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
@@ -99,7 +104,7 @@ impl Source<'_> {
         bytes
     }
 
-    /// A command as a client might send it.
+    /// A command as a client might send it, whatever is in it.
     fn command(&mut self) -> Option<pb::Command> {
         let (body, op, flags) = (self.byte(), self.byte(), self.byte());
         let number = BODIES[usize::from(body) % BODIES.len()];
@@ -144,7 +149,14 @@ struct Server {
     sessions: Vec<SessionKey>,
     journal: Vec<(Time, Input)>,
     effects: Vec<Effect>,
+    /// The number of the last likely call.
+    last_op: u8,
+    /// What was granted lately.
+    given: Vec<Token>,
 }
+
+/// Tokens of grants that are remembered.
+const GIVEN_MAX: usize = 8;
 
 impl Server {
     fn new() -> Self {
@@ -154,6 +166,8 @@ impl Server {
             sessions: Vec::new(),
             journal: Vec::new(),
             effects: Vec::new(),
+            last_op: 0,
+            given: Vec::new(),
         }
     }
 
@@ -164,7 +178,14 @@ impl Server {
         for effect in std::mem::take(&mut self.effects) {
             match effect {
                 Effect::Opened(Ok(opened)) => self.sessions.push(opened.session),
-                Effect::Answer { op, outcome, .. } => write(op, outcome),
+                Effect::Answer { op, outcome, .. } => {
+                    if let Ok(reply) = &outcome {
+                        note_tokens(reply, &mut self.given);
+                        let forgotten = self.given.len().saturating_sub(GIVEN_MAX);
+                        self.given.drain(..forgotten);
+                    }
+                    write(op, outcome);
+                }
                 _ => {}
             }
         }
@@ -176,6 +197,20 @@ impl Server {
             0 => none,
             len => self.sessions[usize::from(which) % len],
         }
+    }
+
+    /// One of the last calls.
+    fn recent(&self, which: u8) -> Op {
+        Op(self.last_op.wrapping_sub(which % 8).into())
+    }
+
+    /// What a program might ask, of a few participants.
+    fn likely(&mut self, source: &mut Source) -> pb::Command {
+        let participant = ParticipantId((source.byte() % 3).into());
+        let recent = self.recent(source.byte());
+        let command = source.likely(&self.given, recent);
+        self.last_op = self.last_op.wrapping_add(1);
+        wire::command(Op(self.last_op.into()), participant, &Request::Command(command))
     }
 
     fn frame(&mut self, session: SessionKey, by_stream: bool, command: pb::Command) {
@@ -192,6 +227,22 @@ impl Server {
             }
             Err(error) => write(op, Err(error)),
         }
+    }
+}
+
+fn note_tokens(reply: &Reply, given: &mut Vec<Token>) {
+    match reply {
+        Reply::Queue(queue::Reply::Taken(taken)) => {
+            given.extend(taken.deliveries.iter().map(|delivery| delivery.token))
+        }
+        Reply::Lock(lock::Reply::Acquired(grant))
+        | Reply::RwLock(rwlock::Reply::Acquired(grant))
+        | Reply::Condition(condition::Reply::Waited { grant, .. }) => given.push(grant.token),
+        Reply::Semaphore(semaphore::Reply::Acquired(token)) => given.push(*token),
+        Reply::Barrier(barrier::Reply::Arrived(barrier::Arrived { action, .. })) => given.extend(action),
+        Reply::Selected { reply, .. } => note_tokens(reply, given),
+        Reply::AcquiredAll(replies) => replies.iter().for_each(|reply| note_tokens(reply, given)),
+        _ => {}
     }
 }
 
@@ -256,8 +307,20 @@ fuzz_target!(|bytes: &[u8]| {
                 let refused = op(source.byte());
                 server.input(Input::Refuse(session, refused));
             }
+            14..=16 => {
+                let first = server.recent(source.byte());
+                server.input(Input::Done(session, OpRange { first, last: first }));
+            }
+            17 => {
+                let refused = server.recent(source.byte());
+                server.input(Input::Refuse(session, refused));
+            }
             12 => server.input(Input::Configure(limits(source.byte()))),
             13 => server.input(Input::Restart),
+            other if other % 2 == 0 => {
+                let command = server.likely(&mut source);
+                server.frame(session, other % 8 > 0, command);
+            }
             other => {
                 if let Some(command) = source.command() {
                     server.frame(session, other % 4 > 0, command);
