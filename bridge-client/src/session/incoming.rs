@@ -23,12 +23,15 @@ impl Session {
         completions: &mut Completions,
     ) -> Verdict {
         self.heard = now;
-        let is_over = is_told_lost(&frame);
+        let is_over = is_told_lost(&frame) && !Mutant::AliveWhenToldOtherwise.is_on();
         if let Some(welcome) = frame.welcome {
             if let Err(error) = self.on_welcome(now, &welcome, frame.received, completions) {
                 return Verdict::Fatal(error);
             }
         } else if !self.is_attached() {
+            if is_over {
+                self.alive_until = None;
+            }
             return match frame.farewell {
                 Some(farewell) => Self::on_farewell(farewell),
                 None => Verdict::Reconnect(internal("the server did not begin with a welcome")),
@@ -37,7 +40,7 @@ impl Session {
         // The echo is the sooner sign of life: frames are confirmed once the server's journal has them.
         let echoed = self.outbox.echoed(frame.heartbeat);
         let sent_at = self.outbox.received(frame.received).max(echoed);
-        if is_over && !Mutant::AliveWhenToldOtherwise.is_on() {
+        if is_over {
             self.alive_until = None;
         } else if let Some(sent_at) = sent_at {
             self.known_alive(if Mutant::AliveSinceArrival.is_on() { now } else { sent_at });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bridge_core::command::{Command, queue, semaphore};
 use bridge_core::ids::{Name, ParticipantId};
 use bridge_core::view::ObjectPage;
-use bridge_core::{Reason, Reply, Request, Timeout};
+use bridge_core::{Error, Reason, Reply, Request, Timeout};
 use syncbridge_proto::v1 as pb;
 
 use super::super::{Completions, GRACE, Settle, Submission, Verdict};
@@ -99,6 +99,22 @@ fn heartbeats_leave_every_third_of_the_ttl_and_their_silence_is_noticed() {
     assert!(until >= now + SECOND + SECOND, "what arrives, whatever it is, is a sign of life");
     assert_eq!(session.on_time(now, &mut Completions::default()), Verdict::Continue);
     assert!(matches!(session.on_time(until, &mut Completions::default()), Verdict::Reconnect(_)));
+}
+
+#[test]
+fn a_farewell_before_the_welcome_says_that_the_session_is_over() {
+    let mut world = World::ready(1);
+    let now = world.now();
+    let session = &mut world.clients[0].session;
+    session.on_lost(now);
+    session.on_connected(now);
+    assert!(session.next_frame(now).unwrap().hello.is_some());
+    assert!(session.is_alive(now), "a stream that is lost says nothing of the session");
+    let farewell = Error::new(Reason::SessionExpired, "the session was closed");
+    let frame = pb::AttachResponse { farewell: Some(farewell.into()), ..Default::default() };
+    let verdict = session.on_frame(now, frame, &mut Completions::default());
+    assert!(matches!(verdict, Verdict::Reconnect(_)));
+    assert!(!session.is_alive(now));
 }
 
 #[test]
