@@ -13,6 +13,10 @@ const FOUND: &[(u64, &str)] = &[
     (92, "a bare release that was never sent became a signal in the next session"),
     (990, "of two bare holders the wrong one was told that his permit was lost"),
     (1, "a consumed signal was taken for a permit that was lost with its session"),
+    (
+        505,
+        "a farewell that came before the welcome did not say that the session was over, and two held one permit",
+    ),
 ];
 
 #[test]

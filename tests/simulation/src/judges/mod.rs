@@ -49,6 +49,8 @@ struct Answer<'a> {
 #[derive(Default)]
 struct Calls {
     now: Time,
+    /// When the step before was: what was due since then happens in its order, and all of it at `now`.
+    before: Time,
     open: BTreeMap<CallId, Open>,
     /// Those that may arrive again.
     known: BTreeSet<CallId>,
@@ -149,6 +151,7 @@ impl Judges {
     /// What went in at that time, and what came out.
     pub(crate) fn see(&mut self, at: Time, input: &Input, effects: &[Effect]) {
         let calls = &mut self.calls;
+        calls.before = calls.now;
         calls.now = calls.now.max(at);
         calls.came = None;
         // What is due happens first.

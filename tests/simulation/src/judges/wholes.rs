@@ -26,7 +26,7 @@ pub(super) fn check_not_passed(calls: &Calls, holds: &Holds, answer: &Answer<'_>
     }
     for (whole, other) in calls.open.iter().filter(|(_, other)| is_part(calls, other, object)) {
         let reserves = other.order < open.order
-            && other.since + PASSED_BY_MAX <= calls.now
+            && other.since + PASSED_BY_MAX <= calls.before
             && calls.is_present(whole.0)
             && calls.came != Some(whole.0);
         assert!(!reserves, "{call:?} passes {whole:?}, who waits since {:?}, at {object:?}", other.since);
