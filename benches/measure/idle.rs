@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use bridge_client::queue::{Batch, Delivery, Mode, Queue};
+use bridge_client::queue::{Batch, Deliveries, Mode, Queue};
 use bridge_client::{Bridge, Call, ConnectOptions, Timeout, queue};
 use syncbridge_proto::v1::session_service_client::SessionServiceClient;
 use syncbridge_proto::v1::{AttachRequest, AttachResponse, OpenRequest, SessionSpec};
@@ -45,7 +45,7 @@ pub(crate) fn idle(kind: &str, url: &str) -> Result<Box<dyn Idle>> {
 pub(crate) struct Waits {
     pub(crate) bridge: Bridge,
     queue: Queue,
-    calls: Vec<Call<Vec<Delivery>>>,
+    calls: Vec<Call<Deliveries>>,
 }
 
 impl Waits {

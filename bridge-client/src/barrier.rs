@@ -72,7 +72,7 @@ impl Barrier {
     pub fn describe(&self, who: ParticipantId) -> Call<Figures> {
         let request = Request::Query(command::Query::Barrier(self.usage.object.target(), Query::Describe));
         self.usage.call(who, request, |reply| match reply {
-            AnyReply::Barrier(Reply::Described(figures)) => Some(figures),
+            AnyReply::Barrier(Reply::Described(figures)) => Some(*figures),
             _ => None,
         })
     }

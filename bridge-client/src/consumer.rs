@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bridge_core::command::queue::{Batch, Delivery, Mode, Taking};
+use bridge_core::command::queue::{Batch, Deliveries, Delivery, Mode, Taking};
 use bridge_core::ids::ParticipantId;
 use bridge_core::{Error, Reason, Timeout};
 
@@ -24,7 +24,7 @@ pub struct Consumer {
     taking: Taking,
     window: usize,
     /// The takes under way, in the order in which they are granted.
-    takes: VecDeque<Call<Vec<Delivery>>>,
+    takes: VecDeque<Call<Deliveries>>,
 }
 
 impl Queue {
@@ -85,7 +85,7 @@ impl Consumer {
     }
 
     /// The take that is granted next, with all the others under way.
-    fn first(&mut self) -> &mut Call<Vec<Delivery>> {
+    fn first(&mut self) -> &mut Call<Deliveries> {
         while self.takes.len() < self.window.max(1) {
             self.takes.push_back(self.queue.take_as(self.who, self.taking, Timeout::Never));
         }
@@ -93,7 +93,7 @@ impl Consumer {
     }
 
     /// The first take has ended. `None` where its item was recalled.
-    fn took(&mut self, result: Result<Granted<Vec<Delivery>>, Error>) -> Option<Result<Delivery, Error>> {
+    fn took(&mut self, result: Result<Granted<Deliveries>, Error>) -> Option<Result<Delivery, Error>> {
         self.takes.pop_front();
         match result.and_then(Granted::accept) {
             Ok(mut deliveries) => {

@@ -51,7 +51,7 @@ impl Dict {
     ) -> Call<Page> {
         let after = after.map(|key| key.as_encoded().clone());
         value::query(&self.usage, who, Query::Items { page_size, after, keys_only }, |reply| match reply {
-            AnyReply::Value(Reply::Items(page)) => Some(page),
+            AnyReply::Value(Reply::Items(page)) => Some(*page),
             _ => None,
         })
     }

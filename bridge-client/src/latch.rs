@@ -56,7 +56,7 @@ impl Latch {
     pub fn describe(&self, who: ParticipantId) -> Call<Figures> {
         let request = Request::Query(command::Query::Latch(self.usage.object.target(), Query::Describe));
         self.usage.call(who, request, |reply| match reply {
-            AnyReply::Latch(Reply::Described(figures)) => Some(figures),
+            AnyReply::Latch(Reply::Described(figures)) => Some(*figures),
             _ => None,
         })
     }

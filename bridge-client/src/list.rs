@@ -123,9 +123,9 @@ impl List {
 }
 
 fn read(reply: AnyReply) -> Option<Page> {
-    if let AnyReply::Value(Reply::Read(page)) = reply { Some(page) } else { None }
+    if let AnyReply::Value(Reply::Read(page)) = reply { Some(*page) } else { None }
 }
 
 fn spliced(reply: AnyReply) -> Option<Spliced> {
-    if let AnyReply::Value(Reply::Spliced(spliced)) = reply { Some(spliced) } else { None }
+    if let AnyReply::Value(Reply::Spliced(spliced)) = reply { Some(*spliced) } else { None }
 }

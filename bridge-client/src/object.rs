@@ -212,7 +212,7 @@ impl Object {
     /// A reply to what was asked about it has arrived.
     pub(crate) fn learn_from(&self, reply: &Reply) {
         if let Reply::Queue(queue::Reply::Declared { options, .. }) = reply {
-            *lock(&self.bounds) = Some(Bounds::from(options));
+            *lock(&self.bounds) = Some(Bounds::from(&**options));
         }
         if let Some(handle) = declared(reply) {
             self.handle.store(handle.to_u64(), Ordering::Relaxed);

@@ -55,7 +55,7 @@ impl Pipe {
     /// Receives at that end. `EMPTY`, `END_OF_PIPE`.
     pub fn receive(&self, who: ParticipantId, end: End, timeout: Timeout) -> Call<Payload> {
         self.command(who, Command::Receive { end, timeout }, |reply| match reply {
-            AnyReply::Pipe(Reply::Received { payload, .. }) => Some(payload),
+            AnyReply::Pipe(Reply::Received { payload, .. }) => Some(*payload),
             _ => None,
         })
     }

@@ -9,8 +9,8 @@ use bridge_core::ids::{ItemId, ParticipantId, Token};
 use bridge_core::{Error, Reply as AnyReply, Timeout};
 
 pub use bridge_core::command::queue::{
-    Attributes, Batch, Bound, Browsed, Cursor, Dedupe, Delivery, Discipline, End, Figures, Mode, NewItem,
-    Options, Reentry, Scope, Shelf, Taking, Which,
+    Attributes, Batch, Bound, Browsed, Cursor, Dedupe, Deliveries, Delivery, Discipline, End, Figures, Mode,
+    NewItem, Options, Reentry, Scope, Shelf, Taking, Which,
 };
 
 use crate::call::Call;
@@ -90,18 +90,12 @@ impl Queue {
     }
 
     /// Takes items in one step: for good, or leased until they are acknowledged. `EMPTY`, `SHUT_DOWN`.
-    pub fn take(
-        &self,
-        who: ParticipantId,
-        mode: Mode,
-        batch: Batch,
-        timeout: Timeout,
-    ) -> Call<Vec<Delivery>> {
+    pub fn take(&self, who: ParticipantId, mode: Mode, batch: Batch, timeout: Timeout) -> Call<Deliveries> {
         self.take_as(who, Taking::new(mode, batch), timeout)
     }
 
     /// As [`Queue::take`], with all that can be asked of a take. `EMPTY`, `SHUT_DOWN`.
-    pub fn take_as(&self, who: ParticipantId, taking: Taking, timeout: Timeout) -> Call<Vec<Delivery>> {
+    pub fn take_as(&self, who: ParticipantId, taking: Taking, timeout: Timeout) -> Call<Deliveries> {
         let command = Command::Take { taking, timeout };
         self.command(who, command, read!(Reply::Taken(taken) => taken.deliveries))
     }
@@ -142,7 +136,7 @@ impl Queue {
         max_hold: Duration,
         batch: Batch,
         timeout: Timeout,
-    ) -> Call<Vec<Delivery>> {
+    ) -> Call<Deliveries> {
         let taking = Taking { max_hold: Some(max_hold), ..Taking::new(Mode::Lease, batch) };
         self.take_as(who, taking, timeout)
     }
@@ -199,7 +193,11 @@ impl Queue {
         after: Option<Cursor>,
     ) -> Call<Page> {
         let query = Query::Browse { shelf, page_size, after };
-        self.query(who, query, read!(Reply::Browsed { items, next } => Page { items, next }))
+        self.query(
+            who,
+            query,
+            read!(Reply::Browsed { items, next } => Page { items, next: next.map(|next| *next) }),
+        )
     }
 
     /// Removes waiting items and says which of them went.

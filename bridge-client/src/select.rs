@@ -146,7 +146,7 @@ impl Bridge {
 pub(crate) fn got(reply: Reply) -> Option<Got> {
     use command::{event, latch, lock, pipe, queue, rwlock, semaphore, value};
     Some(match reply {
-        Reply::Queue(queue::Reply::Taken(taken)) => Got::Items(taken.deliveries),
+        Reply::Queue(queue::Reply::Taken(taken)) => Got::Items(taken.deliveries.into_vec()),
         Reply::Queue(queue::Reply::Put(id) | queue::Reply::Duplicate(id)) => Got::Put(vec![id]),
         Reply::Queue(queue::Reply::PutMany(ids)) => Got::Put(ids),
         Reply::Event(event::Reply::Waited { is_set: true, version }) => Got::Event(version),
@@ -156,7 +156,7 @@ pub(crate) fn got(reply: Reply) -> Option<Got> {
         }
         Reply::Latch(latch::Reply::Waited { is_open: true }) => Got::Open,
         Reply::Queue(queue::Reply::Joined) => Got::Joined,
-        Reply::Pipe(pipe::Reply::Received { payload, .. }) => Got::Message(payload),
+        Reply::Pipe(pipe::Reply::Received { payload, .. }) => Got::Message(*payload),
         Reply::Pipe(pipe::Reply::Polled(true)) => Got::Readable,
         Reply::Value(value::Reply::Watched { changed: true, item }) => Got::Changed(*item),
         _ => return None,

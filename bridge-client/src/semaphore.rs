@@ -81,7 +81,7 @@ impl Semaphore {
     /// Its figures now.
     pub fn describe(&self, who: ParticipantId) -> Call<Figures> {
         self.query(who, Query::Describe, |reply| match reply {
-            AnyReply::Semaphore(Reply::Described(figures)) => Some(figures),
+            AnyReply::Semaphore(Reply::Described(figures)) => Some(*figures),
             _ => None,
         })
     }
@@ -89,7 +89,7 @@ impl Semaphore {
     /// Who holds permits, the oldest grants first, at most a page.
     pub fn holders(&self, who: ParticipantId) -> Call<Vec<Holder>> {
         self.query(who, Query::Holders { page_size: u32::MAX, after: None }, |reply| match reply {
-            AnyReply::Semaphore(Reply::Holders { holders, .. }) => Some(holders),
+            AnyReply::Semaphore(Reply::Holders(page)) => Some(page.holders),
             _ => None,
         })
     }
@@ -102,7 +102,7 @@ impl Semaphore {
         after: Option<Token>,
     ) -> Call<(Vec<Holder>, Option<Token>)> {
         self.query(who, Query::Holders { page_size, after }, |reply| match reply {
-            AnyReply::Semaphore(Reply::Holders { holders, next }) => Some((holders, next)),
+            AnyReply::Semaphore(Reply::Holders(page)) => Some((page.holders, page.next)),
             _ => None,
         })
     }

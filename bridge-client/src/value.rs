@@ -234,5 +234,5 @@ pub(crate) fn cleared(reply: AnyReply) -> Option<u64> {
 }
 
 pub(crate) fn figures(reply: AnyReply) -> Option<Figures> {
-    if let AnyReply::Value(Reply::Described(figures)) = reply { Some(figures) } else { None }
+    if let AnyReply::Value(Reply::Described(figures)) = reply { Some(*figures) } else { None }
 }

@@ -44,7 +44,10 @@ fn answer(count: u64) -> Reply {
         attempt: 1,
         age: Duration::from_millis(1),
     };
-    Reply::Queue(OfQueue::Taken(Taken { mode: Take::Get, deliveries: (1..=count).map(delivery).collect() }))
+    Reply::Queue(OfQueue::Taken(Box::new(Taken {
+        mode: Take::Get,
+        deliveries: (1..=count).map(delivery).collect(),
+    })))
 }
 
 fn commands(criterion: &mut Criterion<CpuTime>) {

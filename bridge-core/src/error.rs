@@ -81,10 +81,15 @@ impl fmt::Display for Reason {
     }
 }
 
-/// How a command failed. Where nothing else is said, nothing was changed.
+/// How a command failed. Where nothing else is said, nothing was changed. One pointer: that something may fail costs
+/// nothing where it does not.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("{message}")]
-pub struct Error {
+#[error("{}", self.0.message)]
+pub struct Error(Box<Parts>);
+
+/// What an [`Error`] says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Parts {
     /// What clients decide by.
     pub reason: Reason,
     /// What was asked, what was found, what to do.
@@ -93,11 +98,38 @@ pub struct Error {
     pub metadata: Vec<(Cow<'static, str>, String)>,
 }
 
+impl std::ops::Deref for Error {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Error {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.0
+    }
+}
+
+impl From<Parts> for Error {
+    #[cold]
+    fn from(parts: Parts) -> Self {
+        Error(Box::new(parts))
+    }
+}
+
+impl From<Error> for Parts {
+    fn from(error: Error) -> Self {
+        *error.0
+    }
+}
+
 impl Error {
     /// An error with no details.
     #[cold]
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Error { reason, message: message.into(), metadata: Vec::new() }
+        Parts { reason, message: message.into(), metadata: Vec::new() }.into()
     }
 
     /// A field has a value that it may not have.

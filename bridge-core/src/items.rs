@@ -17,13 +17,20 @@ impl Items {
         self.places.len() - self.free.len()
     }
 
-    #[inline]
-    pub(crate) fn insert(&mut self, item: Item) -> usize {
-        if let Some(place) = self.free.pop() {
-            self.places[place] = Some(item);
-            return place;
-        }
-        self.places.push(Some(item));
+    /// The item is made where it stays.
+    #[inline(always)]
+    pub(crate) fn insert(&mut self, make: impl FnOnce() -> Item) -> usize {
+        let place = match self.free.pop() {
+            Some(place) => place,
+            None => self.add_place(),
+        };
+        self.places[place] = Some(make());
+        place
+    }
+
+    #[inline(never)]
+    fn add_place(&mut self) -> usize {
+        self.places.push(None);
         self.places.len() - 1
     }
 

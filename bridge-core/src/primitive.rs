@@ -105,7 +105,7 @@ pub(crate) trait Primitive {
     }
 
     /// Who owns what a waiting ticket waits for; nobody where what it waits for has no owners.
-    fn owners(&self, _ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {
+    fn owners<'a>(&'a self, _ticket: &Ticket, _world: &'a World) -> Box<dyn Iterator<Item = Owning> + 'a> {
         Box::new(std::iter::empty())
     }
 
@@ -165,6 +165,14 @@ pub(crate) enum Could {
 
 /// A participant that owns something: a vertex of the wait-for graph.
 pub(crate) type Owner = (SessionKey, ParticipantId);
+
+/// Who stands in the way of others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owning {
+    pub(crate) who: Owner,
+    /// He knows of it. What is only on offer he may refuse still, whatever else he waits for.
+    pub(crate) has_it: bool,
+}
 
 /// A grant that is offered or held.
 #[derive(Clone, Copy, Debug)]

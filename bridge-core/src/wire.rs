@@ -30,7 +30,7 @@ use std::time::Duration;
 use syncbridge_proto::v1 as pb;
 
 use crate::command::{Command, OnDeadlock, Outcome, Ownership, Query, Reply, Request};
-use crate::error::{Error, Reason};
+use crate::error::{Error, Parts, Reason};
 use crate::ids::{Handle, Kind, Name, Op, OpRange, ParticipantId, Target, Token};
 use crate::time::Timeout;
 
@@ -622,11 +622,12 @@ const REASONS: [(Reason, pb::Reason); 29] = [
 
 impl From<Error> for pb::Error {
     fn from(error: Error) -> Self {
-        let reason = REASONS.iter().find(|(reason, _)| *reason == error.reason);
+        let Parts { reason, message, metadata } = error.into();
+        let reason = REASONS.iter().find(|(known, _)| *known == reason);
         pb::Error {
             reason: reason.map_or(pb::Reason::Internal, |(_, reason)| *reason).into(),
-            message: error.message,
-            metadata: error.metadata.into_iter().map(|(name, value)| (name.into_owned(), value)).collect(),
+            message,
+            metadata: metadata.into_iter().map(|(name, value)| (name.into_owned(), value)).collect(),
         }
     }
 }
@@ -637,11 +638,8 @@ impl From<pb::Error> for Error {
         let mut metadata: Vec<_> =
             error.metadata.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect();
         metadata.sort();
-        Error {
-            reason: known.map_or(Reason::Internal, |(reason, _)| *reason),
-            message: error.message,
-            metadata,
-        }
+        let reason = known.map_or(Reason::Internal, |(reason, _)| *reason);
+        Parts { reason, message: error.message, metadata }.into()
     }
 }
 

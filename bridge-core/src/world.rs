@@ -220,9 +220,20 @@ impl World {
         self.sessions.get(caller.session).is_some_and(|session| session.is_present(caller.carrier))
     }
 
-    /// What carried the call that an open offer answers.
-    pub(crate) fn offer_carrier(&self, session: SessionKey, op: Op) -> Option<Carrier> {
-        self.sessions.get(session)?.ops.get(&op)?.offers().first().map(|offer| offer.carrier)
+    /// Whether the call that an open offer answers has had its answer for sure: a unary one, though its acceptance comes
+    /// later.
+    pub(crate) fn is_answered(&self, caller: &Caller) -> bool {
+        let entry = self.sessions.get(caller.session).and_then(|session| session.ops.get(&caller.op));
+        let offer = entry.and_then(|entry| entry.offers().first());
+        offer.is_some_and(|offer| offer.carrier == Carrier::Call)
+    }
+
+    /// A participant that may wait has what it was offered: others that wait for it do not wait for a refusal any more.
+    pub(crate) fn look_again_at(&mut self, who: Owner) {
+        if !self.blocked.is_empty() && !Mutant::AcceptedUnseen.is_on() {
+            let waits = self.blocked.range((who, TicketKey::MIN)..=(who, TicketKey::MAX));
+            self.queued.extend(waits.map(|(_, key)| *key));
+        }
     }
 
     /// Who somebody is, for people: the participant's label and the session's title, as far as they are known.
@@ -452,10 +463,10 @@ impl World {
 
     /// Takes note of an item. Its id is given when it is admitted.
     #[inline(always)]
-    pub(crate) fn keep_item(&mut self, new: NewItem) -> usize {
+    pub(crate) fn keep_item(&mut self, new: &mut NewItem) -> usize {
         let bytes = new.payload.bytes_retained();
         self.retained_bytes += bytes;
-        self.items.insert(Item::new(new, bytes, self.now))
+        self.items.insert(|| Item::new(new, bytes, self.now))
     }
 
     /// Notes in an item's history that this session had it and did not ack it.

@@ -506,7 +506,8 @@ impl<'a> Turn<'a> {
         for session in keys.into_iter().filter_map(|key| self.state.sessions.remove(key)) {
             let why = Error::new(Reason::Unavailable, format!("the namespace is loaded anew: {failure}"));
             for (op, call) in session.calls {
-                let unknown = Error { reason: Reason::OutcomeUnknown, ..why.clone() };
+                let mut unknown = why.clone();
+                unknown.reason = Reason::OutcomeUnknown;
                 self.parcels.call(call.callback, Answer { op, outcome: Err(unknown), offered: false });
             }
             if let Some(mail) = &session.mail {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bridge_core::error::{Error, Reason};
+use bridge_core::error::{Error, Parts, Reason};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -42,8 +42,9 @@ fn code(reason: Reason) -> Code {
 
 /// The status of a unary call.
 pub(crate) fn status(error: Error) -> Status {
+    let Parts { reason, message, metadata } = error.into();
     let metadata: HashMap<String, String> =
-        error.metadata.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
-    let details = ErrorDetails::with_error_info(error.reason.as_str(), DOMAIN, metadata);
-    Status::with_error_details(code(error.reason), error.message, details)
+        metadata.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
+    let details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, metadata);
+    Status::with_error_details(code(reason), message, details)
 }

@@ -187,7 +187,8 @@ extern "system" fn Java_io_syncbridge_Native_queuePut<'local>(
 ) -> jlong {
     native(env, |env| {
         let passed = Passed { form, content_type, body, offset, length };
-        let item = NewItem { key: payload::bytes(env, &key)?, ..NewItem::new(payload::read(env, passed)?) };
+        let item =
+            NewItem { key: payload::bytes(env, &key)?.into(), ..NewItem::new(payload::read(env, passed)?) };
         Ok(call::add(QUEUES.get(queue)?.put(who(participant), item, timeout(patience)), id))
     })
 }
@@ -214,7 +215,8 @@ extern "system" fn Java_io_syncbridge_Native_batchAdd<'local>(
 ) {
     native(env, |env| {
         let passed = Passed { form, content_type, body, offset, length };
-        let item = NewItem { key: payload::bytes(env, &key)?, ..NewItem::new(payload::read(env, passed)?) };
+        let item =
+            NewItem { key: payload::bytes(env, &key)?.into(), ..NewItem::new(payload::read(env, passed)?) };
         BATCHES.get(batch)?.lock().push(item);
         Ok(())
     })
@@ -384,7 +386,7 @@ extern "system" fn Java_io_syncbridge_Native_queueBrowse<'local>(
         let after = if after_key.is_null() {
             None
         } else {
-            Some(Cursor { key: payload::bytes(env, &after_key)?, arrival: after_arrival })
+            Some(Cursor { key: payload::bytes(env, &after_key)?.into(), arrival: after_arrival })
         };
         let page_size = count("page_size", page_size)?;
         Ok(call::add(QUEUES.get(queue)?.browse(who(participant), shelf, page_size, after), page))

@@ -5,7 +5,6 @@ use bridge_client::queue::{
 };
 use bridge_client::{Granted, ItemId, Reason, Timeout, Token};
 use bridge_core::ids::Name;
-use bytes::Bytes;
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -266,7 +265,7 @@ impl Queue {
 }
 
 /// What was granted, with its values.
-type Taken<'py> = (Granted<Vec<bridge_client::queue::Delivery>>, Vec<Bound<'py, PyAny>>);
+type Taken<'py> = (Granted<bridge_client::queue::Deliveries>, Vec<Bound<'py, PyAny>>);
 
 impl Queue {
     pub(crate) fn items(&self, values: &Bound<'_, PyList>) -> PyResult<Vec<NewItem>> {
@@ -289,7 +288,7 @@ impl Queue {
                 return Err(PyTypeError::new_err("priority= is for priority queues; this queue is none"));
             }
         };
-        Ok(NewItem { key: Bytes::from(key), ..NewItem::new(self.codec.encode(value)?) })
+        Ok(NewItem { key: key.into(), ..NewItem::new(self.codec.encode(value)?) })
     }
 
     /// Takes and decodes. What comes out is not accepted yet.

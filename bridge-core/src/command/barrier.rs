@@ -128,5 +128,5 @@ pub enum Reply {
     },
     Reset,
     Aborted,
-    Described(Figures),
+    Described(Box<Figures>),
 }

@@ -58,5 +58,5 @@ pub enum Reply {
     Waited {
         is_open: bool,
     },
-    Described(Figures),
+    Described(Box<Figures>),
 }

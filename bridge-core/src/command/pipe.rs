@@ -111,7 +111,7 @@ pub enum Reply {
     Sent,
     /// A grant: the message is gone once it is accepted.
     Received {
-        payload: Payload,
+        payload: Box<Payload>,
         token: Token,
     },
     /// False: the time was over.

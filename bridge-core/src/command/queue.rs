@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::ids::{Handle, ItemId, Name, Target, Token};
 use crate::payload::Payload;
@@ -53,13 +54,32 @@ pub enum Bound {
     Unfinished,
 }
 
+/// A priority key: encoded so that keys compare as their bytes do. Most items have none, which is the empty one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Option<Arc<[u8]>>);
+
+impl std::ops::Deref for Key {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl<T: AsRef<[u8]>> From<T> for Key {
+    fn from(bytes: T) -> Self {
+        let bytes = bytes.as_ref();
+        Key((!bytes.is_empty()).then(|| bytes.into()))
+    }
+}
+
 /// An item on its way in.
 #[derive(Clone, Debug, Default, PartialEq, Hash)]
 pub struct NewItem {
     /// What it carries.
     pub payload: Payload,
-    /// The order-preserving priority key; empty elsewhere.
-    pub key: Bytes,
+    /// Of a priority queue.
+    pub key: Key,
     /// What few items have; `None` is the ordinary case and costs nothing.
     pub attributes: Option<Box<Attributes>>,
 }
@@ -67,7 +87,7 @@ pub struct NewItem {
 impl NewItem {
     /// An item with nothing but its payload.
     pub fn new(payload: Payload) -> Self {
-        NewItem { payload, key: Bytes::new(), attributes: None }
+        NewItem { payload, key: Key::default(), attributes: None }
     }
 
     /// The same with other attributes.
@@ -304,7 +324,7 @@ pub enum Query {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cursor {
     /// The priority key of that item.
-    pub key: Bytes,
+    pub key: Key,
     /// Its arrival.
     pub arrival: i64,
 }
@@ -317,7 +337,7 @@ pub struct Delivery {
     /// What it carries.
     pub payload: Payload,
     /// Its priority key.
-    pub key: Bytes,
+    pub key: Key,
     /// The token of this delivery.
     pub token: Token,
     /// 1 for the first; grows whenever an accepted delivery ends without an ack.
@@ -332,8 +352,11 @@ pub struct Taken {
     /// Gotten or leased.
     pub mode: Mode,
     /// In the order of the queue; at least one.
-    pub deliveries: Vec<Delivery>,
+    pub deliveries: Deliveries,
 }
+
+/// Taken items. One is the ordinary case.
+pub type Deliveries = SmallVec<[Delivery; 1]>;
 
 /// An item as a browse shows it.
 #[derive(Clone, Debug, PartialEq, Hash)]
@@ -341,7 +364,7 @@ pub struct Taken {
 pub struct Browsed {
     pub id: ItemId,
     pub payload: Payload,
-    pub key: Bytes,
+    pub key: Key,
     pub shelf: Shelf,
     /// Deliveries accepted so far.
     pub attempts: u32,
@@ -395,14 +418,14 @@ pub struct Figures {
 pub enum Reply {
     Declared {
         handle: Handle,
-        options: Options,
+        options: Box<Options>,
     },
     Put(ItemId),
     /// To a put: nothing was put, this one was there first.
     Duplicate(ItemId),
     PutMany(Vec<ItemId>),
     /// A grant.
-    Taken(Taken),
+    Taken(Box<Taken>),
     Acked,
     Nacked,
     Rejected,
@@ -425,6 +448,6 @@ pub enum Reply {
     Described(Box<Figures>),
     Browsed {
         items: Vec<Browsed>,
-        next: Option<Cursor>,
+        next: Option<Box<Cursor>>,
     },
 }

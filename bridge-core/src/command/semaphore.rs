@@ -84,6 +84,15 @@ pub struct Holder {
     pub session: String,
 }
 
+/// Who holds permits: the oldest grants first, at most a page.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Holders {
+    /// These.
+    pub holders: Vec<Holder>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Token>,
+}
+
 /// A semaphore in figures: available = limit + signals − held.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
@@ -114,11 +123,6 @@ pub enum Reply {
     },
     Reduced,
     LimitSet,
-    Described(Figures),
-    /// The oldest grants first, at most a page.
-    Holders {
-        holders: Vec<Holder>,
-        /// Where the next page begins, if there is one.
-        next: Option<Token>,
-    },
+    Described(Box<Figures>),
+    Holders(Box<Holders>),
 }

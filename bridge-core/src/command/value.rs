@@ -259,9 +259,9 @@ pub enum Reply {
         item: Box<Item>,
     },
     Got(Box<Item>),
-    Items(Page),
-    Described(Figures),
+    Items(Box<Page>),
+    Described(Box<Figures>),
     /// A part of a list.
-    Read(list::Page),
-    Spliced(list::Spliced),
+    Read(Box<list::Page>),
+    Spliced(Box<list::Spliced>),
 }

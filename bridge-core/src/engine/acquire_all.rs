@@ -268,7 +268,8 @@ impl Engine {
     pub(crate) fn owners_of(&self, key: TicketKey) -> Vec<Owner> {
         let Some(ticket) = self.world.tickets.get(key) else { return Vec::new() };
         let Some(primitive) = self.primitive(ticket.object) else { return Vec::new() };
-        let mut owners: Vec<Owner> = primitive.owners(ticket).collect();
+        let owners = primitive.owners(ticket, &self.world);
+        let mut owners: Vec<Owner> = owners.map(|owning| owning.who).collect();
         if let Some(line) = primitive.line() {
             let reserving = line.reserving_before(ticket.place);
             owners.extend(reserving.filter_map(|key| Some(self.world.tickets.get(key)?.caller.owner())));

@@ -122,9 +122,9 @@ impl Engine {
         self.check_wholes();
         let mut timers = self.check_lives();
         for (key, ticket) in &self.world.tickets {
-            let owners = self.primitive(ticket.object).into_iter().flat_map(|object| object.owners(ticket));
-            for (session, _) in owners {
-                assert!(self.world.sessions.get(session).is_some(), "an owner whose session is over");
+            let object = self.primitive(ticket.object).into_iter();
+            for owning in object.flat_map(|object| object.owners(ticket, &self.world)) {
+                assert!(self.world.sessions.get(owning.who.0).is_some(), "an owner whose session is over");
             }
             let lingers = match ticket.want {
                 Want::Take { lingers_until, .. } => lingers_until.map(|at| (at, Due::Linger)),

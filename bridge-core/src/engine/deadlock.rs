@@ -12,7 +12,7 @@ use crate::error::{Error, Reason};
 use crate::ids::Handle;
 use crate::limits::{CYCLE_WAITS_MAX, DEADLOCK_CHECKS_MAX, DEADLOCKS_MAX};
 use crate::mutant::Mutant;
-use crate::primitive::Owner;
+use crate::primitive::{Owner, Owning};
 use crate::view::Deadlock;
 use crate::wait::{Branch, Ticket, TicketKey, Want};
 use crate::waitgraph::{self, Graph, Needs};
@@ -35,8 +35,8 @@ impl Engine {
     fn left_to_waiters(&self, object: Handle) -> Vec<TicketKey> {
         let Some(primitive) = self.primitive(object) else { return Vec::new() };
         let first = primitive.waiters().next().and_then(|key| self.world.tickets.get(key));
-        let waits = |owner: Owner| self.waits_of(owner).next().is_some();
-        match first.is_some_and(|ticket| primitive.owners(ticket).all(waits)) {
+        let waits = |owning: Owning| owning.has_it && self.waits_of(owning.who).next().is_some();
+        match first.is_some_and(|ticket| primitive.owners(ticket, &self.world).all(waits)) {
             true => primitive.waiters().collect(),
             false => Vec::new(),
         }
@@ -104,11 +104,15 @@ impl Engine {
         if primitive.on_deadlock() == OnDeadlock::Off {
             return None;
         }
-        let owners = primitive.owners(ticket);
-        Some(match ticket.want {
-            Want::Acquire { .. } if !Mutant::AnyOwnerStuck.is_on() => Needs::Any(owners),
-            _ => Needs::All(owners),
-        })
+        let owners = || primitive.owners(ticket, &self.world);
+        match ticket.want {
+            Want::Acquire { .. } if !Mutant::AnyOwnerStuck.is_on() => {
+                let mut all = owners();
+                all.all(|owning| owning.has_it)
+                    .then(|| Needs::Any(Box::new(owners().map(|owning| owning.who))))
+            }
+            _ => Some(Needs::All(Box::new(who_have_it(owners())))),
+        }
     }
 
     /// All who must let go for a group that is granted whole. Permits count where one alone has them: of several owners any
@@ -119,10 +123,10 @@ impl Engine {
         for part in group.into_iter().flat_map(|group| &group.tickets) {
             let Some(part) = self.world.tickets.get(*part) else { continue };
             let Some(primitive) = self.primitive(part.object) else { continue };
-            let of_part: Vec<Owner> = primitive.owners(part).collect();
+            let of_part: Vec<Owning> = primitive.owners(part, &self.world).collect();
             let counts = !matches!(part.want, Want::Acquire { .. }) || of_part.len() == 1;
             if counts && primitive.on_deadlock() != OnDeadlock::Off {
-                owners.extend(of_part);
+                owners.extend(who_have_it(of_part.into_iter()));
             }
         }
         owners
@@ -160,6 +164,12 @@ impl Engine {
         deadlocks.push_back(deadlock.clone());
         self.world.effects.push(Effect::Deadlock(Box::new(deadlock)));
     }
+}
+
+/// What is only on offer closes no cycle: whoever waits for something else meanwhile has turned away from it, and it goes on.
+/// If he takes it after all, that is looked at then.
+fn who_have_it(owners: impl Iterator<Item = Owning>) -> impl Iterator<Item = Owner> {
+    owners.filter(|owning| owning.has_it || Mutant::OfferedIsOwned.is_on()).map(|owning| owning.who)
 }
 
 /// The engine as a graph; `raising`: only waits that a deadlock may be raised for.

@@ -274,7 +274,7 @@ impl Barrier {
 
     pub(crate) fn query(&self, query: &Query) -> AnyReply {
         match query {
-            Query::Describe => AnyReply::Barrier(Reply::Described(self.figures())),
+            Query::Describe => AnyReply::Barrier(Reply::Described(Box::new(self.figures()))),
         }
     }
 

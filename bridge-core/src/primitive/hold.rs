@@ -8,13 +8,12 @@
 
 use std::time::Duration;
 
-use crate::command::Carrier;
 use crate::command::condition::Woken;
 use crate::command::lock::{Abandoned, Cause, Holder};
 use crate::command::rwlock::Mode;
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Op, Token};
-use crate::primitive::Granted;
+use crate::primitive::{Granted, Owning};
 use crate::session::{LostHold, Verdict};
 use crate::time::Time;
 use crate::timer::{Due, Subject};
@@ -114,6 +113,7 @@ impl Hold {
     pub(super) fn add_levels(&mut self, me: Handle, levels: Levels, world: &mut World) {
         self.levels += levels.count;
         self.was_accepted = true;
+        world.look_again_at(self.caller.owner());
         self.extend(me, levels.lease, world);
         if self.owned
             && let Some(session) = world.sessions.get_mut(self.caller.session)
@@ -130,9 +130,14 @@ impl Hold {
         }
     }
 
-    /// Whether the call of that offer has been answered for sure: a unary one, though its acceptance comes later.
+    /// Whether the call of that offer has been answered for sure.
     fn is_by_call(&self, offer: &Pending, world: &World) -> bool {
-        world.offer_carrier(self.caller.session, offer.op) == Some(Carrier::Call)
+        world.is_answered(&Caller { op: offer.op, ..self.caller })
+    }
+
+    /// Its holder, as one who stands in the way of others.
+    pub(super) fn owning(&self, world: &World) -> Owning {
+        Owning { who: self.caller.owner(), has_it: self.holder_has_it(world) }
     }
 
     /// Whether its holder knows of it.

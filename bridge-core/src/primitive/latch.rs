@@ -74,7 +74,7 @@ impl Latch {
 
     pub(crate) fn query(&self, query: &Query) -> AnyReply {
         match query {
-            Query::Describe => AnyReply::Latch(Reply::Described(self.figures())),
+            Query::Describe => AnyReply::Latch(Reply::Described(Box::new(self.figures()))),
         }
     }
 

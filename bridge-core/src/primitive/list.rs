@@ -92,7 +92,7 @@ impl List {
         items.iter().try_for_each(|item| check_datum(world, item))?;
         let spliced = |list: &Self, done, removed| {
             let (length, version) = (list.items.len() as u64, list.changes.latest);
-            AnyReply::Value(Reply::Spliced(Spliced { done, removed, length, version }))
+            AnyReply::Value(Reply::Spliced(Box::new(Spliced { done, removed, length, version })))
         };
         let (from, to) = self.range(start, remove);
         let all_there = self.index(start.unwrap_or(self.items.len() as i64)) == Some(from)
@@ -195,9 +195,9 @@ impl List {
             }
             Query::Read { start, page_size, exact } => {
                 let page_size = if *exact && self.index(*start).is_none() { 0 } else { *page_size };
-                Reply::Read(self.page(world, *start, page_size))
+                Reply::Read(Box::new(self.page(world, *start, page_size)))
             }
-            Query::Describe => Reply::Described(self.figures()),
+            Query::Describe => Reply::Described(Box::new(self.figures())),
         }))
     }
 

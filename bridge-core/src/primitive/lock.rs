@@ -27,7 +27,7 @@ use crate::primitive::hold::{
     who,
 };
 use crate::primitive::{
-    Could, Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done,
+    Could, Granted, Loss, Owning, Primitive, Standing, Step, check_option, conclude, done,
 };
 use crate::session::Offer;
 use crate::time::{Time, Timeout};
@@ -384,11 +384,11 @@ impl Primitive for Lock {
         OnDeadlock::effective(self.declared.deadlock, self.is_ephemeral())
     }
 
-    fn owners(&self, ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {
+    fn owners<'a>(&'a self, ticket: &Ticket, world: &'a World) -> Box<dyn Iterator<Item = Owning> + 'a> {
         // Nobody owns a notification.
         let for_lock = !matches!(ticket.want, Want::Condition { woken: None, .. });
         let owned = self.hold.iter().filter(move |hold| for_lock && hold.owned);
-        Box::new(owned.map(|hold| hold.caller.owner()))
+        Box::new(owned.map(|hold| hold.owning(world)))
     }
 
     fn could_grant(&self, ticket: &Ticket) -> Could {

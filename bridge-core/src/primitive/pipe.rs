@@ -232,9 +232,9 @@ impl Pipe {
             return Err(broken(to));
         }
         world.check_items(1, bytes)?;
-        let item = crate::command::queue::NewItem::new(payload);
+        let mut item = crate::command::queue::NewItem::new(payload);
         if self.has_room(to) && self.side(to).senders.nobody_present() {
-            let item = world.keep_item(item);
+            let item = world.keep_item(&mut item);
             let number = world.number();
             self.side_mut(to).messages.insert(number, item);
             return done(AnyReply::Pipe(Reply::Sent));
@@ -243,7 +243,7 @@ impl Pipe {
             return Err(self.full());
         }
         world.check_waits(caller)?;
-        let item = Some(world.keep_item(item));
+        let item = Some(world.keep_item(&mut item));
         self.park(me, world, caller, Want::Send { to, item }, timeout)
     }
 
@@ -307,12 +307,12 @@ impl Pipe {
         let next = if Mutant::PipeOrderBroken.is_on() { messages.pop_last() } else { messages.pop_first() };
         let Some((number, item)) = next else { return };
         if caller.grant_is_final(parked) {
-            let payload = std::mem::take(&mut world.items[item].payload);
+            let payload = Box::new(std::mem::take(&mut world.items[item].payload));
             world.drop_item(item);
             let reply = Reply::Received { payload, token };
             return world.answer(caller, Ok(AnyReply::Pipe(reply)));
         }
-        let payload = world.items[item].payload.clone();
+        let payload = Box::new(world.items[item].payload.clone());
         self.side_mut(end).out.insert(token, Out { number, item, caller: *caller, since });
         world.offer(caller, me, token, 1, AnyReply::Pipe(Reply::Received { payload, token }));
     }
@@ -471,7 +471,7 @@ impl Primitive for Pipe {
 
     fn offered(&self, offer: &Offer, world: &World) -> Option<AnyReply> {
         let out = self.sides.iter().find_map(|side| side.out.get(&offer.first))?;
-        let payload = world.items[out.item].payload.clone();
+        let payload = Box::new(world.items[out.item].payload.clone());
         Some(AnyReply::Pipe(Reply::Received { payload, token: offer.first }))
     }
 

@@ -197,7 +197,7 @@ impl Queue {
         let discipline = declared.discipline.unwrap_or_default();
         self.reorder(discipline, &world.items);
         self.begin_load(world);
-        done(AnyReply::Queue(Reply::Declared { handle: me, options: self.options() }))
+        done(AnyReply::Queue(Reply::Declared { handle: me, options: Box::new(self.options()) }))
     }
 
     fn options(&self) -> Options {

@@ -22,7 +22,7 @@ use crate::primitive::hold::{
     who,
 };
 use crate::primitive::{
-    Could, Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done,
+    Could, Granted, Loss, Owner, Owning, Primitive, Standing, Step, check_option, conclude, done,
 };
 use crate::session::Offer;
 use crate::time::{Time, Timeout};
@@ -401,10 +401,11 @@ impl Primitive for RwLock {
         OnDeadlock::effective(self.declared.deadlock, self.is_ephemeral())
     }
 
-    fn owners(&self, ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {
+    fn owners<'a>(&'a self, ticket: &Ticket, world: &'a World) -> Box<dyn Iterator<Item = Owning> + 'a> {
         let own = ticket.caller.owner();
         let holds = self.writer.iter().chain(self.reading());
-        Box::new(holds.map(|hold| hold.caller.owner()).filter(move |owner| *owner != own))
+        let others = holds.filter(move |hold| hold.caller.owner() != own);
+        Box::new(others.map(|hold| hold.owning(world)))
     }
 
     fn could_grant(&self, ticket: &Ticket) -> Could {

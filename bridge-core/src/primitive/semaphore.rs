@@ -11,14 +11,16 @@ mod bare;
 use std::collections::BTreeMap;
 
 use crate::command::Reply as AnyReply;
-use crate::command::semaphore::{Acquire, Command, Figures, Holder, Options, Ownership, Query, Reply};
+use crate::command::semaphore::{
+    Acquire, Command, Figures, Holder, Holders, Options, Ownership, Query, Reply,
+};
 use crate::command::{Carrier, Mode, OnDeadlock};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
 use crate::limits::PERMITS_MAX;
 use crate::mutant::Mutant;
 use crate::primitive::{
-    Could, Granted, Loss, Owner, Primitive, Standing, Step, check_option, conclude, done,
+    Could, Granted, Loss, Owning, Primitive, Standing, Step, check_option, conclude, done,
 };
 use crate::session::{Offer, Verdict};
 use crate::time::{Time, Timeout};
@@ -226,6 +228,7 @@ impl Semaphore {
             return;
         }
         grant.accepted = true;
+        world.look_again_at(grant.caller.owner());
         if let Some(session) = world.sessions.get_mut(grant.caller.session) {
             session.holds.insert(token, object);
         }
@@ -360,12 +363,12 @@ impl Semaphore {
 
     pub(crate) fn query(&self, world: &World, now: Time, query: &Query) -> AnyReply {
         AnyReply::Semaphore(match query {
-            Query::Describe => Reply::Described(self.figures()),
+            Query::Describe => Reply::Described(Box::new(self.figures())),
             Query::Holders { page_size, after } => {
                 let mut holders = self.holders(world, world.now.max(now), *after);
                 let page: Vec<_> = holders.by_ref().take(world.page(*page_size)).collect();
                 let next = holders.next().and_then(|_| page.last()).map(|last| last.token);
-                Reply::Holders { holders: page, next }
+                Reply::Holders(Box::new(Holders { holders: page, next }))
             }
         })
     }
@@ -482,9 +485,12 @@ impl Primitive for Semaphore {
         }
     }
 
-    fn owners(&self, _ticket: &Ticket) -> Box<dyn Iterator<Item = Owner> + '_> {
+    fn owners<'a>(&'a self, _ticket: &Ticket, world: &'a World) -> Box<dyn Iterator<Item = Owning> + 'a> {
         let held = self.grants.values().filter(|grant| grant.held > 0);
-        Box::new(held.map(|grant| grant.caller.owner()))
+        Box::new(held.map(|grant| {
+            let has_it = grant.accepted || world.is_answered(&grant.caller);
+            Owning { who: grant.caller.owner(), has_it }
+        }))
     }
 
     fn could_grant(&self, ticket: &Ticket) -> Could {

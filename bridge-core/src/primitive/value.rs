@@ -302,9 +302,9 @@ impl Values {
                 return Err(Error::invalid("page_size", "page_size is 0; give at least 1"));
             }
             Query::Items { page_size, after, keys_only } => {
-                Reply::Items(self.page(world, now, *page_size, after.as_ref(), *keys_only))
+                Reply::Items(Box::new(self.page(world, now, *page_size, after.as_ref(), *keys_only)))
             }
-            Query::Describe => Reply::Described(self.figures()),
+            Query::Describe => Reply::Described(Box::new(self.figures())),
         }))
     }
 

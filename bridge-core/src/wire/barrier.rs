@@ -191,13 +191,13 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
         Answer::BarrierAbort(_) => Reply::Aborted,
         Answer::BarrierDescribe(message) => {
             let broken = CAUSES.iter().find(|(_, cause)| *cause == message.broken());
-            Reply::Described(Figures {
+            Reply::Described(Box::new(Figures {
                 broken: broken.map(|(cause, _)| *cause),
                 options: message.options.unwrap_or_default().into(),
                 waiting: message.waiting,
                 generation: message.generation,
                 acting: message.acting,
-            })
+            }))
         }
         other => return Err(unexpected(&other)),
     })

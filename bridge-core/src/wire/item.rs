@@ -7,7 +7,7 @@ use bytes::Bytes;
 use syncbridge_proto::v1 as pb;
 
 use super::{duration, duration_field};
-use crate::command::queue::{Attributes, Browsed, Dedupe, Delivery, End, NewItem, Scope, Shelf};
+use crate::command::queue::{Attributes, Browsed, Dedupe, Delivery, End, Key, NewItem, Scope, Shelf};
 use crate::error::Error;
 use crate::ids::{ItemId, Name, Token};
 use crate::payload::{Body, ContentType, Payload};
@@ -79,7 +79,7 @@ pub(super) fn new_item(field: &'static str, item: Option<pb::NewItem>) -> Result
         }))
     };
     let attributes = if is_plain { None } else { Some(attributes()?) };
-    Ok(NewItem { payload: payload.into(), key: detached(key), attributes })
+    Ok(NewItem { payload: payload.into(), key: key.into(), attributes })
 }
 
 impl From<&NewItem> for pb::NewItem {
@@ -88,7 +88,7 @@ impl From<&NewItem> for pb::NewItem {
         let Attributes { delay, ttl, dedupe, group, end } = attributes;
         pb::NewItem {
             payload: Some((&item.payload).into()),
-            key: item.key.clone(),
+            key: key_field(&item.key),
             delay: (!delay.is_zero()).then(|| duration_field(delay)),
             ttl: ttl.map(duration_field),
             dedupe: dedupe.map(pb::Dedupe::from),
@@ -146,6 +146,10 @@ impl From<Dedupe> for pb::Dedupe {
     }
 }
 
+fn key_field(key: &Key) -> Bytes {
+    Bytes::copy_from_slice(key)
+}
+
 impl From<Delivery> for pb::Delivery {
     fn from(delivery: Delivery) -> Self {
         pb::Delivery {
@@ -154,7 +158,7 @@ impl From<Delivery> for pb::Delivery {
             token: delivery.token.0,
             attempt: delivery.attempt,
             age: Some(duration_field(delivery.age)),
-            key: delivery.key,
+            key: key_field(&delivery.key),
         }
     }
 }
@@ -164,7 +168,7 @@ pub(super) fn delivery(message: Option<pb::Delivery>) -> Result<Delivery, Error>
     Ok(Delivery {
         id: ItemId(message.id),
         payload: message.payload.unwrap_or_default().into(),
-        key: message.key,
+        key: message.key.into(),
         token: Token(message.token),
         attempt: message.attempt,
         age: duration("age", message.age.unwrap_or_default())?,
@@ -177,7 +181,7 @@ impl From<Browsed> for pb::BrowsedItem {
         pb::BrowsedItem {
             id: item.id.0,
             payload: Some((&item.payload).into()),
-            key: item.key,
+            key: key_field(&item.key),
             state: state.into(),
             attempts: item.attempts,
             age: Some(duration_field(item.age)),
@@ -220,7 +224,7 @@ pub(super) fn browsed(message: pb::BrowsedItem) -> Result<Browsed, Error> {
         id: ItemId(message.id),
         shelf: shelf(message.state()).unwrap_or(Shelf::Ready),
         payload: message.payload.unwrap_or_default().into(),
-        key: message.key,
+        key: message.key.into(),
         attempts: message.attempts,
         age: duration("age", message.age.unwrap_or_default())?,
         dead_reason: given(message.dead_reason),

@@ -117,11 +117,11 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
         },
         Answer::LatchCountDown(message) => Reply::CountedDown { count: message.count },
         Answer::LatchWait(message) => Reply::Waited { is_open: message.is_open },
-        Answer::LatchDescribe(message) => Reply::Described(Figures {
+        Answer::LatchDescribe(message) => Reply::Described(Box::new(Figures {
             options: message.options.unwrap_or_default().into(),
             count: message.count,
             waiting: message.waiting,
-        }),
+        })),
         other => return Err(unexpected(&other)),
     })
 }

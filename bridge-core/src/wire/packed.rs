@@ -1,11 +1,11 @@
 //! Batches in columns: `PackedItems` and `PackedDeliveries`.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use syncbridge_proto::v1 as pb;
 
 use super::item::detached;
 use super::{duration, duration_field};
-use crate::command::queue::{Delivery, NewItem};
+use crate::command::queue::{Deliveries, Delivery, Key, NewItem};
 use crate::error::Error;
 use crate::ids::{ItemId, Token};
 use crate::payload::{Body, ContentType, Payload};
@@ -80,7 +80,7 @@ pub(super) fn pack_deliveries(deliveries: &[Delivery]) -> Option<pb::PackedDeliv
     Some(pb::PackedDeliveries { items, first_token, runs })
 }
 
-pub(super) fn unpack_deliveries(packed: pb::PackedDeliveries) -> Result<Vec<Delivery>, Error> {
+pub(super) fn unpack_deliveries(packed: pb::PackedDeliveries) -> Result<Deliveries, Error> {
     let items = packed.items.unwrap_or_default();
     let content_type = check("packed", &items)?;
     let counted: u64 = packed.runs.iter().map(|run| u64::from(run.count)).sum();
@@ -89,7 +89,7 @@ pub(super) fn unpack_deliveries(packed: pb::PackedDeliveries) -> Result<Vec<Deli
         return Err(Error::invalid("packed", message));
     }
     let mut data = items.data;
-    let mut deliveries = Vec::with_capacity(items.sizes.len());
+    let mut deliveries = Deliveries::with_capacity(items.sizes.len());
     let mut sizes = items.sizes.iter().zip(packed.first_token..);
     for run in packed.runs {
         let age = duration("age", run.age.unwrap_or_default())?;
@@ -97,7 +97,7 @@ pub(super) fn unpack_deliveries(packed: pb::PackedDeliveries) -> Result<Vec<Deli
             deliveries.push(Delivery {
                 id: ItemId(id),
                 payload: Payload::new(content_type.clone(), data.split_to(*size as usize)),
-                key: Bytes::new(),
+                key: Key::default(),
                 token: Token(token),
                 attempt: run.attempt,
                 age,

@@ -157,7 +157,7 @@ pub(super) fn reply_body(reply: Reply) -> Answer {
         Reply::Attached(end) => Answer::PipeAttach(pb::PipeServiceAttachResponse { end: end_field(end) }),
         Reply::Sent => Answer::PipeSend(pb::PipeServiceSendResponse {}),
         Reply::Received { payload, token } => {
-            let (payload, token) = (Some((&payload).into()), token.0);
+            let (payload, token) = (Some((&*payload).into()), token.0);
             Answer::PipeReceive(pb::PipeServiceReceiveResponse { payload, token })
         }
         Reply::Polled(is_readable) => Answer::PipePoll(pb::PipeServicePollResponse { is_readable }),
@@ -183,7 +183,7 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
         Answer::PipeAttach(message) => Reply::Attached(end(message.end)?),
         Answer::PipeSend(_) => Reply::Sent,
         Answer::PipeReceive(message) => Reply::Received {
-            payload: message.payload.unwrap_or_default().into(),
+            payload: Box::new(message.payload.unwrap_or_default().into()),
             token: Token(message.token),
         },
         Answer::PipePoll(message) => Reply::Polled(message.is_readable),

@@ -13,8 +13,8 @@ use super::{
     unexpected,
 };
 use crate::command::queue::{
-    Batch, Bound, Command, Cursor, Discipline, End, Figures, Mode, Move, NewItem, Options, Query, Redrive,
-    Reentry, Reply, Taken, Taking, Which,
+    Batch, Bound, Command, Cursor, Deliveries, Discipline, End, Figures, Mode, Move, NewItem, Options, Query,
+    Redrive, Reentry, Reply, Taken, Taking, Which,
 };
 use crate::command::{self, Request};
 use crate::error::Error;
@@ -263,7 +263,7 @@ fn to_fields(to: &Target) -> (String, bool) {
 /// A page token is `ARRIVAL.KEY`: the arrival in decimal, the key in hexadecimal.
 fn page_token(cursor: Cursor) -> String {
     let mut token = format!("{}.", cursor.arrival);
-    for byte in &cursor.key {
+    for byte in cursor.key.iter() {
         token.push_str(&format!("{byte:02x}"));
     }
     token
@@ -427,7 +427,7 @@ pub(super) fn query_body(target: &Target, query: &Query) -> Body {
 pub(super) fn reply_body(reply: Reply, packs: bool) -> Answer {
     match reply {
         Reply::Declared { handle, options } => {
-            let (handle, options) = (handle.to_u64(), Some(options.into()));
+            let (handle, options) = (handle.to_u64(), Some((*options).into()));
             Answer::QueueDeclare(pb::QueueServiceDeclareResponse { handle, options })
         }
         Reply::Put(id) => Answer::QueuePut(pb::QueueServicePutResponse { id: id.0, duplicate: false }),
@@ -436,7 +436,7 @@ pub(super) fn reply_body(reply: Reply, packs: bool) -> Answer {
             let ids = ids.into_iter().map(|id| id.0).collect();
             Answer::QueuePutMany(pb::QueueServicePutManyResponse { ids })
         }
-        Reply::Taken(taken) => taken_body(taken, packs),
+        Reply::Taken(taken) => taken_body(*taken, packs),
         Reply::Acked => Answer::QueueAck(pb::QueueServiceAckResponse {}),
         Reply::Nacked => Answer::QueueNack(pb::QueueServiceNackResponse {}),
         Reply::Extended => Answer::QueueExtend(pb::QueueServiceExtendResponse {}),
@@ -460,7 +460,7 @@ pub(super) fn reply_body(reply: Reply, packs: bool) -> Answer {
         Reply::Described(figures) => Answer::QueueDescribe(described(*figures)),
         Reply::Browsed { items, next } => Answer::QueueBrowse(pb::QueueServiceBrowseResponse {
             items: items.into_iter().map(pb::BrowsedItem::from).collect(),
-            next_page_token: next.map(page_token).unwrap_or_default(),
+            next_page_token: next.map(|next| page_token(*next)).unwrap_or_default(),
         }),
     }
 }
@@ -470,7 +470,7 @@ fn taken_body(taken: Taken, packs: bool) -> Answer {
     let Taken { mode, deliveries } = taken;
     let one = deliveries.len() == 1;
     let packed = if packs && !one { pack_deliveries(&deliveries) } else { None };
-    let one_by_one = if packed.is_none() { deliveries } else { Vec::new() };
+    let one_by_one = if packed.is_none() { deliveries } else { Deliveries::new() };
     let mut deliveries = one_by_one.into_iter().map(pb::Delivery::from);
     match (mode, one) {
         (Mode::Get, true) => Answer::QueueGet(pb::QueueServiceGetResponse { delivery: deliveries.next() }),
@@ -551,7 +551,8 @@ fn figures(message: pb::QueueServiceDescribeResponse) -> Result<Figures, Error> 
 }
 
 fn one(mode: Mode, message: Option<pb::Delivery>) -> Result<Reply, Error> {
-    Ok(Reply::Taken(Taken { mode, deliveries: vec![delivery(message)?] }))
+    let deliveries = [delivery(message)?].into();
+    Ok(Reply::Taken(Box::new(Taken { mode, deliveries })))
 }
 
 fn many(
@@ -563,14 +564,14 @@ fn many(
         Some(packed) => unpack_deliveries(packed)?,
         None => messages.into_iter().map(|message| delivery(Some(message))).collect::<Result<_, _>>()?,
     };
-    Ok(Reply::Taken(Taken { mode, deliveries }))
+    Ok(Reply::Taken(Box::new(Taken { mode, deliveries })))
 }
 
 pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
     Ok(match body {
         Answer::QueueDeclare(message) => Reply::Declared {
             handle: Handle::from_u64(message.handle).ok_or_else(|| unexpected(&message))?,
-            options: message.options.unwrap_or_default().try_into()?,
+            options: Box::new(message.options.unwrap_or_default().try_into()?),
         },
         Answer::QueuePut(message) if message.duplicate => Reply::Duplicate(ItemId(message.id)),
         Answer::QueuePut(message) => Reply::Put(ItemId(message.id)),
@@ -597,7 +598,7 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
             next: if message.next_page_token.is_empty() {
                 None
             } else {
-                Some(cursor(&message.next_page_token)?)
+                Some(Box::new(cursor(&message.next_page_token)?))
             },
         },
         other => return Err(unexpected(&other)),

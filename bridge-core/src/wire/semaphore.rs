@@ -8,7 +8,7 @@ use super::{
     duration, duration_field, named, on_deadlock, on_deadlock_field, ownership, ownership_field, page_size,
     responses, target, target_fields, timeout, timeout_field, unexpected,
 };
-use crate::command::semaphore::{Acquire, Command, Figures, Holder, Options, Query, Reply};
+use crate::command::semaphore::{Acquire, Command, Figures, Holder, Holders, Options, Query, Reply};
 use crate::command::{self, Request};
 use crate::error::Error;
 use crate::ids::{Handle, Target, Token};
@@ -233,7 +233,8 @@ pub(super) fn reply_body(reply: Reply) -> Answer {
             held: figures.held,
             waiting: figures.waiting,
         }),
-        Reply::Holders { holders, next } => {
+        Reply::Holders(page) => {
+            let Holders { holders, next } = *page;
             let holders = holders.into_iter().map(pb::PermitHolder::from).collect();
             let next_page_token = page_token_field(next);
             Answer::SemaphoreListHolders(pb::SemaphoreServiceListHoldersResponse { holders, next_page_token })
@@ -255,18 +256,18 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
         },
         Answer::SemaphoreReduce(_) => Reply::Reduced,
         Answer::SemaphoreSetLimit(_) => Reply::LimitSet,
-        Answer::SemaphoreDescribe(message) => Reply::Described(Figures {
+        Answer::SemaphoreDescribe(message) => Reply::Described(Box::new(Figures {
             options: message.options.unwrap_or_default().try_into()?,
             available: message.available,
             limit: message.limit,
             signals: message.signals,
             held: message.held,
             waiting: message.waiting,
-        }),
-        Answer::SemaphoreListHolders(message) => Reply::Holders {
+        })),
+        Answer::SemaphoreListHolders(message) => Reply::Holders(Box::new(Holders {
             holders: message.holders.into_iter().map(holder).collect::<Result<_, _>>()?,
             next: page_token(&message.next_page_token)?,
-        },
+        })),
         other => return Err(unexpected(&other)),
     })
 }

@@ -26,7 +26,7 @@ fn name(text: &str) -> Name {
 fn item(key: &'static [u8]) -> queue::NewItem {
     let headers = Some(vec![("traceparent".to_owned(), "00-ab".to_owned())].into());
     let payload = Payload { headers, ..Payload::new(ContentType::Cbor, vec![1, 2, 3]) };
-    queue::NewItem { key: Bytes::from_static(key), ..queue::NewItem::new(payload) }
+    queue::NewItem { key: key.into(), ..queue::NewItem::new(payload) }
 }
 
 fn timed(delay_ms: u64) -> queue::NewItem {
@@ -54,7 +54,7 @@ fn delivery(id: u64) -> queue::Delivery {
     queue::Delivery {
         id: ItemId(id),
         payload: Payload::new(ContentType::Other("image/png".to_owned().into()), vec![9; 40]),
-        key: Bytes::from_static(b"k"),
+        key: b"k".into(),
         token: Token(id + 100),
         attempt: 2,
         age: Duration::from_millis(1_500),
@@ -93,7 +93,7 @@ fn barrier_and_latch_replies() -> Vec<Reply> {
     let arrived = |action| B::Arrived(Arrived { index: 2, generation: 3, action });
     let figures = |broken| {
         let options = barrier::Options { parties: Some(3), ephemeral: Some(true) };
-        B::Described(barrier::Figures { options, waiting: 1, generation: 4, broken, acting: true })
+        B::Described(Box::new(barrier::Figures { options, waiting: 1, generation: 4, broken, acting: true }))
     };
     let mut all: Vec<B> = vec![arrived(None), arrived(Some(Token(8))), B::ActionDone { passed: true }];
     all.extend([B::Reset, B::Aborted, figures(None), figures(Some(Cause::PartyLost))]);
@@ -102,7 +102,7 @@ fn barrier_and_latch_replies() -> Vec<Reply> {
     let latches = [
         latch::Reply::CountedDown { count: 4 },
         latch::Reply::Waited { is_open: true },
-        latch::Reply::Described(figures),
+        latch::Reply::Described(Box::new(figures)),
     ];
     all.into_iter().map(Reply::Barrier).chain(latches.map(Reply::Latch)).collect()
 }
@@ -195,7 +195,7 @@ fn requests() -> Vec<Request> {
         deadlock: Some(OnDeadlock::Off),
     };
     let acquire = semaphore::Acquire { permits: 3, by_token: true, barge: true, timeout };
-    let cursor = queue::Cursor { key: Bytes::from_static(&[0, 255]), arrival: -4 };
+    let cursor = queue::Cursor { key: [0, 255].into(), arrival: -4 };
     let queue_commands = [
         Q::Put { item: item(b""), timeout: Timeout::Never },
         Q::PutMany { items: vec![item(b"a"), item(b"b")], timeout },
@@ -396,10 +396,10 @@ fn value_replies() -> Vec<value::Reply> {
         R::Cleared(3),
         R::Watched { changed: true, item: item() },
         R::Got(item()),
-        R::Items(value::Page { entries: vec![entry, bare], more: true, as_of: 8 }),
-        R::Described(figures),
-        R::Read(list::Page { items: removed.clone(), start: 4, length: 6, version: 2 }),
-        R::Spliced(list::Spliced { done: true, removed, length: 3, version: 8 }),
+        R::Items(Box::new(value::Page { entries: vec![entry, bare], more: true, as_of: 8 })),
+        R::Described(Box::new(figures)),
+        R::Read(Box::new(list::Page { items: removed.clone(), start: 4, length: 6, version: 2 })),
+        R::Spliced(Box::new(list::Spliced { done: true, removed, length: 3, version: 8 })),
     ]
 }
 
@@ -438,12 +438,12 @@ fn values_say_what_is_wrong() {
 
 fn outcomes() -> Vec<Outcome> {
     let taken = |mode, count: u64| {
-        queue::Reply::Taken(queue::Taken { mode, deliveries: (1..=count).map(delivery).collect() })
+        queue::Reply::Taken(Box::new(queue::Taken { mode, deliveries: (1..=count).map(delivery).collect() }))
     };
     let browsed = queue::Browsed {
         id: ItemId(3),
         payload: Payload::new(ContentType::Text, "x"),
-        key: Bytes::new(),
+        key: queue::Key::default(),
         shelf: queue::Shelf::Delayed,
         attempts: 4,
         age: Duration::from_secs(2),
@@ -457,7 +457,7 @@ fn outcomes() -> Vec<Outcome> {
         group: Some("group".into()),
         consumers: vec!["resizer@host:4711".into()],
     };
-    let cursor = queue::Cursor { key: Bytes::from_static(b"\x01z"), arrival: i64::MIN };
+    let cursor = Box::new(queue::Cursor { key: b"\x01z".into(), arrival: i64::MIN });
     let queue_replies = [
         taken(queue::Mode::Get, 1),
         taken(queue::Mode::Get, 3),
@@ -495,10 +495,10 @@ fn outcomes() -> Vec<Outcome> {
         participant: "worker".into(),
         session: "resizer@host:4711".into(),
     };
-    outcomes.push(Ok(Reply::Semaphore(semaphore::Reply::Holders {
+    outcomes.push(Ok(Reply::Semaphore(semaphore::Reply::Holders(Box::new(semaphore::Holders {
         holders: vec![holder],
         next: Some(Token(5)),
-    })));
+    })))));
     let abandoned = lock::Abandoned {
         cause: lock::Cause::Lease,
         token: Token(7),

@@ -402,7 +402,8 @@ pub(super) fn reply_body(reply: Reply) -> Answer {
             Answer::ValueWatch(pb::ValueServiceWatchResponse { changed, item: item_field(&item) })
         }
         Reply::Got(item) => Answer::ValueGet(pb::ValueServiceGetResponse { item: item_field(&item) }),
-        Reply::Items(Page { entries, more, as_of }) => {
+        Reply::Items(page) => {
+            let Page { entries, more, as_of } = *page;
             let items = entries.into_iter().map(pb::DictItem::from).collect();
             Answer::ValueListItems(pb::ValueServiceListItemsResponse { items, more, as_of })
         }
@@ -429,21 +430,21 @@ pub(super) fn reply(body: Answer) -> Result<Reply, Error> {
         Answer::ValueDelete(message) => Reply::Deleted { done: message.done, item: item(message.item) },
         Answer::ValueIncrement(message) => Reply::Incremented(item(message.item)),
         Answer::ValueWatch(message) => Reply::Watched { changed: message.changed, item: item(message.item) },
-        Answer::ValueListItems(message) => Reply::Items(Page {
+        Answer::ValueListItems(message) => Reply::Items(Box::new(Page {
             entries: message.items.into_iter().map(entry).collect::<Result<_, _>>()?,
             more: message.more,
             as_of: message.as_of,
-        }),
+        })),
         Answer::ValueClear(message) => Reply::Cleared(message.cleared),
-        Answer::ValueDescribe(message) => Reply::Described(Figures {
+        Answer::ValueDescribe(message) => Reply::Described(Box::new(Figures {
             options: message.options.unwrap_or_default().into(),
             length: message.length,
             version: message.version,
             bytes: message.bytes,
             waiting: message.waiting,
-        }),
-        Answer::ValueRead(message) => Reply::Read(list::page(message)),
-        Answer::ValueSplice(message) => Reply::Spliced(list::spliced(message)),
+        })),
+        Answer::ValueRead(message) => Reply::Read(Box::new(list::page(message))),
+        Answer::ValueSplice(message) => Reply::Spliced(Box::new(list::spliced(message))),
         other => return Err(unexpected(&other)),
     })
 }

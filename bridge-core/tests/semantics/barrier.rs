@@ -40,7 +40,7 @@ fn action_done(action: Token, error: Option<&str>) -> command::Command {
 
 fn figures(space: &Space, who: SessionKey) -> Figures {
     match space.query(who, command::Query::Barrier(target("b"), Query::Describe)) {
-        Ok(command::Reply::Barrier(Reply::Described(figures))) => figures,
+        Ok(command::Reply::Barrier(Reply::Described(figures))) => *figures,
         other => panic!("not described: {other:?}"),
     }
 }

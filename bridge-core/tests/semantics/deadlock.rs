@@ -263,6 +263,35 @@ fn who_waits_for_a_notification_can_still_be_woken_and_then_waits_for_the_lock()
 }
 
 #[test]
+fn what_is_only_on_offer_closes_no_cycle_until_it_is_accepted() {
+    type Wanted = fn(&str, Timeout) -> Command;
+    for (accepts, wanted) in [(false, lock as Wanted), (true, lock), (false, permit), (true, permit)] {
+        let mut space = Space::default();
+        let [a, b, ..] = four(&mut space);
+        b.has(&mut space, wanted("n", NOW));
+        // As one whose caller turned away while it was granted, and who waits for something else.
+        let (offered, _) = space.call_by(a.session, a.number, Carrier::Stream, wanted("m", NOW));
+        a.waits(&mut space, wanted("n", FOREVER));
+        b.waits(&mut space, wanted("m", FOREVER));
+        assert_eq!(space.deadlocks, []);
+        let answers = match accepts {
+            true => space.done(a.session, offered),
+            false => space.refuse(a.session, offered),
+        };
+        let told: Vec<_> = short(&answers).into_iter().map(|(_, told)| told).collect();
+        let victims = space.deadlocks.iter().filter(|deadlock| deadlock.raised).count();
+        assert_eq!(
+            (told.iter().filter(|told| *told == "DEADLOCK").count(), victims),
+            match accepts {
+                true => (1, 1),
+                false => (0, 0),
+            }
+        );
+        assert_eq!(told.len(), 1, "one goes on, or is told: {told:?}");
+    }
+}
+
+#[test]
 fn who_waits_for_a_deadlock_of_others_closes_none() {
     let mut space = Space::default();
     let [a, b, c, ..] = four(&mut space);

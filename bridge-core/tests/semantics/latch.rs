@@ -57,7 +57,7 @@ fn each_count_counts_once() {
     space.input(Input::Attach(who));
     assert_eq!(space.again(who, op, down(1)), first);
     let figures = match space.query(who, command::Query::Latch(target("l"), Query::Describe)) {
-        Ok(command::Reply::Latch(Reply::Described(figures))) => figures,
+        Ok(command::Reply::Latch(Reply::Described(figures))) => *figures,
         other => panic!("not described: {other:?}"),
     };
     assert_eq!((figures.count, figures.options.count), (4, Some(5)));

@@ -23,7 +23,7 @@ fn read(space: &Space, who: SessionKey, start: i64, page_size: u32) -> Page {
 
 fn ask(space: &Space, who: SessionKey, read: Query) -> Page {
     match space.query(who, command::Query::List(target("l"), read)) {
-        Ok(command::Reply::Value(Reply::Read(page))) => page,
+        Ok(command::Reply::Value(Reply::Read(page))) => *page,
         other => panic!("not read: {other:?}"),
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn browse(space: &Space, who: SessionKey, queue: &str, shelf: Shelf) 
             panic!("{reply:?}")
         };
         all.extend(items);
-        next = cursor.map(|cursor| Query::Browse { shelf, page_size: 2, after: Some(cursor) });
+        next = cursor.map(|cursor| Query::Browse { shelf, page_size: 2, after: Some(*cursor) });
     }
     all
 }

@@ -264,7 +264,7 @@ fn holders_say_who_holds_what_since_when() {
     let page = |space: &Space, after| {
         let query = Asked::Holders { page_size: u32::MAX, after };
         match space.query(who, Query::Semaphore(target("s"), query)) {
-            Ok(Reply::Semaphore(Answered::Holders { holders, next })) => (holders, next),
+            Ok(Reply::Semaphore(Answered::Holders(page))) => (page.holders, page.next),
             other => panic!("not holders: {other:?}"),
         }
     };

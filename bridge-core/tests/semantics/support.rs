@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bridge_core::command::queue::{self, Attributes, Batch, Delivery, NewItem, Options, Reentry, Taken};
+use bridge_core::command::queue::{self, Attributes, Batch, Delivery, NewItem, Options, Reentry};
 use bridge_core::command::semaphore::{self, Acquire};
 use bridge_core::command::value::{self, Datum, Guard, Lifetime, Write};
 use bridge_core::command::{
@@ -215,7 +215,7 @@ impl Space {
 
     pub(crate) fn semaphore(&self, who: SessionKey, name: &str) -> semaphore::Figures {
         match self.query(who, Query::Semaphore(target(name), semaphore::Query::Describe)) {
-            Ok(Reply::Semaphore(semaphore::Reply::Described(figures))) => figures,
+            Ok(Reply::Semaphore(semaphore::Reply::Described(figures))) => *figures,
             other => panic!("not described: {other:?}"),
         }
     }
@@ -481,7 +481,7 @@ pub(crate) fn texts(outcome: &Outcome) -> Vec<String> {
 
 pub(crate) fn deliveries(outcome: &Outcome) -> Vec<Delivery> {
     match outcome {
-        Ok(Reply::Queue(queue::Reply::Taken(Taken { deliveries, .. }))) => deliveries.clone(),
+        Ok(Reply::Queue(queue::Reply::Taken(taken))) => taken.deliveries.to_vec(),
         other => panic!("nothing was taken: {other:?}"),
     }
 }

@@ -25,7 +25,7 @@ fn text(space: &Space, who: SessionKey, key: &'static str) -> String {
 fn page(space: &Space, who: SessionKey, page_size: u32, after: Option<&'static str>) -> Page {
     let query = Query::Items { page_size, after: after.map(Bytes::from), keys_only: false };
     match space.query(who, command::Query::Dict(target("d"), query)) {
-        Ok(command::Reply::Value(Reply::Items(page))) => page,
+        Ok(command::Reply::Value(Reply::Items(page))) => *page,
         other => panic!("no page: {other:?}"),
     }
 }

@@ -25,7 +25,7 @@ pub mod value;
 
 use std::time::Duration;
 
-use bridge_client::queue::{Batch, Delivery, Mode, NewItem};
+use bridge_client::queue::{Batch, Deliveries, Delivery, Mode, NewItem};
 use bridge_client::{
     Bridge, Call, ConnectOptions, ContentType, Error, ParticipantId, Payload, Queue, Reason, Timeout,
 };
@@ -141,7 +141,7 @@ pub fn try_get(queue: &Queue) -> Result<String, Reason> {
 }
 
 /// A wait for an item, for ever.
-pub fn parked(queue: &Queue) -> Call<Vec<Delivery>> {
+pub fn parked(queue: &Queue) -> Call<Deliveries> {
     queue.take(ME, Mode::Get, Batch::ONE, Timeout::Never)
 }
 

@@ -43,7 +43,7 @@ pub fn priority(url: &str) {
     let options = Options { discipline: Some(Discipline::Priority), ..Options::default() };
     let queue = connect(url).queue(Some("q"), options).unwrap();
     for (text, key) in [("b1", 2u8), ("a", 1), ("b2", 2), ("c", 3)] {
-        let item = NewItem { key: Bytes::copy_from_slice(&[key]), ..item(text) };
+        let item = NewItem { key: [key].into(), ..item(text) };
         good(queue.put(ME, item, Timeout::NOW));
     }
     assert_eq!([get(&queue), get(&queue), get(&queue), get(&queue)], ["a", "b1", "b2", "c"]);

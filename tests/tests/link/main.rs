@@ -13,7 +13,7 @@ mod slow;
 
 use std::time::{Duration, Instant};
 
-use bridge_client::queue::{Batch, Delivery, Mode, NewItem};
+use bridge_client::queue::{Batch, Deliveries, Delivery, Mode, NewItem};
 use bridge_client::{
     Body, Bridge, Call, ConnectOptions, ContentType, Error, ParticipantId, Payload, Queue, Timeout, queue,
 };
@@ -39,7 +39,7 @@ fn unbounded(bridge: &Bridge, name: &str) -> Queue {
     bridge.queue(Some(name), queue::Options::default()).unwrap()
 }
 
-fn get(queue: &Queue, timeout: Timeout) -> Call<Vec<Delivery>> {
+fn get(queue: &Queue, timeout: Timeout) -> Call<Deliveries> {
     queue.take(ME, Mode::Get, Batch::ONE, timeout)
 }
 

@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::command::queue::{Cursor, Discipline};
+use crate::command::queue::{Cursor, Discipline, Key};
 use crate::error::Error;
 use crate::ids::ItemId;
 use crate::items::Items;
@@ -20,7 +18,7 @@ use crate::primitive::queue::item::{Arrival, Item};
 use crate::world::World;
 
 /// What leaves first is smallest.
-type Place = (Bytes, Arrival);
+type Place = (Key, Arrival);
 
 /// The groups of a queue that have items.
 #[derive(Debug, Default, Hash)]
@@ -81,10 +79,10 @@ fn place(discipline: Discipline, item: &Item) -> Place {
     at(discipline, &item.key, item.arrival)
 }
 
-fn at(discipline: Discipline, key: &Bytes, arrival: Arrival) -> Place {
+fn at(discipline: Discipline, key: &Key, arrival: Arrival) -> Place {
     match discipline {
-        Discipline::Fifo => (Bytes::new(), arrival),
-        Discipline::Lifo => (Bytes::new(), -arrival),
+        Discipline::Fifo => (Key::default(), arrival),
+        Discipline::Lifo => (Key::default(), -arrival),
         Discipline::Priority => (key.clone(), arrival),
     }
 }

@@ -1,12 +1,11 @@
 //! An item, and the order in which READY ones leave.
 
 use std::collections::BTreeMap;
+use std::mem::take;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::command::queue::{Attributes, Browsed, Cursor, Discipline, End, NewItem, Shelf};
+use crate::command::queue::{Attributes, Browsed, Cursor, Discipline, End, Key, NewItem, Shelf};
 use crate::ids::{ItemId, Name};
 use crate::items::Items;
 use crate::mutant::Mutant;
@@ -25,7 +24,7 @@ pub(crate) struct Item {
     /// Given on admission.
     pub(crate) id: ItemId,
     pub(crate) payload: Payload,
-    pub(crate) key: Bytes,
+    pub(crate) key: Key,
     /// What the payload retains.
     pub(crate) bytes: u64,
     pub(crate) arrival: Arrival,
@@ -41,7 +40,7 @@ pub(crate) struct Item {
 }
 
 // Most items are plain: what only few have belongs into `Extra`.
-const _: () = assert!(size_of::<Item>() <= 160);
+const _: () = assert!(size_of::<Item>() <= 144);
 
 /// What few items have.
 #[derive(Clone, Debug, Default, Hash)]
@@ -80,18 +79,18 @@ pub(crate) struct Death {
 
 impl Item {
     #[inline(always)]
-    pub(crate) fn new(new: NewItem, bytes: u64, now: Time) -> Self {
+    pub(crate) fn new(new: &mut NewItem, bytes: u64, now: Time) -> Self {
         Item {
             id: ItemId(0),
-            payload: new.payload,
-            key: new.key,
+            payload: take(&mut new.payload),
+            key: take(&mut new.key),
             bytes,
             arrival: 0,
             enqueued_at: now,
             attempts: 0,
             crashes: 0,
             seen: false,
-            extra: new.attributes.map(|asked| Box::new(Extra { asked: *asked, ..Extra::default() })),
+            extra: new.attributes.take().map(|asked| Box::new(Extra { asked: *asked, ..Extra::default() })),
         }
     }
 
@@ -152,7 +151,7 @@ pub(crate) struct Ready {
 enum Order {
     Fifo(Arrivals),
     Lifo(Arrivals),
-    Priority(BTreeMap<(Bytes, Arrival), usize>),
+    Priority(BTreeMap<(Key, Arrival), usize>),
 }
 
 impl Default for Order {

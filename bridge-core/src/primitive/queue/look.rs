@@ -70,6 +70,7 @@ impl Queue {
             Shelf::Delayed => Cursor { key: Default::default(), arrival: item.id.0 as Arrival },
             _ => Cursor { key: item.key.clone(), arrival: item.arrival },
         });
+        let next = next.map(Box::new);
         let items = page.into_iter().map(|item| world.items[item].browsed(shelf, now)).collect();
         Reply::Browsed { items, next }
     }

@@ -33,7 +33,7 @@ impl Queue {
             self.make_room_to_know(world)?;
         }
         if self.putters.nobody_present() && self.has_room(1, bytes) {
-            let item = world.keep_item(std::mem::take(item));
+            let item = world.keep_item(item);
             return done(AnyReply::Queue(Reply::Put(self.admit(me, world, item))));
         }
         self.park_put(me, world, caller, [std::mem::take(item)], false, timeout)
@@ -49,8 +49,8 @@ impl Queue {
     ) -> Step {
         let bytes = self.check_many(world, &items)?;
         if self.putters.nobody_present() && self.has_room(items.len(), bytes) {
-            let admit = |item| {
-                let item = world.keep_item(item);
+            let admit = |mut item| {
+                let item = world.keep_item(&mut item);
                 self.admit(me, world, item)
             };
             return done(AnyReply::Queue(Reply::PutMany(items.into_iter().map(admit).collect())));
@@ -91,7 +91,7 @@ impl Queue {
         if !self.putters.nobody_present() || !self.has_room(1, bytes) {
             return Err(self.full());
         }
-        let item = world.keep_item(item.clone());
+        let item = world.keep_item(&mut item.clone());
         self.admit(me, world, item);
         Ok(())
     }
@@ -112,7 +112,7 @@ impl Queue {
         if caller.branch.is_none() {
             world.check_waits(caller)?;
         }
-        let items = items.into_iter().map(|item| world.keep_item(item)).collect();
+        let items = items.into_iter().map(|mut item| world.keep_item(&mut item)).collect();
         let key = world.park(caller, me, Want::Put { items, many }, timeout)?;
         self.putters.enter(key, &world.tickets[key]);
         Ok(None)

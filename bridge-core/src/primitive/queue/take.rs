@@ -1,9 +1,10 @@
 //! Taking: one atomic step, single or in batches; what is granted is out under a token until it is settled.
 
 use std::mem::take;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command::queue::{Batch, Delivery, End, Mode, Reply, Taken, Taking};
+use crate::command::queue::{Batch, Deliveries, Delivery, End, Mode, Reply, Taken, Taking};
 use crate::command::{Carrier, Mode as SessionMode, Reply as AnyReply};
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Token};
@@ -181,54 +182,86 @@ impl Queue {
         count: usize,
         parked: bool,
     ) {
-        let Taking { mode, max_hold, end, prefetch, .. } = taking;
         let first = world.numbers(count as u64);
-        let is_final = caller.grant_is_final(parked) && !prefetch;
-        let since = world.now;
-        let mut deliveries = Vec::with_capacity(count);
+        let tokens = || (first..).map(Token).take(count);
+        let Taking { mode, prefetch, .. } = taking;
+        if !caller.grant_is_final(parked) || prefetch {
+            let deliveries = tokens().map_while(|token| self.lend(world, caller, &taking, token)).collect();
+            return world.offer(caller, me, Token(first), count as u32, reply(mode, deliveries));
+        }
+        if mode == Mode::Lease {
+            let deliveries = tokens().map_while(|token| self.lend(world, caller, &taking, token)).collect();
+            self.accept_all(me, tokens(), world);
+            return world.answer(caller, Ok(reply(mode, deliveries)));
+        }
+        // No batch has two of a group, not even one that is accepted at once: groups are freed when it is complete.
         let mut freed = Vec::new();
-        for token in (first..).map(Token).take(count) {
-            let Some(item) = self.ready.pop(end, &world.items) else { break };
-            if let Some(load) = &mut self.load {
-                load.leaves(&world.items[item]);
-            }
-            if world.items[item].extra.is_some() {
-                self.forget_times(world, item);
-                self.close_group(&world.items[item]);
-            }
-            if is_final && mode == Mode::Get {
-                let taken = &mut world.items[item];
-                freed.extend(taken.group().cloned());
-                let payload = take(&mut taken.payload);
-                deliveries.push(delivery(taken, payload, token, since));
-                world.drop_item(item);
-                continue;
-            }
-            let taken = &mut world.items[item];
-            taken.seen = true;
-            if let Some(load) = &mut self.load {
-                load.goes_out(taken);
-            }
-            deliveries.push(delivery(taken, taken.payload.clone(), token, since));
-            self.out.push(token, Out { item, caller: *caller, mode, accepted: false, since });
-            if prefetch {
-                self.prefetched.note(token);
-            }
-            if let Some(max_hold) = max_hold {
-                self.holds.insert(token, Hold::new(max_hold));
-            }
-        }
-        // No batch has two of a group, not even one that is accepted at once.
+        let deliveries = match count {
+            1 => self.give(world, taking.end, Token(first), &mut freed).into_iter().collect(),
+            _ => tokens().map_while(|token| self.give(world, taking.end, token, &mut freed)).collect(),
+        };
         freed.iter().for_each(|group| self.free_group(&world.items, Some(group)));
-        let reply = AnyReply::Queue(Reply::Taken(Taken { mode, deliveries }));
-        if !is_final {
-            return world.offer(caller, me, Token(first), count as u32, reply);
+        self.note_gotten(caller.serial, count as u64);
+        world.answer(caller, Ok(reply(mode, deliveries)));
+    }
+
+    /// The next item leaves what is READY.
+    #[inline(always)]
+    fn next(&mut self, world: &mut World, end: End) -> Option<usize> {
+        let item = self.ready.pop(end, &world.items)?;
+        if let Some(load) = &mut self.load {
+            load.leaves(&world.items[item]);
         }
-        match mode {
-            Mode::Get => self.note_gotten(caller.serial, count as u64),
-            Mode::Lease => self.accept_all(me, (first..).map(Token).take(count), world),
+        if world.items[item].extra.is_some() {
+            self.forget_times(world, item);
+            self.close_group(&world.items[item]);
         }
-        world.answer(caller, Ok(reply));
+        Some(item)
+    }
+
+    /// The next item leaves the queue for good.
+    #[inline(always)]
+    fn give(
+        &mut self,
+        world: &mut World,
+        end: End,
+        token: Token,
+        freed: &mut Vec<Arc<str>>,
+    ) -> Option<Delivery> {
+        let item = self.next(world, end)?;
+        let now = world.now;
+        let given = &mut world.items[item];
+        freed.extend(given.group().cloned());
+        let payload = take(&mut given.payload);
+        let delivery = delivery(given, payload, token, now);
+        world.drop_item(item);
+        Some(delivery)
+    }
+
+    /// The next item is out under a token.
+    fn lend(
+        &mut self,
+        world: &mut World,
+        caller: &Caller,
+        taking: &Taking,
+        token: Token,
+    ) -> Option<Delivery> {
+        let item = self.next(world, taking.end)?;
+        let since = world.now;
+        let lent = &mut world.items[item];
+        lent.seen = true;
+        if let Some(load) = &mut self.load {
+            load.goes_out(lent);
+        }
+        let delivery = delivery(lent, lent.payload.clone(), token, since);
+        self.out.push(token, Out { item, caller: *caller, mode: taking.mode, accepted: false, since });
+        if taking.prefetch {
+            self.prefetched.note(token);
+        }
+        if let Some(max_hold) = taking.max_hold {
+            self.holds.insert(token, Hold::new(max_hold));
+        }
+        Some(delivery)
     }
 
     /// The offers of these items have reached their caller.
@@ -328,13 +361,13 @@ impl Queue {
     pub(super) fn offered_again(&self, offer: &Offer, world: &World) -> Option<AnyReply> {
         let mode = self.out.from(offer.first).next().map(|(_, out)| out.mode)?;
         let outs = offer.tokens().filter_map(|token| self.out.get(token).map(|out| (token, out)));
-        let deliveries: Vec<_> = outs
+        let deliveries: Deliveries = outs
             .map(|(token, out)| {
                 let item = &world.items[out.item];
                 delivery(item, item.payload.clone(), token, out.since)
             })
             .collect();
-        (!deliveries.is_empty()).then_some(AnyReply::Queue(Reply::Taken(Taken { mode, deliveries })))
+        (!deliveries.is_empty()).then_some(reply(mode, deliveries))
     }
 }
 
@@ -385,7 +418,12 @@ fn stop_lingering(world: &mut World, (place, key): (Place, TicketKey)) {
     }
 }
 
-#[inline]
+#[inline(always)]
+fn reply(mode: Mode, deliveries: Deliveries) -> AnyReply {
+    AnyReply::Queue(Reply::Taken(Box::new(Taken { mode, deliveries })))
+}
+
+#[inline(always)]
 fn delivery(item: &Item, payload: Payload, token: Token, now: Time) -> Delivery {
     Delivery {
         id: item.id,

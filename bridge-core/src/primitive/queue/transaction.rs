@@ -83,8 +83,8 @@ impl Queue {
         }
     }
 
-    fn let_in(&mut self, me: Handle, world: &mut World, item: NewItem) -> ItemId {
-        let item = world.keep_item(item);
+    fn let_in(&mut self, me: Handle, world: &mut World, mut item: NewItem) -> ItemId {
+        let item = world.keep_item(&mut item);
         self.admit(me, world, item)
     }
 }

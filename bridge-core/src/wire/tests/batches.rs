@@ -34,13 +34,13 @@ fn deliveries_go_in_columns_where_they_are_alike() {
     let delivery = |id, token, attempt, age| queue::Delivery {
         id: ItemId(id),
         payload: Payload::new(ContentType::Cbor, vec![id as u8; id as usize]),
-        key: Bytes::new(),
+        key: queue::Key::default(),
         token: Token(token),
         attempt,
         age: Duration::from_micros(age),
     };
     let packed = |deliveries: &[queue::Delivery]| {
-        let taken = queue::Taken { mode: queue::Mode::Lease, deliveries: deliveries.to_vec() };
+        let taken = Box::new(queue::Taken { mode: queue::Mode::Lease, deliveries: deliveries.into() });
         let expected = Ok(Reply::Queue(queue::Reply::Taken(taken)));
         let message = answer(Op(9), expected.clone(), true);
         let packed = match &message.body {
@@ -62,6 +62,6 @@ fn deliveries_go_in_columns_where_they_are_alike() {
     assert_eq!(packed(&deliveries[..1]), None, "one goes by itself");
     deliveries[4].token = Token(15);
     assert_eq!(packed(&deliveries), None);
-    deliveries[4] = queue::Delivery { key: Bytes::from_static(b"k"), ..delivery(8, 14, 2, 6) };
+    deliveries[4] = queue::Delivery { key: b"k".into(), ..delivery(8, 14, 2, 6) };
     assert_eq!(packed(&deliveries), None);
 }

@@ -29,7 +29,7 @@ pub(super) fn replies() -> impl Iterator<Item = Reply> {
         R::Declared { handle: Handle { slot: 0, generation: 1 }, options },
         R::Attached(End::B),
         R::Sent,
-        R::Received { payload: Payload::new(ContentType::Text, "x"), token: Token(9) },
+        R::Received { payload: Box::new(Payload::new(ContentType::Text, "x")), token: Token(9) },
         R::Polled(true),
         R::Closed(false),
         R::Described(Box::new(figures)),

@@ -11,7 +11,7 @@ fn schedules() -> [Schedule; 3] {
     let item = queue::NewItem::new(payload);
     let attributes = queue::Attributes { ttl: Some(Duration::from_secs(3)), ..Default::default() };
     let key = Bytes::from_static(b"k");
-    let full = queue::NewItem { key, attributes: Some(Box::new(attributes)), ..item.clone() };
+    let full = queue::NewItem { key: key.into(), attributes: Some(Box::new(attributes)), ..item.clone() };
     let schedule = |item, times, missed| Schedule { queue: name("q"), item, times, missed };
     let cron = Cron::parse("*/5 * * * mon-fri").expect("it is fine");
     [

@@ -51,7 +51,7 @@ fn plain_replies() -> Vec<Reply> {
     let parties = barrier::Options { parties: Some(3), ephemeral: Some(true) };
     let count = latch::Options { count: Some(3), ephemeral: Some(true) };
     let of_queue = [
-        Q::Declared { handle, options: queue::Options::default() },
+        Q::Declared { handle, options: Box::default() },
         Q::Acked,
         Q::Nacked,
         Q::Rejected,
@@ -72,7 +72,7 @@ fn plain_replies() -> Vec<Reply> {
         S::Released,
         S::Reduced,
         S::LimitSet,
-        S::Described(semaphore::Figures::default()),
+        S::Described(Box::default()),
     ];
     let of_queue = of_queue.into_iter().map(Reply::Queue);
     let others = [

@@ -207,7 +207,7 @@ impl Naive for Barrier {
 
     fn compare(&self, space: &Space, who: SessionKey) {
         let figures = match space.query(who, command::Query::Barrier(target("b"), Query::Describe)) {
-            Ok(command::Reply::Barrier(Reply::Described(figures))) => figures,
+            Ok(command::Reply::Barrier(Reply::Described(figures))) => *figures,
             other => panic!("not described: {other:?}"),
         };
         let waiting = self.line.len() + self.acting.as_ref().map_or(0, |acting| acting.others.len());

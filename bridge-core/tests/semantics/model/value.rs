@@ -245,7 +245,7 @@ impl Naive for Dict {
     fn compare(&self, space: &Space, who: SessionKey) {
         let items = Query::Items { page_size: 9, after: None, keys_only: false };
         let page = match space.query(who, command::Query::Dict(target("d"), items)) {
-            Ok(command::Reply::Value(Reply::Items(page))) => page,
+            Ok(command::Reply::Value(Reply::Items(page))) => *page,
             other => panic!("no page: {other:?}"),
         };
         let Page { entries, as_of, .. } = page;

@@ -83,7 +83,8 @@ fn owners(calls: &Calls, holds: &Holds, who: Owner, command: &Command) -> Vec<Ow
     );
     let Some(object) = calls.object(command).filter(|_| waits) else { return Vec::new() };
     let own_counts = object.0 != Kind::RwLock;
-    let owners = holds.of(object).iter().map(|hold| hold.who);
+    // What is only on offer may be refused, whatever its caller waits for.
+    let owners = holds.of(object).iter().filter(|hold| hold.is_accepted()).map(|hold| hold.who);
     owners.filter(|owner| own_counts || *owner != who).collect()
 }
 

@@ -206,6 +206,10 @@ impl Holds {
 }
 
 impl Hold {
+    pub(super) fn is_accepted(&self) -> bool {
+        self.levels > 0
+    }
+
     fn is_any(&self) -> bool {
         self.levels > 0 || !self.offers.is_empty()
     }

@@ -155,7 +155,7 @@ impl Activity for Task {
                 }
             }
             (Doing::Look, End::Outcome(Ok(AnyReply::Barrier(Reply::Described(figures))))) => {
-                ledger.figures = Some(figures);
+                ledger.figures = Some(*figures);
             }
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! Tasks that lock one thing after the other, each in an order of its own and most without a timeout. Semantics 13.
 //!
-//! Judged: the circle begins with whoever is told of it, and has others in it; nobody is left in one, or the run would never
-//! drain. (What its victim has may be on its way: a task that turned away from a condition's wait is given the lock all the same.) From the journal, in `judges/`: each deadlock that is told is one, and none is missed.
+//! Judged: the circle begins with whoever is told of it, has others in it, and its victim has something; nobody is left in one,
+//! or the run would never drain. From the journal, in `judges/`: each deadlock that is told is one, and none is missed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +69,7 @@ impl Nested {
     }
 
     fn check_deadlock(&self, moment: &Moment<'_>, error: &Error) {
+        assert!(!self.held.is_empty(), "a victim that has nothing: {error}");
         assert!(!self.timed, "a wait that ends by itself: {error}");
         let cycle = error.detail("cycle").unwrap_or_default();
         let me = label(moment.client, moment.own().process, moment.task);

@@ -125,7 +125,7 @@ impl Activity for Task {
                 expect_reason("latch", &error, &[Reason::OutcomeUnknown]);
             }
             (Doing::Look, End::Outcome(Ok(AnyReply::Latch(Reply::Described(figures))))) => {
-                ledger.figures = Some(figures);
+                ledger.figures = Some(*figures);
             }
             _ => {}
         }

@@ -281,7 +281,7 @@ impl Activity for Task {
             }
             (Doing::Signal(permits), _) => ledger.perhaps_given += i64::from(permits),
             (Doing::Look, End::Outcome(Ok(AnyReply::Semaphore(Reply::Described(figures))))) => {
-                ledger.found = Some(figures);
+                ledger.found = Some(*figures);
             }
             _ => {}
         }

@@ -10,7 +10,6 @@ use bridge_core::command::queue::{
 use bridge_core::command::{Command as AnyCommand, Query as AnyQuery, Reply as AnyReply};
 use bridge_core::ids::{ItemId, Token};
 use bridge_core::{Error, Reason, Request, Timeout};
-use bytes::Bytes;
 
 use super::ledger::{Fate, Ledger, Put, check_batch};
 use super::{ahead, transfer};
@@ -167,7 +166,7 @@ impl Task {
             let key = vec![moment.random.below(4) as u8];
             let priority = ledger.queues[queue].options.discipline
                 == Some(bridge_core::command::queue::Discipline::Priority);
-            let key = if priority { Bytes::from(key) } else { Bytes::new() };
+            let key = if priority { key.into() } else { Default::default() };
             new.push(ledger.in_group(moment, number, NewItem { payload, key, attributes: None }));
             numbers.push(number);
         }
@@ -540,7 +539,7 @@ impl Activity for Task {
                 ledger.browse(moment, queue, &items);
                 items.iter().for_each(|shown| ledger.found_dead(queue, shown));
                 match next {
-                    Some(next) => self.doing = Doing::BrowseDead { queue, after: Some(next) },
+                    Some(next) => self.doing = Doing::BrowseDead { queue, after: Some(*next) },
                     None => ledger.queues[queue].browsed = true,
                 }
             }

@@ -12,7 +12,6 @@ use bridge_core::command::transaction::Step;
 use bridge_core::command::{Command as AnyCommand, Reply as AnyReply};
 use bridge_core::ids::Token;
 use bridge_core::{Error, Reason, Request, Timeout};
-use bytes::Bytes;
 
 use super::ledger::{Fate, Item, Ledger, Put};
 use super::task::{Doing, Leased, Task};
@@ -123,7 +122,7 @@ impl Transaction {
         self.produced.clear();
         for queue in self.to.clone() {
             let (number, payload) = ledger.item(queue, self.life);
-            let item = NewItem { payload, key: Bytes::new(), attributes: None };
+            let item = NewItem::new(payload);
             self.produced.push(number);
             step(ledger, queue, Command::Put { item, timeout: Timeout::NOW });
         }
