@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bridge_core::command::{
-    Command, Request, barrier, condition, event, latch, list, lock as locks, pipe, queue, rwlock, semaphore,
-    timer, topic, value,
+    Command, Ownership, Request, barrier, condition, event, latch, list, lock as locks, pipe, queue, rwlock,
+    semaphore, timer, topic, value,
 };
 use bridge_core::ids::{Handle, Kind, Name, ParticipantId, Target, Token};
 use bridge_core::{Error, Reason, Reply};
@@ -276,7 +276,7 @@ impl Object {
     /// A semaphore without permits of its own is only signalled: what is acquired is consumed and not lost with a session.
     fn has_permits(&self) -> bool {
         let Declaration::Semaphore(options) = &self.declaration else { return false };
-        options.limit.is_none_or(|limit| limit > 0) && options.ownership != Some(semaphore::Ownership::None)
+        options.limit.is_none_or(|limit| limit > 0) && options.ownership != Some(Ownership::None)
     }
 
     /// The session that held them is gone.
@@ -286,7 +286,14 @@ impl Object {
             *own.lost.entry(who).or_default() += permits;
         }
         drop(own);
-        lock(&self.holds).lose();
+        if self.is_owned() {
+            lock(&self.holds).lose();
+        }
+    }
+
+    /// What is held of it goes back with its session: all but a lock that nobody owns.
+    pub(crate) fn is_owned(&self) -> bool {
+        !matches!(&self.declaration, Declaration::Lock(options) if options.ownership == Some(Ownership::None))
     }
 
     /// Its holds; those of its lock, if it is a condition.

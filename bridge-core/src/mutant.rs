@@ -109,7 +109,6 @@ mutants! {
     CyclesUnseen: "who waits in a circle is left waiting",
     TimedWaitsRaise: "a circle that ends by itself is taken for a deadlock",
     OfferedIsOwned: "what is only on offer closes a circle",
-    AcceptedUnseen: "a circle that an acceptance closes is not looked for",
     AnyOwnerStuck: "permits are taken for stuck when one of their owners is",
     NotificationDies: "a notification ends with the session of its waiter",
     NotificationRefused: "a notification is gone when its waiter refuses the lock",

@@ -230,7 +230,7 @@ impl World {
 
     /// A participant that may wait has what it was offered: others that wait for it do not wait for a refusal any more.
     pub(crate) fn look_again_at(&mut self, who: Owner) {
-        if !self.blocked.is_empty() && !Mutant::AcceptedUnseen.is_on() {
+        if !self.blocked.is_empty() {
             let waits = self.blocked.range((who, TicketKey::MIN)..=(who, TicketKey::MAX));
             self.queued.extend(waits.map(|(_, key)| *key));
         }

@@ -266,7 +266,7 @@ impl Entry {
             return Fate::End(self.unknown());
         }
         match &self.object {
-            Some(object) if self.returns > 0 => Fate::End(object.stale()),
+            Some(object) if self.returns > 0 && object.is_owned() => Fate::End(object.stale()),
             _ => Fate::Move,
         }
     }

@@ -151,3 +151,25 @@ fn keys_are_bounded_and_those_in_nobodys_way_make_room() {
     let many = Command::PutMany { items: vec![keyed("a", "a", Scope::Queued, false)], timeout: NOW };
     assert_eq!(reason(&space.ask(who, on("q", many))), Reason::InvalidArgument);
 }
+
+#[test]
+fn a_put_that_waited_is_bounded_by_them_when_there_is_room() {
+    let mut space = Space::with(Limits { dedupe_keys_max: 1, ..Limits::default() });
+    let who = space.open(Mode::Direct);
+    space.ask(who, maxsize(1)).unwrap();
+    space.ask(who, put("q", "plain", NOW)).unwrap();
+    let waiting = |key: &str| {
+        let item = keyed(key, key, WINDOW, false);
+        on("q", Command::Put { item, timeout: FOREVER })
+    };
+    let [first, second] = ["a", "b"].map(|key| space.wait(who, waiting(key)));
+    let (_, answers) = space.ask_all(who, get("q", NOW));
+    assert_eq!(
+        answers.iter().map(|answer| (answer.op, answer.outcome.is_ok())).collect::<Vec<_>>(),
+        [(first, true)]
+    );
+    let (_, answers) = space.ask_all(who, get("q", NOW));
+    assert_eq!(answers.len(), 1);
+    assert_eq!((answers[0].op, reason(&answers[0].outcome)), (second, Reason::LimitExceeded));
+    assert_eq!(browse(&space, who, "q", Shelf::Ready).len(), 0, "nothing of it is left");
+}

@@ -158,7 +158,10 @@ async fn who_waits_for_whom_and_why() {
         })),
         ..Default::default()
     };
-    let frame = |commands| pb::AttachRequest { commands, heartbeat: 1, ..Default::default() };
+    // Whoever asks for the second has accepted the first.
+    let done = vec![pb::OpRange { first: 1, last: 1 }];
+    let frame =
+        |commands| pb::AttachRequest { commands, done: done.clone(), heartbeat: 1, ..Default::default() };
     a.frame(frame(vec![locks(1, "m", Some(0))]));
     b.frame(frame(vec![locks(1, "n", Some(0))]));
     assert_eq!((a.next().await.answers.len(), b.next().await.answers.len()), (1, 1));

@@ -84,8 +84,6 @@ pub struct Server {
     accepted: BTreeSet<(Incarnation, Op)>,
     /// Accepted while the journal held back: not yet durable.
     in_doubt: Vec<(Incarnation, Op)>,
-    /// Those that were not when the server died.
-    perhaps: BTreeSet<(Incarnation, Op)>,
     starts: u32,
     holds: bool,
 }
@@ -107,7 +105,6 @@ impl Server {
             sessions: BTreeMap::new(),
             accepted: BTreeSet::new(),
             in_doubt: Vec::new(),
-            perhaps: BTreeSet::new(),
             starts: 0,
             holds: false,
         };
@@ -149,9 +146,8 @@ impl Server {
                         _ => false,
                     })
                 };
-                for doubtful in self.in_doubt.drain(..).filter(|doubtful| !is_found(doubtful)) {
-                    self.accepted.remove(&doubtful);
-                    self.perhaps.insert(doubtful);
+                for lost in self.in_doubt.drain(..).filter(|doubtful| !is_found(doubtful)) {
+                    self.accepted.remove(&lost);
                 }
             }
             None => {
@@ -220,11 +216,6 @@ impl Server {
     /// Whether the engine has the acceptance of that grant.
     pub fn has_accept(&self, incarnation: Incarnation, op: Op) -> bool {
         self.accepted.contains(&(incarnation, op))
-    }
-
-    /// Whether the engine may have it, or may have had it before the server died.
-    pub fn may_have_accept(&self, incarnation: Incarnation, op: Op) -> bool {
-        self.has_accept(incarnation, op) || self.perhaps.contains(&(incarnation, op))
     }
 
     /// How often it has started.

@@ -627,6 +627,36 @@ fn a_session_that_was_opened_unnoticed_is_not_taken_for_the_lost_one() {
     assert_eq!(available(&mut world, 1), 1);
 }
 
+#[test]
+fn a_lock_that_nobody_owns_outlives_its_session_and_is_released_in_the_next() {
+    use bridge_core::command::Ownership;
+    use bridge_core::command::lock::{Acquire, Command, Options};
+    let mut world = World::ready(2);
+    let nobodys = Options { ownership: Some(Ownership::None), ..Default::default() };
+    for client in [0, 1] {
+        let lock =
+            Object::new(Name::parse("name", "n").unwrap(), Declaration::Lock(nobodys.clone()), Origin::Named);
+        world.clients[client].lock = Arc::new(lock);
+        world.declare(client, Which::Lock);
+    }
+    let acquire = || Command::Acquire(Acquire::within(Timeout::Never));
+    let mine = world.lock(0, acquire());
+    world.exchange(0);
+    world.accept(0, &mine).unwrap().unwrap();
+    world.advance(Duration::from_millis(5));
+    world.exchange(0);
+    world.advance_without(0, TTL + SECOND);
+    let theirs = world.lock(1, acquire());
+    world.exchange(1);
+    assert!(world.accept(1, &theirs).is_none(), "it is held still");
+    world.exchange(0);
+    world.connect(0);
+    let release = world.lock(0, Command::Release { token: None });
+    world.exchange_all();
+    world.accept(0, &release).unwrap().unwrap();
+    world.accept(1, &theirs).unwrap().unwrap();
+}
+
 /// What a stopped client sends first as it goes on is no sign that its session is alive: the answer says that it is not.
 #[test]
 fn who_is_told_that_the_session_is_over_knows_it_at_once() {

@@ -79,10 +79,13 @@ impl Queue {
         item.and_then(|item| item.extra.as_ref()).is_some_and(|extra| extra.asked.dedupe.is_some())
     }
 
-    /// How a put ends that waited and is a duplicate by now.
-    pub(super) fn duplicates(&self, world: &World, item: usize) -> Option<Outcome> {
+    /// How a put ends that waited and is a duplicate by now, or whose key cannot be remembered any more.
+    pub(super) fn ends_otherwise(&mut self, world: &World, item: usize) -> Option<Outcome> {
         let dedupe = world.items[item].extra.as_ref()?.asked.dedupe.as_ref()?;
-        Some(duplicate(dedupe, self.duplicate_of(world, dedupe)?))
+        match self.duplicate_of(world, dedupe) {
+            Some(id) => Some(duplicate(dedupe, id)),
+            None => self.make_room_to_know(world).err().map(Err),
+        }
     }
 
     /// One more key can be remembered.

@@ -196,7 +196,7 @@ impl Queue {
         let Some(ticket) = world.unpark(key) else { return true };
         let Want::Put { items, many } = ticket.want else { return false };
         if let [item] = items[..]
-            && let Some(outcome) = self.duplicates(world, item)
+            && let Some(outcome) = self.ends_otherwise(world, item)
         {
             world.drop_item(item);
             world.answer(&ticket.caller, outcome);

@@ -6,7 +6,7 @@ use bridge_core::Timeout;
 use bridge_core::command::{Command, condition, lock, rwlock, semaphore};
 use bridge_core::ids::Kind;
 
-use super::holds::Holds;
+use super::holds::{Hold, Holds};
 use super::{Answer, CallId, Calls, Open, Owner};
 
 /// What would end a wait.
@@ -36,7 +36,7 @@ impl Wait {
             }
             _ if times_out => Wait::Ends,
             Command::Lock(..) | Command::RwLock(..) => Wait::All(owners(calls, holds, open.who, &command)),
-            Command::Semaphore(..) => match only_by_token(calls, holds, &command) {
+            Command::Semaphore(..) => match returned_by_owners(calls, holds, &command) {
                 true => Wait::Any(owners(calls, holds, open.who, &command)),
                 false => Wait::Ends,
             },
@@ -44,7 +44,7 @@ impl Wait {
                 let of = |part: &Command| {
                     let owners = owners(calls, holds, open.who, part);
                     let is_semaphore = matches!(part, Command::Semaphore(..));
-                    let counts = !is_semaphore || owners.len() == 1 && only_by_token(calls, holds, part);
+                    let counts = !is_semaphore || owners.len() == 1 && returned_by_owners(calls, holds, part);
                     if counts { owners } else { Vec::new() }
                 };
                 Wait::All(all.parts.iter().flat_map(of).collect())
@@ -88,9 +88,10 @@ fn owners(calls: &Calls, holds: &Holds, who: Owner, command: &Command) -> Vec<Ow
     owners.filter(|owner| own_counts || *owner != who).collect()
 }
 
-/// Where some permits may be given back by anybody, nothing is concluded.
-fn only_by_token(calls: &Calls, holds: &Holds, command: &Command) -> bool {
-    calls.object(command).is_some_and(|object| holds.of(object).iter().all(|hold| !hold.bare))
+/// Where some permits may be given back by anybody, or be refused, nothing is concluded.
+fn returned_by_owners(calls: &Calls, holds: &Holds, command: &Command) -> bool {
+    let by_owner = |hold: &Hold| !hold.bare && hold.is_accepted();
+    calls.object(command).is_some_and(|object| holds.of(object).iter().all(by_owner))
 }
 
 /// All waits of everybody.
@@ -149,5 +150,5 @@ pub(super) fn check_none_missed(calls: &Calls, holds: &Holds, begun: Option<Call
         return;
     }
     let graph = Graph::new(calls, holds, calls.open.values());
-    assert!(!graph.is_stuck(open.who, true), "{call:?} is in a deadlock, and nobody is told");
+    assert!(!graph.is_stuck(open.who, true), "{call:?} is in a deadlock, and nobody is told: {:?}", graph.0);
 }

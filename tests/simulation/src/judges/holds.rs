@@ -25,8 +25,8 @@ pub(super) struct Hold {
 #[derive(Default)]
 pub(super) struct Holds {
     by_object: BTreeMap<Object, Vec<Hold>>,
-    /// Levels that a condition's wait restores.
-    slept: BTreeMap<Owner, u32>,
+    /// Levels that a condition's wait restores. A participant may have several such: some that it turned away from.
+    slept: BTreeMap<CallId, u32>,
 }
 
 impl Holds {
@@ -81,7 +81,7 @@ impl Holds {
                 Reply::RwLock(rwlock::Reply::Acquired(grant)),
             ) => self.grant(object, answer, new(acquire.mode, grant.token, 1, false), 1),
             (_, Reply::Condition(condition::Reply::Waited { grant, .. })) => {
-                let levels = self.slept.remove(&who).unwrap_or(1);
+                let levels = self.slept.remove(&answer.call).unwrap_or(1);
                 if let Some(lock) = calls.lock_of(object) {
                     self.grant(lock, answer, new(Mode::Write, grant.token, 1, false), levels);
                 }
@@ -157,11 +157,11 @@ impl Holds {
     }
 
     /// Who waits for a notification has released all levels.
-    pub(super) fn let_go(&mut self, lock: Option<Object>, who: Owner) {
+    pub(super) fn let_go(&mut self, lock: Option<Object>, who: Owner, wait: CallId) {
         let Some(holds) = lock.and_then(|lock| self.by_object.get_mut(&lock)) else { return };
         // A plain lock is its session's.
         if let Some(at) = holds.iter().position(|hold| hold.who.0 == who.0) {
-            self.slept.insert(who, holds.remove(at).levels.max(1));
+            self.slept.insert(wait, holds.remove(at).levels.max(1));
         }
     }
 

@@ -202,7 +202,7 @@ impl Judges {
         {
             let now = self.calls.now;
             self.notifications.wait(condition, id, timeout.deadline(now), now);
-            self.holds.let_go(self.calls.lock_of(condition), open.who);
+            self.holds.let_go(self.calls.lock_of(condition), open.who, id);
         }
     }
 

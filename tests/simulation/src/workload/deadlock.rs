@@ -58,7 +58,9 @@ impl Nested {
                 self.held.push((asked.object, asked.activity));
                 return;
             }
-            End::Outcome(Err(error)) if error.reason == Reason::Deadlock => {
+            End::Outcome(Err(error))
+                if error.reason == Reason::Deadlock && error.detail("cycle").is_some() =>
+            {
                 moment.reach.note("deadlock: its victim is told, and lets go");
                 self.check_deadlock(moment, &error);
                 asked.withdraw(moment);

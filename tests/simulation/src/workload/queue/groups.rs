@@ -103,7 +103,7 @@ impl Item {
             return false;
         }
         self.holds.last().is_none_or(|hold| match hold.fate {
-            Fate::Gotten => !hold.may_have_arrived(moment.server),
+            Fate::Gotten => !hold.has_arrived(moment.server),
             Fate::AckAsked | Fate::Acked => false,
             Fate::Held | Fate::GivenBack | Fate::Lost => true,
         })

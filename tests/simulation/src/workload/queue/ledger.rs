@@ -68,11 +68,6 @@ impl Hold {
     pub(super) fn has_arrived(&self, server: &Server) -> bool {
         server.has_accept(self.session, self.op)
     }
-
-    /// It may have, or may have had: what was not durable when the server died is found again or not.
-    pub(super) fn may_have_arrived(&self, server: &Server) -> bool {
-        server.may_have_accept(self.session, self.op)
-    }
 }
 
 /// An item from its put to its end.
