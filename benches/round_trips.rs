@@ -33,7 +33,7 @@ fn main() -> Result<()> {
         "64 B put", "driven by"
     );
     for url in &urls {
-        let bridge = Bridge::connect(url, ConnectOptions::default())?;
+        let bridge = Bridge::connect(url, options())?;
         let queue = bridge.queue(Some("round trips"), queue::Options::default())?;
         let background = Background::connect(url)?;
         let mut rows = [Row::default(), Row::default()];
@@ -60,9 +60,14 @@ fn purge(queue: &Queue) -> Result<()> {
     Ok(())
 }
 
+/// What is named TCP is measured over TCP.
+fn options() -> ConnectOptions {
+    ConnectOptions { local: false, ..ConnectOptions::default() }
+}
+
 /// From another client's put to the callback of a get that no thread waits for.
 fn pushes(url: &str, queue: &Queue) -> Result<Vec<Duration>> {
-    let other = Bridge::connect(url, ConnectOptions::default())?;
+    let other = Bridge::connect(url, options())?;
     let putting = other.queue(Some("pushes"), queue::Options::default())?;
     let getting = queue.bridge().queue(Some("pushes"), queue::Options::default())?;
     (0..PUSHES)

@@ -32,6 +32,9 @@ pub struct ConnectOptions {
     /// Bytes of payloads on their way to the server and not answered. A call that brings more waits for room, until its
     /// time is over: then it ends `FULL`, and nothing of it was sent. Calls that bring no payload always pass.
     pub outbox_bytes_max: usize,
+    /// A server on this host that listens on TCP is reached by its local socket, which is faster, if it runs as this
+    /// process's user or root. False, and `SYNCBRIDGE_LOCAL_TRANSPORT=off`, always use TCP.
+    pub local: bool,
     /// The caller's language, for people.
     pub language: &'static str,
 }
@@ -43,6 +46,7 @@ impl Default for ConnectOptions {
             session_ttl: Duration::from_secs(15),
             connect_timeout: Duration::from_secs(5),
             outbox_bytes_max: crate::session::OUTBOX_BYTES_MAX,
+            local: true,
             language: "rust",
         }
     }

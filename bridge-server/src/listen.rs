@@ -1,27 +1,35 @@
-//! Where connections come from: TCP and unix sockets, and what is counted per connection.
+//! Where connections come from: TCP ports and the local sockets beside them, unix sockets, and what is counted per
+//! connection.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bridge_core::error::Error;
+use syncbridge_proto::local_name;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 use tonic::transport::server::Connected;
 
 use crate::linger;
+use crate::options::ServeOptions;
 use crate::server::StartError;
 
 /// How long a name may take to resolve.
 const RESOLVE_WITHIN: Duration = Duration::from_secs(4);
+
+/// Connections to a TCP port that have not been accepted yet.
+const BACKLOG: u32 = 1024;
 
 /// How long a new connection may take to send the preface of HTTP/2, and that preface's length.
 const PREFACE_WITHIN: Duration = Duration::from_secs(10);
@@ -31,11 +39,13 @@ const PREFACE_BYTES: usize = 24;
 pub(crate) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener, SocketFile),
+    /// Beside a TCP port, for the clients on this host.
+    Local(UnixListener),
 }
 
 impl Listener {
-    /// Listens at every address that `text` (HOST:PORT) stands for.
-    pub(crate) async fn tcp(text: &str, insecure: bool) -> Result<Vec<Self>, StartError> {
+    /// Listens at every address that `text` (HOST:PORT) stands for, and on the local sockets beside them.
+    pub(crate) async fn tcp(text: &str, options: &ServeOptions) -> Result<Vec<Self>, StartError> {
         let bad = |why: String| StartError::Address { text: text.to_owned(), why };
         let addresses: Vec<SocketAddr> = tokio::time::timeout(RESOLVE_WITHIN, tokio::net::lookup_host(text))
             .await
@@ -43,7 +53,7 @@ impl Listener {
             .map_err(|error| bad(error.to_string()))?
             .collect();
         if let Some(beyond) = addresses.iter().find(|address| !address.ip().is_loopback())
-            && !insecure
+            && !options.insecure
         {
             return Err(StartError::BeyondLoopback(*beyond));
         }
@@ -55,15 +65,39 @@ impl Listener {
             {
                 address.set_port(first.local_addr().map_or(0, |first| first.port()));
             }
-            let listener = TcpListener::bind(address)
-                .await
-                .map_err(|error| StartError::Listen { at: address.to_string(), error })?;
-            listeners.push(Listener::Tcp(listener));
+            let fail = |error| StartError::Listen { at: address.to_string(), error };
+            let socket = bind(address).map_err(fail)?;
+            // Whoever finds the port finds the local socket.
+            let local = if options.no_local { None } else { Self::beside(&socket) };
+            listeners.push(Listener::Tcp(socket.listen(BACKLOG).map_err(fail)?));
+            listeners.extend(local);
         }
         if listeners.is_empty() {
             return Err(bad("the name has no address".into()));
         }
         Ok(listeners)
+    }
+
+    /// The local socket beside a TCP port. `None` where the name is not to be had.
+    fn beside(port: &TcpSocket) -> Option<Self> {
+        let name = local_name(port.local_addr().ok()?);
+        match Self::local(&name) {
+            Ok(local) => {
+                tracing::info!("clients on this host may connect to the local socket @{name} as well");
+                Some(local)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot listen on the local socket @{name}; clients on this host use TCP");
+                None
+            }
+        }
+    }
+
+    fn local(name: &str) -> io::Result<Self> {
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+        let listener = std::os::unix::net::UnixListener::bind_addr(&address)?;
+        listener.set_nonblocking(true)?;
+        Ok(Listener::Local(UnixListener::from_std(listener)?))
     }
 
     /// Listens at `path`. A socket that a server left behind is replaced, one that somebody serves is not.
@@ -91,28 +125,50 @@ impl Listener {
         Ok(Listener::Unix(listener, SocketFile::new(path)))
     }
 
-    /// What clients connect to.
-    pub(crate) fn url(&self) -> io::Result<String> {
+    /// What clients connect to. `None` for a local socket, which they find by its TCP port.
+    pub(crate) fn url(&self) -> io::Result<Option<String>> {
         match self {
-            Listener::Tcp(listener) => Ok(format!("grpc://{}", listener.local_addr()?)),
-            Listener::Unix(_, file) => Ok(format!("unix://{}", file.path.display())),
+            Listener::Tcp(listener) => Ok(Some(format!("grpc://{}", listener.local_addr()?))),
+            Listener::Unix(_, file) => Ok(Some(format!("unix://{}", file.path.display()))),
+            Listener::Local(_) => Ok(None),
         }
     }
 
-    /// The next connection.
-    pub(crate) async fn accept(&self) -> io::Result<Accepted> {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
         match self {
             Listener::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, _) = ready!(listener.poll_accept(cx))?;
                 stream.set_nodelay(true)?;
-                Ok(Accepted::Tcp(stream.into_std()?))
+                Poll::Ready(Ok(Accepted::Tcp(stream.into_std()?)))
             }
-            Listener::Unix(listener, _) => {
-                let (stream, _) = listener.accept().await?;
-                Ok(Accepted::Unix(stream.into_std()?))
+            Listener::Unix(listener, _) | Listener::Local(listener) => {
+                let (stream, _) = ready!(listener.poll_accept(cx))?;
+                Poll::Ready(Ok(Accepted::Unix(stream.into_std()?)))
             }
         }
     }
+
+    /// The next connection of any of them. The one that it came from is the last to be looked at next time.
+    pub(crate) async fn accept(listeners: &mut [Self]) -> io::Result<Accepted> {
+        poll_fn(|cx| {
+            for index in 0..listeners.len() {
+                if let Poll::Ready(accepted) = listeners[index].poll_accept(cx) {
+                    listeners[index..].rotate_left(1);
+                    return Poll::Ready(accepted);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that comes back does not wait for the remains of old connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 /// The file of a unix socket; removed at the end, unless another server has put its own there.

@@ -20,6 +20,11 @@ pub struct ServeOptions {
     #[arg(long, env = "SYNCBRIDGE_UNIX", value_name = "PATH")]
     pub unix: Option<PathBuf>,
 
+    /// Listen only where --listen and --unix say. Unless given, clients on this host reach each TCP port by a local
+    /// socket of its own, too, which is faster.
+    #[arg(long, env = "SYNCBRIDGE_NO_LOCAL")]
+    pub no_local: bool,
+
     /// Listen beyond loopback although nothing is encrypted and nobody is authenticated.
     #[arg(long, env = "SYNCBRIDGE_INSECURE")]
     pub insecure: bool,

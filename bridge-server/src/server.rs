@@ -173,7 +173,7 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHan
 async fn listen(options: &ServeOptions) -> Result<(Vec<Listener>, Vec<String>), StartError> {
     let mut listeners = Vec::new();
     for text in options.listen.iter().filter(|text| *text != "none") {
-        listeners.extend(Listener::tcp(text, options.insecure).await?);
+        listeners.extend(Listener::tcp(text, options).await?);
     }
     if let Some(path) = &options.unix {
         listeners.push(Listener::unix(path)?);
@@ -181,7 +181,8 @@ async fn listen(options: &ServeOptions) -> Result<(Vec<Listener>, Vec<String>), 
     if listeners.is_empty() {
         return Err(StartError::Nowhere);
     }
-    let urls = listeners.iter().map(Listener::url).collect::<io::Result<_>>()?;
+    let urls =
+        listeners.iter().filter_map(|listener| listener.url().transpose()).collect::<io::Result<_>>()?;
     Ok((listeners, urls))
 }
 
@@ -228,21 +229,12 @@ async fn run(
     }
 
     let permits = Arc::new(Semaphore::new(options.limits.connections_max));
-    let accepting: Vec<_> = listeners
-        .into_iter()
-        .map(|listener| {
-            let senders = senders.clone();
-            tokio::spawn(accept(listener, permits.clone(), options.limits.waiting_calls_max(), senders))
-        })
-        .collect();
-    drop(senders);
+    let accepting = tokio::spawn(accept(listeners, permits, options.limits.waiting_calls_max(), senders));
 
     // An error means that the server was dropped, which says the same.
     let _ = stopped.await;
     tracing::info!("stopping");
-    for task in &accepting {
-        task.abort();
-    }
+    accepting.abort();
     reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
     for name in service::NAMES {
         reporter.set_service_status(name, tonic_health::ServingStatus::NotServing).await;
@@ -279,9 +271,10 @@ fn with_reflection(routes: Routes) -> Routes {
 
 type Handover = (Accepted, Connection);
 
-/// Gives each new connection to the next serving thread.
+/// Gives each new connection to the next serving thread. One task for all listeners: where there is room for one more
+/// connection, it is anybody's.
 async fn accept(
-    listener: Listener,
+    mut listeners: Vec<Listener>,
     permits: Arc<Semaphore>,
     waiting_max: u32,
     senders: Vec<mpsc::UnboundedSender<Handover>>,
@@ -289,7 +282,7 @@ async fn accept(
     for sender in senders.iter().cycle() {
         let Ok(permit) = permits.clone().acquire_owned().await else { return };
         let accepted = loop {
-            match listener.accept().await {
+            match Listener::accept(&mut listeners).await {
                 Ok(accepted) => break accepted,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");

@@ -17,3 +17,10 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descrip
 
 /// The protocol version that this crate describes. Open and Attach carry it.
 pub const PROTOCOL_VERSION: u32 = 1;
+
+/// The name of the local socket at which a server on Linux serves, too, what it serves at that TCP address: an abstract
+/// one, which is as far as its network namespace reaches and goes with the process. Where the server listens at every
+/// address of its host, so does the name.
+pub fn local_name(listens_at: std::net::SocketAddr) -> String {
+    format!("syncbridge/{listens_at}")
+}

@@ -69,6 +69,25 @@ def test_a_server_on_a_unix_socket(tmp_path: Path) -> None:
             assert bridge.queue("q").get() == "x"
 
 
+def test_a_server_on_this_host_is_reached_by_its_local_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connections(server: syncbridge.Server) -> int:
+        name = "@syncbridge/" + server.url.removeprefix("grpc://")
+        sockets = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()]
+        return sum(socket[5] == "03" and socket[7:] == [name] for socket in sockets)
+
+    with syncbridge.Server() as server:
+        with syncbridge.connect(server.url) as bridge:
+            bridge.queue("q").put("x")
+            assert connections(server) == 1
+            monkeypatch.setenv("SYNCBRIDGE_LOCAL_TRANSPORT", "off")
+            with syncbridge.connect(server.url) as other:
+                assert other.queue("q").get() == "x"
+                assert connections(server) == 1
+        monkeypatch.setenv("SYNCBRIDGE_LOCAL_TRANSPORT", "perhaps")
+        with pytest.raises(InvalidArgument, match="SYNCBRIDGE_LOCAL_TRANSPORT"):
+            syncbridge.connect(server.url).queue("q")
+
+
 def test_a_port_that_is_taken() -> None:
     with syncbridge.Server() as server:
         address = server.url.removeprefix("grpc://")

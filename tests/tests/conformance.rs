@@ -17,6 +17,7 @@ fn server() -> &'static [String] {
         let options = ServeOptions {
             listen: vec!["127.0.0.1:0".into()],
             unix: Some(socket),
+            no_local: true,
             ..ServeOptions::default()
         };
         Server::start(options).expect("the server starts")

@@ -16,18 +16,26 @@ pub(crate) struct Served {
 }
 
 impl Served {
+    /// One that is reached by TCP where its TCP address is given.
     pub(crate) fn start() -> Served {
+        Self::start_with("--no-local")
+    }
+
+    pub(crate) fn start_with(options: &str) -> Served {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("syncbridge-{}-{number}.sock", std::process::id()));
-        Self::start_at("127.0.0.1:0", path)
+        Self::start_at("127.0.0.1:0", path, options)
     }
 
-    fn start_at(listen: &str, path: PathBuf) -> Served {
+    fn start_at(listen: &str, path: PathBuf, options: &str) -> Served {
         let _ = std::fs::remove_file(&path);
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "served::serve", "--ignored", "--nocapture"])
-            .env(ARGUMENTS, format!("serve --listen {listen} --unix {} --log error", path.display()))
+            .env(
+                ARGUMENTS,
+                format!("serve --listen {listen} --unix {} --log error {options}", path.display()),
+            )
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -44,10 +52,14 @@ impl Served {
 
     /// `SIGKILL`, and another one with an empty memory at the same addresses.
     pub(crate) fn restart(self) -> Served {
+        self.restart_with("--no-local")
+    }
+
+    pub(crate) fn restart_with(self, options: &str) -> Served {
         let listen = self.tcp.trim_start_matches("grpc://").to_owned();
         let path = self.path.clone();
         drop(self);
-        Self::start_at(&listen, path)
+        Self::start_at(&listen, path, options)
     }
 
     /// `SIGSTOP`, and none of its threads runs any more.
@@ -86,6 +98,6 @@ fn serve() {
     let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
     // SAFETY: only asks for a signal when the parent dies.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-    let arguments = std::iter::once("syncbridge").chain(arguments.split(' '));
+    let arguments = std::iter::once("syncbridge").chain(arguments.split_whitespace());
     std::process::exit(bridge_server::cli::main(arguments).into());
 }

@@ -80,7 +80,7 @@ impl Connection {
             {
                 let mut wire = lock(&self.wire);
                 if wire.is_none() {
-                    let descriptor = dial(&self.address, until.since(clock::now()))?;
+                    let descriptor = dial(&self.address, &self.shortcut, until.since(clock::now()))?;
                     let fresh = Wire::new(descriptor, &self.address);
                     fresh.and_then(|fresh| self.install(&mut wire, fresh).map(drop)).map_err(|error| {
                         Error::new(Reason::Unavailable, format!("the session was not ended: {error}"))

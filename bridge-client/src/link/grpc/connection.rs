@@ -22,6 +22,7 @@ use syncbridge_proto::v1::{AttachRequest, AttachResponse};
 use super::dial::Address;
 use super::lead::{Lead, Role};
 use super::poller::{Poller, Woken};
+use super::shortcut::Shortcut;
 use super::socket::Progress;
 use super::timer::Timer;
 use super::wire::{Ends, Wire};
@@ -53,6 +54,7 @@ pub(super) const STALL: Duration = Duration::from_millis(5);
 
 pub(super) struct Connection {
     pub(super) address: Address,
+    pub(super) shortcut: Shortcut,
     /// `fork::generation()` of the process that it belongs to.
     pub(super) generation: u64,
     pub(super) desk: Mutex<Desk>,
@@ -107,12 +109,18 @@ pub(super) struct Redialing {
 }
 
 impl Connection {
-    pub(super) fn new(address: Address, generation: u64, session: Session) -> io::Result<Self> {
+    pub(super) fn new(
+        address: Address,
+        shortcut: Shortcut,
+        generation: u64,
+        session: Session,
+    ) -> io::Result<Self> {
         let helper = Arc::new(Poller::new()?);
         let timer = Timer::new()?;
         helper.add_timer(&timer)?;
         Ok(Connection {
             address,
+            shortcut,
             generation,
             desk: Mutex::new(Desk { session, outbox: None, lost: None, cut: false }),
             wire: Mutex::new(None),
@@ -414,6 +422,9 @@ impl Ends for Connection {
             (verdict, desk.outbox.take())
         };
         lock(&self.ready).append(completions);
+        if welcome {
+            self.shortcut.welcomed();
+        }
         if welcome && verdict == Verdict::Continue {
             let mut redial = lock(&self.redial.state);
             redial.pause = Duration::ZERO;

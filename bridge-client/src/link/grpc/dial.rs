@@ -14,6 +14,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, ipprot
 
 use super::descriptor::Descriptor;
 use super::helper::spawn;
+use super::shortcut::Shortcut;
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,12 +35,12 @@ impl fmt::Display for Address {
     }
 }
 
-/// Connects within `at_most`.
-pub(super) fn dial(address: &Address, at_most: Duration) -> Result<Descriptor, Error> {
+/// Connects within `at_most`; by the shortcut to a server on this host if there is one.
+pub(super) fn dial(address: &Address, shortcut: &Shortcut, at_most: Duration) -> Result<Descriptor, Error> {
     let until = Instant::now() + at_most;
     let connected = match address {
         Address::Unix(path) => dial_unix(path, until),
-        Address::Tcp(host, port) => dial_tcp(host, *port, until),
+        Address::Tcp(host, port) => dial_tcp(host, *port, shortcut, until),
     };
     connected.map_err(|error| explain(address, &error, at_most))
 }
@@ -80,9 +81,13 @@ fn dial_unix(path: &std::path::Path, until: Instant) -> io::Result<Descriptor> {
     }
 }
 
-fn dial_tcp(host: &str, port: u16, until: Instant) -> io::Result<Descriptor> {
+fn dial_tcp(host: &str, port: u16, shortcut: &Shortcut, until: Instant) -> io::Result<Descriptor> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
+    let is_due = shortcut.is_due();
     for address in resolve(host, port, until)? {
+        if is_due && let Some(socket) = shortcut.dial(&address) {
+            return Ok(socket);
+        }
         match dial_one(&address, until) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = error,
@@ -109,8 +114,7 @@ fn resolve(host: &str, port: u16, until: Instant) -> io::Result<Vec<SocketAddr>>
 
 fn dial_one(address: &SocketAddr, until: Instant) -> io::Result<Descriptor> {
     use rustix::io::Errno;
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let socket = open(family)?;
+    let socket = open(family(address))?;
     sockopt::set_tcp_nodelay(&socket, true)?;
     match rustix::net::connect(&socket, address) {
         Ok(()) => return Ok(socket),
@@ -131,7 +135,12 @@ fn dial_one(address: &SocketAddr, until: Instant) -> io::Result<Descriptor> {
     Ok(socket)
 }
 
-fn open(family: AddressFamily) -> io::Result<Descriptor> {
+pub(super) fn family(address: &SocketAddr) -> AddressFamily {
+    if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 }
+}
+
+/// A stream socket that is not connected and does not wait.
+pub(super) fn open(family: AddressFamily) -> io::Result<Descriptor> {
     let protocol = (family != AddressFamily::UNIX).then_some(ipproto::TCP);
     Descriptor::open(|| {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -150,7 +159,9 @@ mod tests {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             listener.local_addr().unwrap().port()
         };
-        let error = dial(&Address::Tcp("127.0.0.1".into(), port), Duration::from_secs(5)).unwrap_err();
+        let error =
+            dial(&Address::Tcp("127.0.0.1".into(), port), &Shortcut::default(), Duration::from_secs(5))
+                .unwrap_err();
         assert_eq!(error.reason, Reason::Unavailable);
         assert_eq!(
             error.message,
@@ -163,14 +174,16 @@ mod tests {
 
     #[test]
     fn a_missing_socket_says_what_to_do() {
-        let error = dial(&Address::Unix("/nonexistent/socket".into()), Duration::from_secs(5)).unwrap_err();
+        let error =
+            dial(&Address::Unix("/nonexistent/socket".into()), &Shortcut::default(), Duration::from_secs(5))
+                .unwrap_err();
         assert!(error.message.contains("there is no such socket"), "{error}");
     }
 
     #[test]
     fn a_name_that_does_not_exist_is_one_line() {
         let address = Address::Tcp("no-such-host.invalid".into(), 7420);
-        let error = dial(&address, Duration::from_secs(5)).unwrap_err();
+        let error = dial(&address, &Shortcut::default(), Duration::from_secs(5)).unwrap_err();
         assert!(error.message.starts_with("cannot connect to grpc://no-such-host.invalid:7420: "), "{error}");
         assert!(!error.message.contains('\n'));
     }

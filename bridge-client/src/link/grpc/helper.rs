@@ -100,7 +100,7 @@ fn redial_until_found(connection: &Arc<Connection>) {
 /// Dials once and begins to speak. The server's welcome comes later.
 pub(super) fn connect_once(connection: &Arc<Connection>, at_most: Duration) -> Result<(), Error> {
     let address = &connection.address;
-    let descriptor = dial(address, at_most)?;
+    let descriptor = dial(address, &connection.shortcut, at_most)?;
     Wire::new(descriptor, address).and_then(|wire| connection.adopt(wire)).map_err(|error| {
         Error::new(Reason::Unavailable, format!("cannot use a socket to {address}: {error}"))
     })

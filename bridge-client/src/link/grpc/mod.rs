@@ -14,6 +14,7 @@ mod helper;
 mod lead;
 mod poller;
 mod process;
+mod shortcut;
 mod socket;
 mod timer;
 mod wire;
@@ -39,6 +40,7 @@ use crate::session::Session;
 use crate::url::Url;
 use connection::Connection;
 use dial::Address;
+use shortcut::Shortcut;
 
 /// Op numbers of different processes differ in the bits from here up, so that a call which a child inherited from its
 /// parent is never taken for one of its own.
@@ -57,9 +59,11 @@ pub(crate) fn connect(url: &Url, options: &ConnectOptions) -> Result<Arc<dyn Lin
         let error = Error::new(
             Reason::Unavailable,
             format!(
-                "{} accepted the connection and has not answered within {:?}; check that a syncbridge server \
+                "{}{} accepted the connection and has not answered within {:?}; check that a syncbridge server \
                  listens there",
-                connection.address, options.connect_timeout
+                connection.address,
+                if connection.shortcut.is_unwelcome() { " (its local socket)" } else { "" },
+                options.connect_timeout
             ),
         );
         connection.retire(error.clone());
@@ -71,7 +75,7 @@ pub(crate) fn connect(url: &Url, options: &ConnectOptions) -> Result<Arc<dyn Lin
 }
 
 /// Dials, says hello, and returns when the server has answered or the time is over. A connection that is cut meanwhile
-/// is made again; one that is refused is not.
+/// is made again, and so is one to somebody at a local socket who is no server; one that is refused is not.
 fn shake_hands(connection: &Arc<Connection>, until: Time) -> Result<(), Error> {
     let mut pause = helper::FIRST_PAUSE;
     let mut before = None;
@@ -86,7 +90,9 @@ fn shake_hands(connection: &Arc<Connection>, until: Time) -> Result<(), Error> {
         });
         let mut desk = lock(&connection.desk);
         let Some(error) = desk.lost.take() else { return Ok(()) };
-        let again = desk.cut && desk.session.closed().is_none() && until.since(clock::now()) > pause;
+        // Whoever has the name of a local socket and is no server says nothing about the one at the TCP port.
+        let worth_it = desk.cut || connection.shortcut.is_unwelcome();
+        let again = worth_it && desk.session.closed().is_none() && until.since(clock::now()) > pause;
         if !again {
             return Err(error);
         }
@@ -104,6 +110,8 @@ fn no_resources(error: std::io::Error) -> Error {
 /// What a connection is made from, again in a forked child.
 struct Recipe {
     address: Address,
+    /// A server on this host may be reached by its local socket.
+    local: bool,
     namespace: String,
     options: ConnectOptions,
 }
@@ -115,7 +123,8 @@ impl Recipe {
             Url::Unix { path, namespace } => (Address::Unix(path.clone()), namespace),
             Url::Mem(_) => return Err(Error::new(Reason::Internal, "mem: has no server")),
         };
-        Ok(Recipe { address, namespace: namespace.to_string(), options: options.clone() })
+        let local = shortcut::allowed_by_environment()? && options.local;
+        Ok(Recipe { address, local, namespace: namespace.to_string(), options: options.clone() })
     }
 
     /// A connection of this process that has not been made yet.
@@ -133,8 +142,9 @@ impl Recipe {
         let generation = fork::generation();
         let session = Session::numbered_from(spec, Op((generation << GENERATION_SHIFT) + 1))
             .with_outbox_bytes_max(self.options.outbox_bytes_max);
-        let connection = Connection::new(self.address.clone(), generation, session).map_err(no_resources)?;
-        Ok(Arc::new(connection))
+        let shortcut = Shortcut::new(self.local);
+        let connection = Connection::new(self.address.clone(), shortcut, generation, session);
+        Ok(Arc::new(connection.map_err(no_resources)?))
     }
 }
 

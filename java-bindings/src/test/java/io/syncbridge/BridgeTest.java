@@ -7,8 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.syncbridge.SyncBridgeException.Reason;
 import java.net.ServerSocket;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -49,6 +51,17 @@ class BridgeTest {
         Bridge bridge = Bridge.connect(server.url())) {
       bridge.queue("q").put("x");
       assertEquals("x", bridge.queue("q").take());
+    }
+  }
+
+  @Test
+  void aServerOnThisHostIsReachedByItsLocalSocket() throws Exception {
+    try (BridgeServer server = BridgeServer.start("127.0.0.1:0");
+        Bridge bridge = Bridge.connect(server.url())) {
+      bridge.queue("q").put("x");
+      String connected = ".* 03 +\\d+ @syncbridge/" + server.url().substring("grpc://".length());
+      List<String> sockets = Files.readAllLines(Path.of("/proc/net/unix"));
+      assertEquals(1, sockets.stream().filter(line -> line.matches(connected)).count());
     }
   }
 
