@@ -75,6 +75,7 @@ mutants! {
     PastSetMissed: "a wait does not end by a set that was cleared since",
     AnybodyReenters: "a reentrant lock is given to others than its owner",
     AbandonedNotTold: "who follows on a lost owner is not told",
+    LeaseForgotten: "the lease of a lock is never over",
     DepthLost: "the wait of a condition ends with one level",
     ReadBesideWriter: "a read-write lock is read while it is written",
     WriteBesideReader: "a read-write lock is written while it is read",

@@ -170,8 +170,9 @@ pub(crate) type Owner = (SessionKey, ParticipantId);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Owning {
     pub(crate) who: Owner,
-    /// He knows of it. What is only on offer he may refuse still, whatever else he waits for.
-    pub(crate) has_it: bool,
+    /// Until he gives it back. What is only on offer he may refuse, whatever else he waits for, and what he has for a lease
+    /// comes back by itself.
+    pub(crate) keeps_it: bool,
 }
 
 /// A grant that is offered or held.

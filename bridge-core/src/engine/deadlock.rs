@@ -35,7 +35,7 @@ impl Engine {
     fn left_to_waiters(&self, object: Handle) -> Vec<TicketKey> {
         let Some(primitive) = self.primitive(object) else { return Vec::new() };
         let first = primitive.waiters().next().and_then(|key| self.world.tickets.get(key));
-        let waits = |owning: Owning| owning.has_it && self.waits_of(owning.who).next().is_some();
+        let waits = |owning: Owning| owning.keeps_it && self.waits_of(owning.who).next().is_some();
         match first.is_some_and(|ticket| primitive.owners(ticket, &self.world).all(waits)) {
             true => primitive.waiters().collect(),
             false => Vec::new(),
@@ -108,10 +108,10 @@ impl Engine {
         match ticket.want {
             Want::Acquire { .. } if !Mutant::AnyOwnerStuck.is_on() => {
                 let mut all = owners();
-                all.all(|owning| owning.has_it)
+                all.all(|owning| owning.keeps_it)
                     .then(|| Needs::Any(Box::new(owners().map(|owning| owning.who))))
             }
-            _ => Some(Needs::All(Box::new(who_have_it(owners())))),
+            _ => Some(Needs::All(Box::new(who_keep_it(owners())))),
         }
     }
 
@@ -126,7 +126,7 @@ impl Engine {
             let of_part: Vec<Owning> = primitive.owners(part, &self.world).collect();
             let counts = !matches!(part.want, Want::Acquire { .. }) || of_part.len() == 1;
             if counts && primitive.on_deadlock() != OnDeadlock::Off {
-                owners.extend(who_have_it(of_part.into_iter()));
+                owners.extend(who_keep_it(of_part.into_iter()));
             }
         }
         owners
@@ -167,9 +167,9 @@ impl Engine {
 }
 
 /// What is only on offer closes no cycle: whoever waits for something else meanwhile has turned away from it, and it goes on.
-/// If he takes it after all, that is looked at then.
-fn who_have_it(owners: impl Iterator<Item = Owning>) -> impl Iterator<Item = Owner> {
-    owners.filter(|owning| owning.has_it || Mutant::OfferedIsOwned.is_on()).map(|owning| owning.who)
+/// If he takes it after all, that is looked at then. Nor does what is held for a lease.
+fn who_keep_it(owners: impl Iterator<Item = Owning>) -> impl Iterator<Item = Owner> {
+    owners.filter(|owning| owning.keeps_it || Mutant::OfferedIsOwned.is_on()).map(|owning| owning.who)
 }
 
 /// The engine as a graph; `raising`: only waits that a deadlock may be raised for.

@@ -13,6 +13,7 @@ use crate::command::lock::{Abandoned, Cause, Holder};
 use crate::command::rwlock::Mode;
 use crate::error::{Error, Reason};
 use crate::ids::{Handle, Op, Token};
+use crate::mutant::Mutant;
 use crate::primitive::{Granted, Owning};
 use crate::session::{LostHold, Verdict};
 use crate::time::Time;
@@ -137,7 +138,8 @@ impl Hold {
 
     /// Its holder, as one who stands in the way of others.
     pub(super) fn owning(&self, world: &World) -> Owning {
-        Owning { who: self.caller.owner(), has_it: self.holder_has_it(world) }
+        let keeps_it = self.lease.is_none() && self.holder_has_it(world);
+        Owning { who: self.caller.owner(), keeps_it }
     }
 
     /// Whether its holder knows of it.
@@ -191,7 +193,7 @@ impl Hold {
 
     /// The time of its lease is over: false where it goes on all the same.
     pub(super) fn runs_out(&mut self, me: Handle, mode: Mode, world: &mut World) -> bool {
-        if !self.offers.is_empty() {
+        if !self.offers.is_empty() || Mutant::LeaseForgotten.is_on() {
             self.extend(me, None, world);
             return false;
         }

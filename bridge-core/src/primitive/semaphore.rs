@@ -488,8 +488,8 @@ impl Primitive for Semaphore {
     fn owners<'a>(&'a self, _ticket: &Ticket, world: &'a World) -> Box<dyn Iterator<Item = Owning> + 'a> {
         let held = self.grants.values().filter(|grant| grant.held > 0);
         Box::new(held.map(|grant| {
-            let has_it = grant.accepted || world.is_answered(&grant.caller);
-            Owning { who: grant.caller.owner(), has_it }
+            let keeps_it = grant.accepted || world.is_answered(&grant.caller);
+            Owning { who: grant.caller.owner(), keeps_it }
         }))
     }
 

@@ -1,6 +1,6 @@
 //! Semantics 11: deadlock.
 
-use bridge_core::command::lock::{Command as Do, Options};
+use bridge_core::command::lock::{Acquire, Command as Do, Options};
 use bridge_core::command::rwlock::Mode;
 use bridge_core::command::{
     Call, Carrier, Command, Effect, Input, Mode as SessionMode, OnDeadlock, Opened, rwlock, semaphore,
@@ -289,6 +289,19 @@ fn what_is_only_on_offer_closes_no_cycle_until_it_is_accepted() {
         );
         assert_eq!(told.len(), 1, "one goes on, or is told: {told:?}");
     }
+}
+
+#[test]
+fn what_is_held_for_a_lease_closes_no_cycle() {
+    let mut space = Space::default();
+    let [a, b, ..] = four(&mut space);
+    let lease = Some(std::time::Duration::from_secs(5));
+    a.has(&mut space, on_lock("m", Do::Acquire(Acquire { lease, ..Acquire::within(NOW) })));
+    b.has(&mut space, lock("n", NOW));
+    a.waits(&mut space, lock("n", FOREVER));
+    let waiting = b.waits(&mut space, lock("m", FOREVER));
+    assert_eq!(space.deadlocks, []);
+    assert!(space.pass_seconds(5).iter().any(|answer| answer.op == waiting && answer.outcome.is_ok()));
 }
 
 #[test]

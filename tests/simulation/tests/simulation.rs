@@ -17,7 +17,10 @@ const FOUND: &[(u64, &str)] = &[
         505,
         "a farewell that came before the welcome did not say that the session was over, and two held one permit",
     ),
-    (1185, "a victim was told of a deadlock though it had nothing: what closed the circle was on offer, and refused"),
+    (
+        1185,
+        "a victim was told of a deadlock though it had nothing: what closed the circle was on offer, and refused",
+    ),
     (4819, "of two readers that want to write the second is told so, which is no circle"),
     (9649, "the judge mixed up two waits of one participant, one of which it had turned away from"),
 ];

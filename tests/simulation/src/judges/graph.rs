@@ -83,14 +83,14 @@ fn owners(calls: &Calls, holds: &Holds, who: Owner, command: &Command) -> Vec<Ow
     );
     let Some(object) = calls.object(command).filter(|_| waits) else { return Vec::new() };
     let own_counts = object.0 != Kind::RwLock;
-    // What is only on offer may be refused, whatever its caller waits for.
-    let owners = holds.of(object).iter().filter(|hold| hold.is_accepted()).map(|hold| hold.who);
+    // What is only on offer may be refused, whatever its caller waits for, and a lease is over by itself.
+    let owners = holds.of(object).iter().filter(|hold| hold.is_kept()).map(|hold| hold.who);
     owners.filter(|owner| own_counts || *owner != who).collect()
 }
 
 /// Where some permits may be given back by anybody, or be refused, nothing is concluded.
 fn returned_by_owners(calls: &Calls, holds: &Holds, command: &Command) -> bool {
-    let by_owner = |hold: &Hold| !hold.bare && hold.is_accepted();
+    let by_owner = |hold: &Hold| !hold.bare && hold.is_kept();
     calls.object(command).is_some_and(|object| holds.of(object).iter().all(by_owner))
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Hold {
     permits: u64,
     /// Of permits: others may give them back too.
     pub(super) bare: bool,
+    /// Of a lock: it is over by itself.
+    leased: bool,
 }
 
 #[derive(Default)]
@@ -71,10 +73,16 @@ impl Holds {
             offers: Vec::new(),
             permits,
             bare,
+            leased: false,
         };
         match (command, reply) {
-            (_, Reply::Lock(lock::Reply::Acquired(grant))) => {
-                self.grant(object, answer, new(Mode::Write, grant.token, 1, false), 1);
+            (
+                Command::Lock(_, lock::Command::Acquire(acquire)),
+                Reply::Lock(lock::Reply::Acquired(grant)),
+            ) => {
+                let leased = acquire.lease.is_some();
+                let hold = Hold { leased, ..new(Mode::Write, grant.token, 1, false) };
+                self.grant(object, answer, hold, 1);
             }
             (
                 Command::RwLock(_, rwlock::Command::Acquire(acquire)),
@@ -119,6 +127,7 @@ impl Holds {
 
     fn grant(&mut self, object: Object, answer: &Answer<'_>, hold: Hold, levels: u32) {
         let holds = self.by_object.entry(object).or_default();
+        holds.retain(|known| known.token == hold.token || !known.leased);
         let at = holds.iter().position(|known| known.token == hold.token).unwrap_or_else(|| {
             holds.push(hold);
             holds.len() - 1
@@ -206,8 +215,9 @@ impl Holds {
 }
 
 impl Hold {
-    pub(super) fn is_accepted(&self) -> bool {
-        self.levels > 0
+    /// Its holder has it until he gives it back.
+    pub(super) fn is_kept(&self) -> bool {
+        self.levels > 0 && !self.leased
     }
 
     fn is_any(&self) -> bool {

@@ -9,6 +9,7 @@ pub mod barrier;
 mod deadlock;
 pub mod event;
 pub mod latch;
+pub mod lease;
 pub mod lock;
 pub mod pipe;
 pub mod queue;
@@ -181,6 +182,7 @@ pub fn all(seed: u64, plan: &Plan) -> Vec<Box<dyn Workload>> {
         Box::new(barrier::Barriers::new(plan)),
         Box::new(latch::Latches::new(plan)),
         Box::new(value::Values::new(plan)),
+        Box::new(lease::Leases::new(plan)),
     ];
     let mut random = Random::new(seed, "workloads");
     if random.chance(750) {
