@@ -14,7 +14,6 @@ import json
 import os
 import platform
 import resource
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -69,9 +68,9 @@ class Contest:
             yield
         except Missing as missing:
             self._leave(label, f"skipped: {missing}")
-        except (RuntimeError, TimeoutError, OSError, subprocess.SubprocessError) as error:
+        except Exception as error:
             self.is_broken = True
-            self._leave(label, f"FAILED: {error}")
+            self._leave(label, f"FAILED: {type(error).__name__} {error}".rstrip())
 
     def _leave(self, label: str, reason: str) -> None:
         self.out[label] = reason

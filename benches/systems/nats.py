@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -86,11 +87,8 @@ class System:
         server = stack.enter_context(subprocess.Popen(command, stderr=subprocess.DEVNULL))
         stack.callback(server.kill)
         address = f"nats://127.0.0.1:{port}"
-
-        async def reach() -> None:
-            await (await nats.connect(address, allow_reconnect=False)).close()
-
-        until(lambda: asyncio.run(reach()), (OSError, nats.errors.Error))
+        # Its own client complains aloud where nobody listens yet.
+        until(lambda: socket.create_connection(("127.0.0.1", port)).close(), OSError)
         return {"tcp": address}
 
     def client(self, address: str) -> Client:

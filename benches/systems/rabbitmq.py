@@ -57,6 +57,8 @@ class System:
     def start(self, stack: ExitStack, work: Path) -> Addresses:
         if shutil.which("rabbitmq-server") is None:
             raise Missing("rabbitmq-server is not on the PATH")
+        # Started by root it becomes a user of its own, who writes there too.
+        work.chmod(0o777)
         port = free_port()
         environment = {
             **os.environ,
@@ -67,6 +69,7 @@ class System:
             "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_MNESIA_BASE": str(work / "data"),
             "RABBITMQ_LOG_BASE": str(work / "log"),
+            "RABBITMQ_FEATURE_FLAGS_FILE": str(work / "feature_flags"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(work / "plugins"),
         }
         server = stack.enter_context(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import syncbridge
 
-from . import WINDOW, Addresses, BatchQueue, Client, Event, Missing, Queue, Semaphore
+from . import WINDOW, Addresses, BatchQueue, Client, Event, Queue, Semaphore
 
 TARGET = Path(__file__).resolve().parents[2] / "target" / "release"
 
@@ -27,6 +28,14 @@ class Waiters:
         return waiting
 
 
+class Unawaited:
+    """Releases that the caller does not wait for."""
+
+    def __init__(self, semaphore: Any) -> None:
+        self.acquire = semaphore.acquire
+        self.release = partial(semaphore.release, flush="later")
+
+
 class SyncBridge(Client):
     def __init__(self, address: str) -> None:
         self.bridge = syncbridge.connect(address)
@@ -37,13 +46,14 @@ class SyncBridge(Client):
     def batches(self, name: str) -> BatchQueue:
         return self.bridge.queue(name)
 
-    # The two that follow are to become queue.producer(window=) and a consumer that prefetches, once Python has them.
-
     def stream_out(self, name: str, item: bytes, count: int) -> None:
-        queue = self.bridge.queue(name)
-        while count > 0:
-            queue.put_many([item] * min(count, WINDOW))
-            count -= WINDOW
+        """One by one; at most so many are not acknowledged."""
+        with self.bridge.queue(name).producer(WINDOW) as producer:
+            put = producer.put
+            for _ in range(count):
+                put(item)
+
+    # This is to become a consumer that prefetches, once Python has one.
 
     def stream_in(self, name: str, count: int) -> None:
         queue = self.bridge.queue(name)
@@ -57,7 +67,7 @@ class SyncBridge(Client):
         return self.bridge.semaphore(name, permits)
 
     def unawaited_semaphore(self, name: str, permits: int) -> Semaphore:
-        raise Missing("Python's release has no way yet not to be waited for")
+        return Unawaited(self.bridge.semaphore(name, permits))
 
     def event(self, name: str) -> Event:
         return Waiters(self.bridge.event(name))
