@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
@@ -55,10 +56,11 @@ def connect(port: int) -> Any:
 
 class System:
     def start(self, stack: ExitStack, work: Path) -> Addresses:
-        if shutil.which("rabbitmq-server") is None:
+        # The real one: what Debian has on the PATH starts it as another user and in another session.
+        path = os.pathsep.join(["/usr/lib/rabbitmq/bin", os.environ.get("PATH", "")])
+        executable = shutil.which("rabbitmq-server", path=path)
+        if executable is None:
             raise Missing("rabbitmq-server is not on the PATH")
-        # Started by root it becomes a user of its own, who writes there too.
-        work.chmod(0o777)
         port = free_port()
         environment = {
             **os.environ,
@@ -69,13 +71,17 @@ class System:
             "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_MNESIA_BASE": str(work / "data"),
             "RABBITMQ_LOG_BASE": str(work / "log"),
-            "RABBITMQ_FEATURE_FLAGS_FILE": str(work / "feature_flags"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(work / "plugins"),
         }
-        server = stack.enter_context(
-            subprocess.Popen(["rabbitmq-server"], env=environment, stdout=subprocess.DEVNULL)
+        # Erlang's port mapper stays otherwise; it goes only where nobody else needs it.
+        stack.callback(
+            subprocess.run, ["epmd", "-kill"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        stack.callback(server.terminate)
+        server = stack.enter_context(
+            subprocess.Popen([executable], env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
+        )
+        # All that the script has started.
+        stack.callback(os.killpg, server.pid, signal.SIGKILL)
         until(lambda: connect(port).close(), AMQPConnectionError)
         return {"tcp": port}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -79,13 +80,16 @@ def serve(
     """A server in memory, as `syncbridge serve` starts it: its process id, and where it is."""
     path = work / "syncbridge.sock"
     # What a line calls TCP is measured over TCP.
+    profiler = os.environ.get("BENCH_SERVER_PREFIX", "").split()
+    prefix = [*prefix, *profiler]
     command = [*prefix, str(TARGET / "syncbridge"), "serve", "--listen", "127.0.0.1:0", "--no-local"]
     server = stack.enter_context(
         subprocess.Popen(
             [*command, "--unix", path, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
     )
-    stack.callback(server.kill)
+    # A profiler writes down at the end what it has.
+    stack.callback(server.terminate if profiler else server.kill)
     assert server.stdout is not None
     line = server.stdout.readline().strip()
     if not line.startswith("listening grpc://"):
