@@ -90,7 +90,10 @@ impl<T> Call<T> {
     /// call moved to a new one), register again.
     pub fn on_ready(&self, f: impl FnOnce() + Send + 'static) {
         match &self.state {
-            State::Waiting(slot) => slot.on_ready(Box::new(f)),
+            State::Waiting(slot) => {
+                slot.on_ready(Box::new(f));
+                self.uses.link().send();
+            }
             _ => f(),
         }
     }
@@ -209,7 +212,10 @@ impl<T> Future for Call<T> {
             }
             match &self.state {
                 State::Waiting(slot) if !slot.set_waker(context.waker()) => {}
-                _ => return Poll::Pending,
+                _ => {
+                    self.uses.link().send();
+                    return Poll::Pending;
+                }
             }
         }
     }

@@ -331,6 +331,7 @@ impl Shared {
                 state.take_batch(most)
             };
             unawaited::run(self, first, self.queue.put_any(self.who, items));
+            self.link().send();
             lock(&self.state).starting = false;
         }
     }

@@ -102,7 +102,8 @@ pub struct Session {
     /// The session is known to be alive until then.
     alive_until: Option<Time>,
     next_op: u64,
-    calls: BTreeMap<Op, Entry>,
+    /// Boxed: they come and go at the two ends of the map, which moves what is beside them each time.
+    calls: BTreeMap<Op, Box<Entry>>,
     /// When calls end by themselves.
     ends: BTreeSet<(Time, Op)>,
     /// Grants that came while the session was not known to be alive, or were found then.
@@ -506,7 +507,8 @@ impl Session {
         op
     }
 
-    fn enqueue(&mut self, op: Op, entry: Entry) {
+    fn enqueue(&mut self, op: Op, entry: impl Into<Box<Entry>>) {
+        let entry = entry.into();
         if let Some(end) = entry.end {
             self.ends.insert((end, op));
         }

@@ -67,7 +67,8 @@ pub enum Settle {
 
 /// A way to an engine. No method but `wait`, `wait_for`, `drive`, `flush` and `close` blocks.
 pub(crate) trait Link: Send + Sync {
-    /// Starts a call.
+    /// Starts a call. Those that follow each other quickly may gather for a moment, until somebody waits or
+    /// [`Link::send`] is called.
     fn start(&self, submission: Submission) -> Started;
 
     /// Starts a call that nobody waits for: it leaves with the next frame, which leaves within a few milliseconds.
@@ -75,6 +76,9 @@ pub(crate) trait Link: Send + Sync {
 
     /// Starts a call about several objects.
     fn start_several(&self, submission: Several) -> Started;
+
+    /// What was started leaves now: somebody wants its answer and does not wait here for it.
+    fn send(&self) {}
 
     /// Takes the answer out of the slot. `None`: not there, or a grant that cannot be handed out now because the
     /// session is not known to be alive; the slot is then waited for again.

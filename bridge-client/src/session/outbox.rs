@@ -127,7 +127,7 @@ impl Outbox {
 
     /// After a lost stream: what left after the frame `received` is sent again, and so are unanswered queries, whose
     /// answers nobody keeps.
-    pub(super) fn send_again(&mut self, received: u64, calls: &mut BTreeMap<Op, Entry>) {
+    pub(super) fn send_again(&mut self, received: u64, calls: &mut BTreeMap<Op, Box<Entry>>) {
         self.received(received);
         for mut frame in std::mem::take(&mut self.unconfirmed) {
             self.participants.append(&mut frame.participants);
@@ -158,7 +158,7 @@ impl Outbox {
         now: Time,
         ttl: Duration,
         alive: bool,
-        calls: &mut BTreeMap<Op, Entry>,
+        calls: &mut BTreeMap<Op, Box<Entry>>,
     ) -> Option<pb::AttachRequest> {
         let mut heartbeat = now >= self.heartbeat_due(ttl) || (!alive && self.heartbeat_sent.is_none());
         let due = self.due.is_some_and(|due| due <= now);
@@ -209,7 +209,12 @@ impl Outbox {
         Some(frame)
     }
 
-    fn take_commands(&mut self, now: Time, frame: &mut pb::AttachRequest, calls: &mut BTreeMap<Op, Entry>) {
+    fn take_commands(
+        &mut self,
+        now: Time,
+        frame: &mut pb::AttachRequest,
+        calls: &mut BTreeMap<Op, Box<Entry>>,
+    ) {
         let mut bytes = 0;
         while bytes < FRAME_BYTES_SOFT
             && let Some(op) = self.commands.pop_front()

@@ -59,7 +59,7 @@ impl Room {
 
 impl Session {
     /// The call is over: there is room for another.
-    pub(super) fn forget(&mut self, op: Op) -> Option<Entry> {
+    pub(super) fn forget(&mut self, op: Op) -> Option<Box<Entry>> {
         let entry = self.calls.remove(&op)?;
         entry.keep_permits();
         if matches!(entry.state, State::Outside) {
@@ -78,7 +78,7 @@ impl Session {
         let entry = Entry { state: State::Outside, end: entry.deadline, ..entry };
         self.ends.extend(entry.end.map(|end| (end, op)));
         self.room.waiting.insert(op);
-        self.calls.insert(op, entry);
+        self.calls.insert(op, Box::new(entry));
     }
 
     /// Those for whom there is room leave with the next frames.

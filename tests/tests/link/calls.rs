@@ -60,6 +60,25 @@ fn what_nobody_waits_for_is_delivered_by_the_helper() {
 
 /// The accept of the last grant leaves although nothing else does: the item is gone, not offered.
 #[test]
+fn calls_that_follow_each_other_leave_though_nobody_waits_for_any() {
+    let served = Served::start();
+    let (putting, getting) = (connect(&served.unix), connect(&served.unix));
+    let queue = unbounded(&putting, "gathered");
+    let other = unbounded(&getting, "gathered");
+    // One, few, and more than leave together.
+    for count in [1, 3, 500] {
+        let calls: Vec<_> = (0..count).map(|number| queue.put(ME, item(number), Timeout::Never)).collect();
+        for number in 0..count {
+            let taken = get(&other, seconds(10)).finish().unwrap();
+            assert_eq!(super::number(&taken[0]), number, "in the order in which they were started");
+        }
+        for call in calls {
+            call.finish().unwrap();
+        }
+    }
+}
+
+#[test]
 fn an_accept_leaves_by_itself() {
     let served = Served::start();
     let (taking, looking) = (connect(&served.unix), connect(&served.unix));

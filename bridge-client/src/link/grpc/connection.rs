@@ -4,12 +4,12 @@
 //! driving and never while waiting; [`Lead`] has its own. They are taken in the order wire, desk or lead. Slots are
 //! woken, and callbacks run, while none is held.
 //!
-//! A call is put on the desk, and a write-only [turn](Connection::turn) sends it. Whoever waits for an answer then
+//! A call is put on the desk, and a write-only [turn](Connection::turn) sends it, with those that gathered. Whoever waits for an answer then
 //! leads or follows. Two milliseconds after anything was posted, and whenever the session wants it, the helper has a
 //! look: it sends what waited for a frame to ride in, and watches the socket if nobody else is there.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, TryLockError, Weak};
 use std::task::Waker;
 use std::time::Duration;
@@ -48,6 +48,12 @@ const BRISK: Duration = Duration::from_micros(100);
 const AWAY: Duration = Duration::from_micros(250);
 const NO_LINGERING: Duration = Duration::from_secs(1);
 
+/// Calls that follow each other this quickly travel together: a frame of its own costs a call more than all else.
+const BURST: Duration = Duration::from_micros(50);
+
+/// So many calls leave together at the latest, so that the server has work while its client makes more of it.
+const GATHERED_MAX: u32 = 64;
+
 /// A pause where only the other side can make progress: when there is something to read and HTTP/2 does not read it
 /// before the peer has read something, and before saying goodbye again.
 pub(super) const STALL: Duration = Duration::from_millis(5);
@@ -63,6 +69,10 @@ pub(super) struct Connection {
     progress: Mutex<Progress>,
     /// Something was posted since the last turn began.
     dirty: AtomicBool,
+    /// How many calls have gathered since then.
+    gathered: AtomicU32,
+    /// When calls last left, in microseconds.
+    left: AtomicU64,
     /// Answers that are in their slots, and whose callers have not been woken.
     pub(super) ready: Mutex<Completions>,
     pub(super) lead: Lead,
@@ -126,6 +136,8 @@ impl Connection {
             wire: Mutex::new(None),
             progress: Mutex::default(),
             dirty: AtomicBool::new(false),
+            gathered: AtomicU32::new(0),
+            left: AtomicU64::new(0),
             ready: Mutex::default(),
             lead: Lead::new(helper.clone()),
             poller: Poller::new()?,
@@ -189,6 +201,37 @@ impl Connection {
         result
     }
 
+    /// Starts a call. The first one leaves at once, and those that follow quickly gather: they leave when there are many,
+    /// when somebody [wants an answer](Connection::send_gathered), or with the next frame. Within two milliseconds the
+    /// helper looks.
+    pub(super) fn start(&self, submit: impl FnOnce(&mut Session, Time) -> Arc<Slot>) -> Arc<Slot> {
+        let now = clock::now();
+        let (slot, outbox) = {
+            let mut desk = lock(&self.desk);
+            (submit(&mut desk.session, now), desk.outbox.take())
+        };
+        if let Some(outbox) = outbox {
+            outbox.wake();
+        }
+        // After it is on the desk, so that a turn which does not count it takes it along.
+        let gathered = self.gathered.fetch_add(1, Ordering::AcqRel) + 1;
+        if gathered >= GATHERED_MAX || now.since(Time::from_micros(self.left.load(Ordering::Relaxed))) > BURST
+        {
+            self.left.store(now.micros, Ordering::Relaxed);
+            self.turn(Turn::default());
+        }
+        self.timer.at_latest(now + HELPER_DELAY);
+        slot
+    }
+
+    /// Sends the calls that have gathered.
+    pub(super) fn send_gathered(&self) {
+        if self.gathered.load(Ordering::Acquire) > 0 {
+            self.left.store(clock::now().micros, Ordering::Relaxed);
+            self.turn(Turn::default());
+        }
+    }
+
     /// Does something with the session that need not be sent now.
     pub(super) fn with_session<T>(&self, act: impl FnOnce(&mut Session) -> T) -> T {
         act(&mut lock(&self.desk).session)
@@ -222,6 +265,7 @@ impl Connection {
                 }
             };
             self.dirty.store(false, Ordering::SeqCst);
+            self.gathered.store(0, Ordering::SeqCst);
             if let Some(connected) = &*wire {
                 if turn.writable {
                     connected.socket().writable();
@@ -324,6 +368,7 @@ impl Connection {
 
     /// Leads or follows until `done` (which is told whether answers were delivered just now), at most for `slice`.
     fn stay(&self, slot: &Arc<Slot>, slice: Duration, done: impl Fn(bool) -> bool) {
+        self.send_gathered();
         let until = clock::now() + slice;
         let _visit = Visit::new(self);
         loop {

@@ -225,19 +225,11 @@ impl GrpcLink {
             Err(error) => Started::Answered(Answered { op: Op(0), outcome: Err(error), offered: false }),
         }
     }
-
-    fn post(&self, submit: impl FnOnce(&mut Session) -> Arc<Slot>) -> Started {
-        self.begin(|connection| {
-            let slot = connection.post(|session, _| submit(session));
-            connection.look_soon();
-            slot
-        })
-    }
 }
 
 impl Link for GrpcLink {
     fn start(&self, submission: Submission) -> Started {
-        self.post(|session| session.submit(clock::now(), submission))
+        self.begin(|connection| connection.start(|session, now| session.submit(now, submission)))
     }
 
     fn start_later(&self, submission: Submission) -> Started {
@@ -253,7 +245,13 @@ impl Link for GrpcLink {
     }
 
     fn start_several(&self, submission: Several) -> Started {
-        self.post(|session| session.submit_several(clock::now(), submission))
+        self.begin(|connection| connection.start(|session, now| session.submit_several(now, submission)))
+    }
+
+    fn send(&self) {
+        if let Some(connection) = self.begun() {
+            connection.send_gathered();
+        }
     }
 
     fn claim(&self, slot: &Slot) -> Option<Answered> {
