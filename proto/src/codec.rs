@@ -10,9 +10,9 @@ use tonic::codec::{DecodeBuf, Decoder, EncodeBuf, Encoder};
 /// Up to here a message is written on the stack first.
 const SMALL_BYTES: usize = 512;
 
-/// Up to here it is written to memory of its own first. A larger one consists of large values, as a rule, which would
-/// be copied once more for nothing.
-const MIDDLE_BYTES: usize = 64 << 10;
+/// Up to here, a frame of a thousand small items, it is written to memory of its own first. A larger one consists of
+/// large values, as a rule, which would be copied once more for nothing.
+const MIDDLE_BYTES: usize = 256 << 10;
 
 /// The codec of all services.
 pub(crate) struct Codec<T, U>(PhantomData<(T, U)>);
