@@ -366,12 +366,14 @@ impl Namespace {
         carrier: Carrier,
         request: Request,
     ) {
-        match (self.gate.pass(&self.passed, &request), request) {
-            (Err(error), _) => turn.answer(key, op, Err(error)),
-            (Ok(()), Request::Command(command)) => {
+        if let Err(error) = self.gate.pass(&self.passed, &request) {
+            return turn.answer(key, op, Err(error));
+        }
+        match request {
+            Request::Command(command) => {
                 turn.input(Input::Call(key, Call { op, participant, carrier, command }));
             }
-            (Ok(()), Request::Query(query)) => turn.read(key, op, carrier, query),
+            Request::Query(query) => turn.read(key, op, carrier, query),
         }
     }
 }
