@@ -21,8 +21,12 @@ final class Call<T> implements ForkJoinPool.ManagedBlocker {
   /** Added to a status where other calls ended too. */
   private static final int COLLECT = 16;
 
-  /** How long a platform thread may carry the connection itself before it parks. */
-  private static final long LEAD_NANOS = 100_000;
+  /**
+   * How long a platform thread may carry the connection itself before it parks. Parked, it is woken
+   * by the collector, which the server's answer has to wake first: two threads more on its way. An
+   * interrupt waits for as long.
+   */
+  private static final long LEAD_NANOS = 1_000_000;
 
   /** How long the answer to a withdrawal is waited for. */
   static final long CANCEL_NANOS = TimeUnit.SECONDS.toNanos(1);
