@@ -1,7 +1,7 @@
 # The only front door. Everything is set up inside the checkout; the work is in scripts/.
 # PROFILE=release builds with optimisation (bench does so by itself).
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt bench sim mutants fuzz wheel jar
+.PHONY: help build demo test lint fmt bench profile sim mutants fuzz wheel jar
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -25,6 +25,9 @@ export SEED SEEDS
 
 bench: ## syncbridge beside other systems, and what must hold of it (ARGS="--quick --only NAME --runs N --json FILE --list")
 	@scripts/bench $(ARGS)
+
+profile: ## where the time of a line of the bench goes: a flame graph or a table in target/profile (ARGS=NAME, as for --only)
+	@scripts/profile "$(ARGS)"
 
 sim: ## many clients and a server in virtual time, with faults (SEEDS=2000; SEED=n runs one again, ARGS="--trace")
 	@scripts/sim $(ARGS)
