@@ -54,12 +54,12 @@ class SyncBridge(Client):
             for _ in range(count):
                 put(item)
 
-    # This is to become a consumer that prefetches, once Python has one.
-
     def stream_in(self, name: str, count: int) -> None:
-        queue = self.bridge.queue(name)
-        while count > 0:
-            count -= len(queue.get_many(min(count, WINDOW)))
+        """One by one; so many are brought ahead of need."""
+        with self.bridge.queue(name).consumer(WINDOW) as consumer:
+            get = consumer.get
+            for _ in range(count):
+                get()
 
     def arrays(self, name: str) -> Queue:
         return self.bridge.queue(name)

@@ -100,6 +100,18 @@ impl Queue {
         self.command(who, command, read!(Reply::Taken(taken) => taken.deliveries))
     }
 
+    /// So many takes of one item each, which leave together.
+    pub(crate) fn take_ahead(
+        &self,
+        who: ParticipantId,
+        taking: Taking,
+        count: usize,
+    ) -> Vec<Call<Deliveries>> {
+        let command = Command::Take { taking, timeout: Timeout::Never };
+        let request = Request::Command(command::Command::Queue(self.usage.object.target(), command));
+        self.usage.calls(who, request, count, read!(Reply::Taken(taken) => taken.deliveries))
+    }
+
     /// Leased items are done. `STALE`.
     pub fn ack(&self, who: ParticipantId, tokens: Vec<Token>) -> Call<()> {
         self.command(who, Command::Ack { tokens }, read!(Reply::Acked => ()))

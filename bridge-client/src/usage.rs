@@ -132,6 +132,22 @@ impl Usage {
         Call::new(self.clone().into(), started, gives, read)
     }
 
+    /// Starts the same call so many times; they leave together.
+    pub(crate) fn calls<T>(
+        self: &Arc<Self>,
+        who: ParticipantId,
+        request: Request,
+        count: usize,
+        read: fn(Reply) -> Option<T>,
+    ) -> Vec<Call<T>> {
+        if let Err(error) = self.bridge.check() {
+            return vec![Call::failed(self.clone().into(), error, read)];
+        }
+        let gives = call::gives(&request);
+        let started = self.link().start_many(Submission { who, object: self.object.clone(), request }, count);
+        started.into_iter().map(|started| Call::new(self.clone().into(), started, gives, read)).collect()
+    }
+
     /// Starts a call that nobody waits for; tells of earlier ones on this object that failed. Waits only while too many
     /// are under way.
     pub(crate) fn later(self: &Arc<Self>, who: ParticipantId, request: Request) -> Result<(), Error> {

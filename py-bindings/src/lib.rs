@@ -5,6 +5,7 @@
 //! file here as everywhere.
 
 mod bridge;
+mod consumer;
 mod delivery;
 mod errors;
 mod event;
@@ -24,6 +25,8 @@ mod _syncbridge {
 
     #[pymodule_export]
     use crate::bridge::Bridge;
+    #[pymodule_export]
+    use crate::consumer::Consumer;
     #[pymodule_export]
     use crate::delivery::{Batch, Delivery};
     #[pymodule_export]

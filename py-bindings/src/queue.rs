@@ -299,8 +299,18 @@ impl Queue {
         let who = self.bridge.who(py)?;
         let granted = wait::outcome(py, self.bridge.local(), || self.client.take(who, mode, size, timeout))?
             .map_err(|error| errors::exception(py, &error))?;
+        let values = self.decoded(py, &granted)?;
+        Ok((granted, values))
+    }
+
+    /// The values of what is on offer, in order. What cannot be decoded is made a dead letter.
+    pub(crate) fn decoded<'py>(
+        &self,
+        py: Python<'py>,
+        granted: &[bridge_client::queue::Delivery],
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let mut values = Vec::with_capacity(granted.len());
-        for delivery in granted.iter() {
+        for delivery in granted {
             match self.codec.decode(py, &delivery.payload) {
                 Ok(value) => values.push(value),
                 Err(cause) if cause.is_instance_of::<PyException>(py) => {
@@ -310,7 +320,7 @@ impl Queue {
                 Err(interrupt) => return Err(interrupt),
             }
         }
-        Ok((granted, values))
+        Ok(values)
     }
 
     /// Makes an item that is still on offer a dead letter. What a `mem:` call was granted at once is its caller's

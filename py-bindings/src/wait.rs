@@ -148,12 +148,19 @@ pub(crate) fn outcome<T: Send>(
     };
     loop {
         match ended {
-            Some(Err(_)) if ENDING.load(Ordering::Relaxed) && !on_main_thread(py) => py.detach(stay),
-            Some(result) => return Ok(result),
+            Some(result) => return Ok(lived(py, result)),
             None => py.check_signals()?,
         }
         ended = py.detach(|| call.wait(slice));
     }
+}
+
+/// How a wait ended, which is nothing to a daemon thread that the program's end stops.
+pub(crate) fn lived<T>(py: Python<'_>, ended: Result<T, Error>) -> Result<T, Error> {
+    if ended.is_err() && ENDING.load(Ordering::Relaxed) && !on_main_thread(py) {
+        py.detach(stay);
+    }
+    ended
 }
 
 /// Like [`outcome`], and an error is an exception.

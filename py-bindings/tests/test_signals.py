@@ -23,6 +23,7 @@ PROGRAM = """
     full = bridge.queue("full", maxsize=1)
     full.put("first")
     empty, unset, door = bridge.queue("empty"), bridge.event("unset"), bridge.semaphore("door", 0)
+    consumer = empty.consumer(prefetch=3)
     sent = []
 
     def inside():
@@ -40,6 +41,7 @@ PROGRAM = """
         "get in time": (lambda: empty.get(timeout=60), lambda: empty.describe().waiting_to_get),
         "get_many": (lambda: empty.get_many(5), lambda: empty.describe().waiting_to_get),
         "lease": (empty.lease, lambda: empty.describe().waiting_to_get),
+        "consumer": (consumer.get, lambda: "get" in inside()),
         "put": (lambda: full.put("second"), lambda: full.describe().waiting_to_put),
         "join": (full.join, lambda: "join" in inside()),
         "event": (unset.wait, lambda: unset._native.describe()[2]),
@@ -74,7 +76,8 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "wait", ["get", "get in time", "get_many", "lease", "put", "join", "event", "semaphore", "permit"]
+    "wait",
+    ["get", "get in time", "get_many", "lease", "consumer", "put", "join", "event", "semaphore", "permit"],
 )
 def test_ctrl_c_ends_a_wait_and_loses_nothing(url: str, wait: str) -> None:
     command = [sys.executable, "-c", textwrap.dedent(PROGRAM), url, wait]

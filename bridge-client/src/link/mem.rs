@@ -237,6 +237,10 @@ impl Link for Mem {
         self.ask(who, request, |reply| object.learn_from(reply))
     }
 
+    fn start_many(&self, submission: Submission, count: usize) -> Vec<Started> {
+        (0..count).map(|_| self.start(submission.clone())).collect()
+    }
+
     fn start_later(&self, submission: Submission) -> Started {
         self.start(submission)
     }

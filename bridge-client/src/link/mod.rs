@@ -71,6 +71,9 @@ pub(crate) trait Link: Send + Sync {
     /// [`Link::send`] is called.
     fn start(&self, submission: Submission) -> Started;
 
+    /// Starts the same call so many times, at least once.
+    fn start_many(&self, submission: Submission, count: usize) -> Vec<Started>;
+
     /// Starts a call that nobody waits for: it leaves with the next frame, which leaves within a few milliseconds.
     fn start_later(&self, submission: Submission) -> Started;
 

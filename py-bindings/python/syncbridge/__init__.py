@@ -12,6 +12,7 @@ from queue import Empty, Full
 from . import exceptions
 from ._bridge import Bridge, connect, shutdown
 from ._codec import Codec
+from ._consumer import Consumer
 from ._event import Event
 from ._producer import Producer
 from ._queue import LifoQueue, PriorityQueue, Queue, SimpleQueue
@@ -35,6 +36,7 @@ __all__ = [
     "Bridge",
     "BrowsedItem",
     "Codec",
+    "Consumer",
     "Delivery",
     "Empty",
     "Event",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar, overload
 
 from . import _syncbridge
 from ._bridge import Bridge, Handle, default_bridge
 from ._codec import CodecLike, resolve
+from ._consumer import Consumer
 from ._producer import Producer, as_headers, as_timeout
 from ._syncbridge import Batch, BrowsedItem, Delivery, QueueFigures
 from .exceptions import QueueEmpty
@@ -128,6 +129,21 @@ class Queue(_BaseQueue[T]):
         exception.
         """
         return self._native.lease_many(max, min, linger, as_timeout(True, timeout))
+
+    @overload
+    def consumer(self, prefetch: int = 64, *, lease: Literal[False] = False) -> Consumer[T]: ...
+    @overload
+    def consumer(
+        self, prefetch: int = 64, *, lease: Literal[True], max_hold: float | None = None
+    ) -> Consumer[Delivery[T]]: ...
+    def consumer(
+        self, prefetch: int = 64, *, lease: bool = False, max_hold: float | None = None
+    ) -> Consumer[Any]:
+        """Takes items one after the other, with up to ``prefetch`` more brought ahead of need.
+
+        For good, or with ``lease`` until each is settled, for at most ``max_hold`` seconds if that is given.
+        """
+        return Consumer(self, prefetch, lease=lease, max_hold=max_hold)
 
     def task_done(self, count: int = 1) -> None:
         """Says that items gotten earlier are done. An ack says so by itself."""

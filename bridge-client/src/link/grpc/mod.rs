@@ -218,11 +218,15 @@ fn inherited() -> Error {
     )
 }
 
+fn failed(error: Error) -> Started {
+    Started::Answered(Answered { op: Op(0), outcome: Err(error), offered: false })
+}
+
 impl GrpcLink {
     fn begin(&self, submit: impl FnOnce(&Connection) -> Arc<Slot>) -> Started {
         match self.connection() {
             Ok(connection) => Started::Waiting(submit(connection)),
-            Err(error) => Started::Answered(Answered { op: Op(0), outcome: Err(error), offered: false }),
+            Err(error) => failed(error),
         }
     }
 }
@@ -230,6 +234,19 @@ impl GrpcLink {
 impl Link for GrpcLink {
     fn start(&self, submission: Submission) -> Started {
         self.begin(|connection| connection.start(|session, now| session.submit(now, submission)))
+    }
+
+    fn start_many(&self, submission: Submission, count: usize) -> Vec<Started> {
+        match self.connection() {
+            Ok(connection) => {
+                let now = clock::now();
+                let slots: Vec<_> = connection
+                    .post(|session, _| (0..count).map(|_| session.submit(now, submission.clone())).collect());
+                connection.look_soon();
+                slots.into_iter().map(Started::Waiting).collect()
+            }
+            Err(error) => vec![failed(error)],
+        }
     }
 
     fn start_later(&self, submission: Submission) -> Started {
