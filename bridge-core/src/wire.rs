@@ -16,6 +16,7 @@ mod lock;
 mod packed;
 mod pipe;
 mod queue;
+mod repeated;
 mod rwlock;
 mod select;
 mod semaphore;
@@ -38,6 +39,7 @@ use pb::answer::Body as Answer;
 use pb::command::Body;
 
 pub use lock::abandoned_cause;
+pub use repeated::{COUNT_MAX, REPEATED_PER_MESSAGE_MAX, Requests, answers, outcomes, repeat, requests};
 
 /// A numbered request, as the session stream carries it.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +75,7 @@ pub fn numbered(command: pb::Command) -> Result<Numbered, Error> {
 /// Writes a command for the session stream.
 pub fn command(op: Op, participant: ParticipantId, request: &Request) -> pb::Command {
     let must_exist = matches!(request.target(), Some(Target::Existing(_)));
-    pb::Command { op: op.0, participant: participant.0, must_exist, body: Some(body(request)) }
+    pb::Command { op: op.0, participant: participant.0, count: 0, must_exist, body: Some(body(request)) }
 }
 
 /// Writes an answer for the session stream; `packs`: its client reads batches in columns.
@@ -82,7 +84,7 @@ pub fn answer(op: Op, outcome: Outcome, packs: bool) -> pb::Answer {
         Ok(reply) => reply_body(reply, packs),
         Err(error) => Answer::Error(error.into()),
     };
-    pb::Answer { op: op.0, body: Some(body) }
+    pb::Answer { op: op.0, count: 0, body: Some(body) }
 }
 
 /// Reads an answer of the session stream.

@@ -131,7 +131,7 @@ impl Outgoing {
                 break;
             }
             bytes += next;
-            taken.extend(state.answers.pop_front());
+            taken.extend(state.answers.pop_front().map(|answer| (answer.op, answer.outcome)));
         }
         let farewell = if state.answers.is_empty() { state.farewell.take() } else { None };
         let welcome = state.welcome.take();
@@ -147,7 +147,7 @@ impl Outgoing {
         let frame = pb::AttachResponse {
             welcome,
             received,
-            answers: taken.into_iter().map(|answer| wire::answer(answer.op, answer.outcome, packs)).collect(),
+            answers: wire::answers(taken, packs),
             heartbeat,
             farewell: farewell.map(Into::into),
         };

@@ -214,18 +214,21 @@ impl Server {
     }
 
     fn frame(&mut self, session: SessionKey, by_stream: bool, command: pb::Command) {
-        let Ok(numbered) = wire::numbered(command) else { return };
-        let wire::Numbered { op, participant, request } = numbered;
-        match request {
-            Ok(Request::Command(command)) => {
-                let carrier = if by_stream { Carrier::Stream } else { Carrier::Call };
-                self.input(Input::Call(session, Call { op, participant, carrier, command }));
+        let Ok(wire::Requests { requests, rejected }) = wire::requests(vec![command]) else { return };
+        for (op, participant, request) in requests {
+            match request {
+                Request::Command(command) => {
+                    let carrier = if by_stream { Carrier::Stream } else { Carrier::Call };
+                    self.input(Input::Call(session, Call { op, participant, carrier, command }));
+                }
+                Request::Query(query) => {
+                    self.input(Input::Tick);
+                    write(op, self.engine.query(self.now, session, &query));
+                }
             }
-            Ok(Request::Query(query)) => {
-                self.input(Input::Tick);
-                write(op, self.engine.query(self.now, session, &query));
-            }
-            Err(error) => write(op, Err(error)),
+        }
+        for (op, error) in rejected {
+            write(op, Err(error));
         }
     }
 }

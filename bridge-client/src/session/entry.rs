@@ -171,6 +171,16 @@ impl Entry {
         &self.request
     }
 
+    /// Who asks for an item ahead of need, of what, and how. Takes that agree in this differ in their numbers only.
+    pub(super) fn asks_ahead(&self) -> Option<(ParticipantId, *const Object, queue::Taking)> {
+        match &self.request {
+            Request::Command(Command::Queue(_, queue::Command::Take { taking, .. })) if taking.prefetch => {
+                Some((self.who, Arc::as_ptr(self.object.as_ref()?), *taking))
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn declares(&self) -> bool {
         matches!(
             self.request,

@@ -47,13 +47,15 @@ impl Session {
         }
         let mut verdict = Verdict::Continue;
         for answer in frame.answers {
-            match wire::outcome(answer) {
-                Ok((op, Err(error))) if error.reason == Reason::SessionExpired => {
+            let read = wire::outcomes(answer, |op, outcome| match outcome {
+                Err(error) if error.reason == Reason::SessionExpired => {
                     self.on_expired(op);
                     verdict = Verdict::Reconnect(error);
                 }
-                Ok((op, outcome)) => self.on_answer(now, op, outcome, completions),
-                Err(error) => tracing::warn!(%error, "an answer cannot be read"),
+                outcome => self.on_answer(now, op, outcome, completions),
+            });
+            if let Err(error) = read {
+                tracing::warn!(%error, "an answer cannot be read");
             }
         }
         self.hand_out(now, completions);

@@ -216,6 +216,7 @@ impl Outbox {
         calls: &mut BTreeMap<Op, Box<Entry>>,
     ) {
         let mut bytes = 0;
+        let mut before = None;
         while bytes < FRAME_BYTES_SOFT
             && let Some(op) = self.commands.pop_front()
         {
@@ -223,10 +224,16 @@ impl Outbox {
             if !matches!(entry.state, State::Queued) {
                 continue;
             }
-            let command = wire::command(op, entry.who, entry.request_at(now));
-            bytes += command.encoded_len();
             entry.state = State::Sent(self.sequence + 1);
             entry.left = true;
+            let ahead = entry.asks_ahead();
+            let same = ahead.is_some() && ahead == before;
+            before = ahead;
+            if same && frame.commands.last_mut().is_some_and(|last| wire::repeat(last, op)) {
+                continue;
+            }
+            let command = wire::command(op, entry.who, entry.request_at(now));
+            bytes += command.encoded_len();
             frame.commands.push(command);
         }
     }

@@ -1,5 +1,7 @@
 //! Batches in columns: `PackedItems` and `PackedDeliveries`.
 
+use std::borrow::Borrow;
+
 use bytes::BytesMut;
 use syncbridge_proto::v1 as pb;
 
@@ -54,11 +56,12 @@ fn shared(sizes: &[u32]) -> (usize, usize) {
 }
 
 /// The deliveries in columns, if they are alike.
-pub(super) fn pack_deliveries(deliveries: &[Delivery]) -> Option<pb::PackedDeliveries> {
-    let first_token = deliveries.first()?.token.0;
+pub(super) fn pack_deliveries(deliveries: &[impl Borrow<Delivery>]) -> Option<pb::PackedDeliveries> {
+    let deliveries = deliveries.iter().map(Borrow::borrow);
+    let first_token = deliveries.clone().next()?.token.0;
     let mut runs: Vec<pb::PackedRun> = Vec::new();
     let mut last: Option<&Delivery> = None;
-    for (token, delivery) in (first_token..).zip(deliveries) {
+    for (token, delivery) in (first_token..).zip(deliveries.clone()) {
         if delivery.token.0 != token || !delivery.key.is_empty() {
             return None;
         }
@@ -76,7 +79,7 @@ pub(super) fn pack_deliveries(deliveries: &[Delivery]) -> Option<pb::PackedDeliv
         }
         last = Some(delivery);
     }
-    let items = Some(pack(deliveries.iter().map(|delivery| &delivery.payload))?);
+    let items = Some(pack(deliveries.map(|delivery| &delivery.payload))?);
     Some(pb::PackedDeliveries { items, first_token, runs })
 }
 

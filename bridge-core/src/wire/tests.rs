@@ -2,6 +2,7 @@
 
 mod batches;
 mod pipes;
+mod repeated;
 mod several;
 mod timers;
 mod topics;

@@ -181,22 +181,16 @@ impl Attachment {
         if message.hello.is_some() {
             return Err(Error::invalid("hello", "only the first message of a stream may carry a hello"));
         }
-        let mut frame = Frame {
+        let wire::Requests { requests, rejected } = wire::requests(message.commands)?;
+        let frame = Frame {
             stream: self.stream,
             sequence: message.sequence,
             labels: message.participants.into_iter().map(|p| (ParticipantId(p.id), p.label)).collect(),
             done: message.done.iter().map(wire::op_range).collect::<Result<_, _>>()?,
             refused: message.refused.into_iter().map(Op).collect(),
-            requests: Vec::with_capacity(message.commands.len()),
-            rejected: Vec::new(),
+            requests,
+            rejected,
         };
-        for command in message.commands {
-            let numbered = wire::numbered(command)?;
-            match numbered.request {
-                Ok(request) => frame.requests.push((numbered.op, numbered.participant, request)),
-                Err(error) => frame.rejected.push((numbered.op, error)),
-            }
-        }
         let executed = self.namespace.frame(self.key, frame);
         // An echo says that the session is alive.
         if executed && message.heartbeat != 0 {

@@ -243,21 +243,16 @@ impl Server {
         }
         let attached = self.attached.get(&connection)?;
         let incarnation = Incarnation { life: self.life, key: attached.key };
-        let mut frame = Frame {
+        let commands = wire::requests(message.commands).expect("the client's commands are readable");
+        let frame = Frame {
             stream: attached.stream,
             sequence: message.sequence,
             labels: message.participants.into_iter().map(|p| (ParticipantId(p.id), p.label)).collect(),
             done: message.done.iter().map(|range| wire::op_range(range).expect("a valid range")).collect(),
             refused: message.refused.into_iter().map(Op).collect(),
-            ..Frame::default()
+            requests: commands.requests,
+            rejected: commands.rejected,
         };
-        for command in message.commands {
-            let numbered = wire::numbered(command).expect("the client's commands are readable");
-            match numbered.request {
-                Ok(request) => frame.requests.push((numbered.op, numbered.participant, request)),
-                Err(error) => frame.rejected.push((numbered.op, error)),
-            }
-        }
         let current = self.sessions.get(&attached.key).is_some_and(|(id, stream)| {
             *stream == attached.stream
                 && namespace.read(|engine, _| engine.session(*id) == Some(attached.key))
@@ -330,8 +325,8 @@ impl Server {
             }
             let mut response = begun.unwrap_or_default();
             response.received = attached.sent.received.load(Ordering::Relaxed);
-            response.answers =
-                state.0.drain(..).map(|answer| wire::answer(answer.op, answer.outcome, true)).collect();
+            let answers = state.0.drain(..).map(|answer| (answer.op, answer.outcome)).collect();
+            response.answers = wire::answers(answers, true);
             response.farewell = state.1.take().map(pb::Error::from);
             attached.farewell = response.farewell.is_some();
             responses.push((*connection, response));

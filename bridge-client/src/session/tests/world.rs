@@ -213,12 +213,8 @@ impl World {
         } else {
             assert_eq!(frame.sequence, client.received.1 + 1, "frames are numbered in a row");
             client.received.1 = frame.sequence;
-            let requests = frame
-                .commands
-                .into_iter()
-                .map(|command| wire::numbered(command).unwrap())
-                .map(|numbered| (numbered.op, numbered.participant, numbered.request.unwrap()))
-                .collect();
+            let wire::Requests { requests, rejected } = wire::requests(frame.commands).unwrap();
+            assert_eq!(rejected, []);
             self.namespace.frame(
                 stream.key.unwrap(),
                 Frame {
@@ -242,8 +238,8 @@ impl World {
 
     fn answer(stream: &Stream, response: &mut pb::AttachResponse) {
         let mut sent = lock(&stream.outbox.0);
-        response.answers =
-            sent.0.drain(..).map(|answer| wire::answer(answer.op, answer.outcome, true)).collect();
+        let answers = sent.0.drain(..).map(|answer| (answer.op, answer.outcome)).collect();
+        response.answers = wire::answers(answers, true);
         response.farewell = sent.1.take().map(pb::Error::from);
     }
 
