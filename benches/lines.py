@@ -155,6 +155,7 @@ def windowed(size: int, mark: Mark, count: int) -> Line:
         True,
         [
             crew(OURS, OURS, "unix", stream),
+            crew("syncbridge, get_many", OURS, "unix", both("stream_out", "stream_in_many", size)),
             crew("redis, batches", "redis", "unix", batches(size)),
             crew("redis, batches, both at once", "redis", "unix", stream),
         ],

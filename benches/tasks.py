@@ -113,6 +113,10 @@ def stream_in(client: Client, task: Task) -> None:
     client.stream_in("stream", task.count)
 
 
+def stream_in_many(client: Client, task: Task) -> None:
+    client.stream_in_many("stream", task.count)
+
+
 def permits(client: Client, task: Task) -> None:
     _acquire_and_release(client.semaphore("permits", PERMITS), task.count)
 
@@ -184,6 +188,7 @@ TASKS: dict[str, Callable[[Client, Task], object]] = {
         get_many,
         stream_out,
         stream_in,
+        stream_in_many,
         permits,
         permits_unawaited,
         pairs,

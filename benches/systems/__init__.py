@@ -65,6 +65,10 @@ class Client:
         """Gets so many, while they are put."""
         raise Missing("it has no windows")
 
+    def stream_in_many(self, name: str, count: int) -> None:
+        """The same, with what is there at a time."""
+        raise Missing("it has no windows")
+
     def arrays(self, name: str) -> Queue:
         """A queue of numpy arrays, in the best form that the system has."""
         raise Missing("it has no arrays")

@@ -61,6 +61,12 @@ class SyncBridge(Client):
             for _ in range(count):
                 get()
 
+    def stream_in_many(self, name: str, count: int) -> None:
+        """As many at a time as are there."""
+        get_many = self.bridge.queue(name).get_many
+        while count > 0:
+            count -= len(get_many(min(count, WINDOW)))
+
     def arrays(self, name: str) -> Queue:
         return self.bridge.queue(name)
 

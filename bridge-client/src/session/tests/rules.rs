@@ -634,8 +634,7 @@ fn a_lock_that_nobody_owns_outlives_its_session_and_is_released_in_the_next() {
     let mut world = World::ready(2);
     let nobodys = Options { ownership: Some(Ownership::None), ..Default::default() };
     for client in [0, 1] {
-        let lock =
-            Object::new(Name::parse("name", "n").unwrap(), Declaration::Lock(nobodys.clone()), Origin::Named);
+        let lock = Object::new(Name::parse("name", "n").unwrap(), Declaration::Lock(nobodys), Origin::Named);
         world.clients[client].lock = Arc::new(lock);
         world.declare(client, Which::Lock);
     }
