@@ -72,6 +72,11 @@ pub(super) enum Doing {
         queue: usize,
         count: u64,
     },
+    /// At the end: what living sessions have gotten is done.
+    DoneForOthers {
+        queue: usize,
+        count: u64,
+    },
     Join {
         queue: usize,
         timeout: Timeout,
@@ -238,7 +243,9 @@ impl Task {
                 self.doing = Doing::Intruding { token, of };
                 (queue, Command::Ack { tokens: vec![token] })
             }
-            Doing::TaskDone { queue, count } => (*queue, Command::TaskDone { count: *count }),
+            Doing::TaskDone { queue, count } | Doing::DoneForOthers { queue, count } => {
+                (*queue, Command::TaskDone { count: *count })
+            }
             Doing::Join { queue, timeout } => {
                 ledger.queues[*queue].joiners += 1;
                 (*queue, Command::Join { timeout: *timeout })
@@ -320,6 +327,11 @@ impl Task {
             .collect();
         self.doing = match mode {
             Mode::Lease => Doing::Hold { queue, leased },
+            // Some never say so, and some of those die.
+            Mode::Get if ledger.queues[queue].joined && !moment.closing && moment.random.chance(30) => {
+                ledger.queues[queue].doubtful = true;
+                Doing::Done
+            }
             Mode::Get if ledger.queues[queue].joined => Doing::TaskDone { queue, count: leased.len() as u64 },
             Mode::Get => Doing::Done,
         };
@@ -398,6 +410,11 @@ impl Task {
     }
 }
 
+/// Whoever joins where only lost ones are left is told at once.
+fn last_join(queue: usize) -> Doing {
+    Doing::Join { queue, timeout: Timeout::After(Duration::from_secs(5)) }
+}
+
 impl Activity for Task {
     fn next(&mut self, moment: &mut Moment<'_>) -> Next {
         self.life = moment.server.life();
@@ -407,6 +424,9 @@ impl Activity for Task {
             }
             let (queue, leased) = (*queue, leased.clone());
             self.doing = Task::settle(moment, &mut self.ledger.borrow_mut(), queue, leased);
+        }
+        if matches!(self.doing, Doing::TaskDone { .. }) && !moment.closing && moment.random.chance(400) {
+            return Next::Think;
         }
         if let Some(next) = self.query(moment) {
             return next;
@@ -501,6 +521,7 @@ impl Activity for Task {
                 moment.reach.note("queue: an ack by another's token is refused");
             }
             (Doing::TaskDone { .. }, End::Outcome(Ok(_))) => {}
+            (Doing::DoneForOthers { queue, .. }, End::Outcome(Ok(_))) => self.doing = last_join(queue),
             (Doing::TaskDone { queue, .. }, End::Outcome(Err(error))) => {
                 self.ledger.borrow_mut().queues[queue].doubtful = true;
                 expect_reason("task_done", &error, &[Reason::OutcomeUnknown, Reason::TooManyTasksDone]);
@@ -546,7 +567,12 @@ impl Activity for Task {
             (Doing::Finish { queue }, End::Outcome(Ok(AnyReply::Queue(Reply::Described(figures))))) => {
                 let busy = figures.ready + figures.offered + figures.leased > 0;
                 let shared = &mut self.ledger.borrow_mut().queues[queue];
-                if figures.unfinished > 0 && !busy && shared.doubtful {
+                if shared.swept && figures.lost > 0 && figures.unfinished > figures.lost {
+                    let count = figures.unfinished - figures.lost;
+                    self.doing = Doing::DoneForOthers { queue, count };
+                } else if shared.swept && figures.lost > 0 {
+                    self.doing = last_join(queue);
+                } else if figures.unfinished > 0 && !busy && shared.doubtful {
                     self.doing = Doing::TaskDone { queue, count: figures.unfinished };
                 } else if shared.joiners > 0 && busy {
                     let batch = Batch { max: 20, ..Batch::ONE };
@@ -573,7 +599,7 @@ impl Activity for Task {
     }
 
     fn died(&mut self, _moment: &mut Moment<'_>) {
-        if let Doing::Hold { queue, .. } = self.doing {
+        if let Doing::Hold { queue, .. } | Doing::TaskDone { queue, .. } = self.doing {
             self.ledger.borrow_mut().queues[queue].doubtful = true;
         }
     }
