@@ -21,6 +21,8 @@ use crate::ME;
 const TTL_SECONDS: i64 = 600;
 /// How many are made at the same time.
 const AT_ONCE: usize = 64;
+/// Answers are kept until they are looked at, and not without bound.
+const DECLARED_AT_ONCE: u64 = 10_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) trait Idle {
@@ -81,13 +83,16 @@ struct Objects {
 
 impl Idle for Objects {
     fn grow_to(&mut self, count: u64) -> Result<()> {
-        let declared = (self.count..count)
-            .map(|number| {
+        while self.count < count {
+            let until = count.min(self.count + DECLARED_AT_ONCE);
+            let declare = |number| {
                 Ok(self.bridge.declare_queue(Some(&format!("idle {number}")), queue::Options::default())?.1)
-            })
-            .collect::<Result<Vec<_>>>()?;
-        self.count = count;
-        declared.into_iter().try_for_each(|call| Ok(call.finish()?))
+            };
+            let declared = (self.count..until).map(declare).collect::<Result<Vec<_>>>()?;
+            declared.into_iter().try_for_each(|call| call.finish())?;
+            self.count = until;
+        }
+        Ok(())
     }
 }
 
