@@ -4,9 +4,9 @@
 //! driving and never while waiting; [`Lead`] has its own. They are taken in the order wire, desk or lead. Slots are
 //! woken, and callbacks run, while none is held.
 //!
-//! A call is put on the desk, and a write-only [turn](Connection::turn) sends it, with those that gathered. Whoever waits for an answer then
-//! leads or follows. Two milliseconds after anything was posted, and whenever the session wants it, the helper has a
-//! look: it sends what waited for a frame to ride in, and watches the socket if nobody else is there.
+//! A call is put on the desk, and a write-only [turn](Connection::turn) sends it, with those that gathered. Whoever waits
+//! for an answer then leads or follows. Two milliseconds after anything was posted, and whenever the session wants it, the
+//! helper has a look: it sends what waited for a frame to ride in, and watches the socket if nobody else is there.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
