@@ -147,6 +147,11 @@ impl Engine {
         self.world.sessions.find(id)
     }
 
+    /// Whether the session is open.
+    pub fn is_open(&self, session: SessionKey) -> bool {
+        self.world.sessions.get(session).is_some()
+    }
+
     /// A digest of the whole state: equal histories have equal digests.
     pub fn state_hash(&self) -> u64 {
         let mut digest = Digest::default();

@@ -197,12 +197,14 @@ impl Namespace {
     }
 
     /// Executes a frame of the session's stream in one turn; the answers go to its outbox. Renews the session. No
-    /// effect once the session is gone, whose outbox has been told, or lives on another stream: answers with whether it was
-    /// executed.
+    /// effect once the session is gone, whose outbox is told as soon as the journal has that, or lives on another stream:
+    /// answers with whether it was executed.
     pub fn frame(&self, key: SessionKey, frame: Frame) -> bool {
         let mut turn = Turn::begin(self);
         let current = |stream| frame.stream == 0 || frame.stream == stream;
-        let stream = turn.hear(key).map(|session| session.stream).filter(|stream| current(*stream));
+        let is_open = turn.engine().is_open(key);
+        let stream = turn.hear(key).map(|session| session.stream);
+        let stream = stream.filter(|stream| is_open && current(*stream));
         if let Some(stream) = stream {
             turn.begin_frame(key, stream, frame.sequence);
             for (participant, label) in frame.labels {

@@ -111,6 +111,25 @@ fn a_frame_is_confirmed_once_the_journal_has_it() {
     assert_eq!(second.confirmed(), 3);
 }
 
+/// Semantics 3: a client takes its session for alive when a frame is confirmed or its heartbeat comes back. One whose session has
+/// ended must not, though the end is not durable and cannot be told: others are about to be granted what it held.
+#[test]
+fn a_frame_of_a_session_whose_end_is_not_durable_has_no_effect() {
+    let (journal, clock) = (Recording::new(), ManualClock::new());
+    let node = recorded(&journal, clock.clone());
+    let namespace = namespace(&node);
+    let (key, inbox) = attached(&namespace, 1);
+    journal.hold();
+    clock.pass(TTL);
+    node.tick();
+    let entries = journal.records().len();
+    assert!(!namespace.frame(key, Frame { sequence: 1, ..ask(1, put("a")) }));
+    assert_eq!((inbox.ended(), journal.records().len()), (None, entries));
+    journal.let_go();
+    assert_eq!((inbox.ended(), inbox.confirmed()), (Some(Reason::SessionExpired), 0));
+    assert!(inbox.take().is_empty());
+}
+
 #[test]
 fn what_was_held_back_comes_once_to_a_new_stream() {
     let (journal, clock) = (Recording::new(), ManualClock::new());

@@ -22,6 +22,10 @@ const FOUND: &[(u64, &str)] = &[
         "a victim was told of a deadlock though it had nothing: what closed the circle was on offer, and refused",
     ),
     (4819, "of two readers that want to write the second is told so, which is no circle"),
+    (
+        3191,
+        "the heartbeat of a session came back after its end, which was not durable yet, and two held one lock",
+    ),
     (9649, "the judge mixed up two waits of one participant, one of which it had turned away from"),
 ];
 
