@@ -108,7 +108,7 @@ pub(super) struct Entry {
     pub(super) cancelling: bool,
     /// How it went well, which the answer to its withdrawal confirms or takes back.
     pub(super) provisional: Option<Outcome>,
-    /// Its object was gone, and has been declared anew for it.
+    /// Its object was gone, and has been declared anew for it in this session.
     pub(super) renewed: bool,
     /// So much of what this session holds is given back by it: bare permits, or a level of a lock.
     pub(super) returns: i64,

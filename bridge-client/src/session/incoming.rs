@@ -128,6 +128,7 @@ impl Session {
                 Fate::Move => {
                     entry.state = State::Queued;
                     entry.left = false;
+                    entry.renewed = false;
                     self.enqueue(op, entry);
                     continue;
                 }

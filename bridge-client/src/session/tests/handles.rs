@@ -144,3 +144,32 @@ fn sharing_all_is_said_once_and_again_in_a_new_session() {
     world.advance(TTL);
     assert!(!exists(&world, &object));
 }
+
+#[test]
+fn a_wait_goes_on_in_each_new_session_though_its_first_stream_breaks() {
+    let mut world = World::ready(1);
+    let object = anonymous(&mut world, queue::Options::default());
+    let taking = queue::Taking::new(queue::Mode::Get, queue::Batch::ONE);
+    let take = queue::Command::Take { taking, timeout: Timeout::Never };
+    let request = Request::Command(Command::Queue(object.target(), take));
+    let now = world.now();
+    let slot = world.clients[0]
+        .session
+        .submit(now, Submission { who: ParticipantId(0), object: object.clone(), request });
+    world.exchange(0);
+    for _ in 0..3 {
+        world.restart();
+        world.connect(0);
+        world.send(0);
+        assert!(world.arrive(0) && world.receive(0));
+        world.send(0);
+        // Sent again in the order of their numbers: the wait comes before the declaration of its queue.
+        world.cut(0);
+        world.connect(0);
+        world.exchange(0);
+        assert!(!slot.is_ready(), "{:?}", slot.take());
+    }
+    put(&mut world, &object);
+    world.exchange(0);
+    assert!(world.accept(0, &slot).unwrap().is_ok());
+}
