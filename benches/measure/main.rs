@@ -31,6 +31,7 @@ fn main() -> Result<()> {
         ["curve", kind] => curve::among_idle(kind, url, pid, count)?,
         ["waiters"] => waiters::last(url, count)?,
         ["frames"] => frames::leased_and_acked(url, pid, count)?,
+        ["windowed"] => stream::windowed(url, pid, count)?,
         ["stream", batch] => stream::leased_and_acked(url, pid, count, batch.parse()?)?,
         _ => bail!("nothing is called {what:?}"),
     };

@@ -1,9 +1,9 @@
 //! Items through one queue as fast as the client sends them: one client puts, another leases and acknowledges, each with up
-//! to 1,024 items under way, and every operation is answered.
+//! to 1,024 items under way, and every operation is answered: by a producer and a consumer, or by calls of one's own.
 
 use std::collections::VecDeque;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bridge_client::queue::{Batch, Mode, NewItem, Queue};
@@ -14,6 +14,32 @@ use crate::process::processor_nanos;
 use crate::{ME, payload};
 
 pub(crate) const WINDOW: u64 = 1_024;
+
+/// How long the last acks may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// By a producer with a window, and a consumer that prefetches and does not await its acks.
+pub(crate) fn windowed(url: &str, pid: &str, count: u64) -> Result<Value> {
+    let connect = || Bridge::connect(url, ConnectOptions::default());
+    let (puts, leases) = (connect()?, connect()?);
+    let queue = |bridge: &Bridge| bridge.queue(Some("windowed"), queue::Options::default());
+    let (to, from) = (queue(&puts)?, queue(&leases)?);
+    let payload = payload();
+    let put = || -> Result<()> {
+        let producer = to.producer(ME, WINDOW as u32);
+        (0..count).try_for_each(|_| producer.put(NewItem::new(payload.clone()), Timeout::Never).map(drop))?;
+        Ok(producer.close(Timeout::Never)?)
+    };
+    let take = || -> Result<()> {
+        let mut consumer = from.consumer(ME, Mode::Lease).prefetch(WINDOW as usize);
+        for _ in 0..count {
+            let token = consumer.next(Timeout::Never)?.token;
+            from.ack_later(ME, vec![token])?;
+        }
+        Ok(leases.flush(PATIENCE)?)
+    };
+    throughput(pid, count, put, take)
+}
 
 /// `batch` items to a command.
 pub(crate) fn leased_and_acked(url: &str, pid: &str, count: u64, batch: u64) -> Result<Value> {

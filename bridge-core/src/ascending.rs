@@ -6,6 +6,35 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
+use crate::ids::{Op, Token};
+
+/// A key that is a number.
+pub(crate) trait Number: Copy + Ord + Debug {
+    /// How far it is behind `first`, which is not greater.
+    fn behind(self, first: Self) -> usize;
+}
+
+impl Number for Op {
+    #[inline]
+    fn behind(self, first: Self) -> usize {
+        (self.0 - first.0) as usize
+    }
+}
+
+impl Number for Token {
+    #[inline]
+    fn behind(self, first: Self) -> usize {
+        (self.0 - first.0) as usize
+    }
+}
+
+impl Number for i64 {
+    #[inline]
+    fn behind(self, first: Self) -> usize {
+        self.abs_diff(first) as usize
+    }
+}
+
 #[derive(Debug, Hash)]
 pub(crate) struct Ascending<K, V> {
     /// `None` is a hole that something left in the middle.
@@ -19,7 +48,7 @@ impl<K, V> Default for Ascending<K, V> {
     }
 }
 
-impl<K: Copy + Ord + Debug, V> Ascending<K, V> {
+impl<K: Number, V> Ascending<K, V> {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.entries.len() - self.holes
@@ -47,10 +76,12 @@ impl<K: Copy + Ord + Debug, V> Ascending<K, V> {
         self.entries.push_back((key, Some(value)));
     }
 
+    #[inline]
     pub(crate) fn get(&self, key: K) -> Option<&V> {
         self.entries[self.find(key)?].1.as_ref()
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, key: K) -> Option<&mut V> {
         let index = self.find(key)?;
         self.entries[index].1.as_mut()
@@ -101,11 +132,26 @@ impl<K: Copy + Ord + Debug, V> Ascending<K, V> {
         self.entries.range(..index).rev().filter_map(|(key, value)| Some((*key, value.as_ref()?)))
     }
 
+    /// Keeps what is to be kept.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(K, &mut V) -> bool) {
+        self.entries.retain_mut(|(key, value)| value.as_mut().is_some_and(|value| keep(*key, value)));
+        self.holes = 0;
+    }
+
+    /// Where numbers follow on each other without gaps, its place is its distance from the first; it is never behind that.
+    #[inline]
     fn find(&self, key: K) -> Option<usize> {
-        match self.first_key()? {
-            first if first == key => Some(0),
-            _ => self.entries.binary_search_by_key(&key, |(other, _)| *other).ok(),
+        let first = self.first_key().filter(|first| *first <= key)?;
+        let guess = key.behind(first).min(self.entries.len() - 1);
+        match self.entries[guess].0 == key {
+            true => Some(guess),
+            false => self.search(key),
         }
+    }
+
+    #[inline(never)]
+    fn search(&self, key: K) -> Option<usize> {
+        self.entries.binary_search_by_key(&key, |(other, _)| *other).ok()
     }
 
     #[inline]

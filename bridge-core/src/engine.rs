@@ -243,7 +243,7 @@ impl Engine {
             branch: None,
         };
         if !session.ops.is_empty() {
-            if session.ops.contains_key(&op) && !Mutant::RetryExecutedAgain.is_on() {
+            if session.ops.get(op).is_some() && !Mutant::RetryExecutedAgain.is_on() {
                 return self.repeat(&caller);
             }
             let max = self.world.limits.stored_answers_per_session_max;
@@ -340,7 +340,7 @@ impl Engine {
     /// An op that is known arrives again.
     fn repeat(&mut self, caller: &Caller) {
         let Some(session) = self.world.sessions.get_mut(caller.session) else { return };
-        match session.ops.get_mut(&caller.op) {
+        match session.ops.get_mut(caller.op) {
             Some(Entry::Waiting(key)) => {
                 let key = *key;
                 let away = !session.is_present(caller.carrier);
@@ -369,7 +369,7 @@ impl Engine {
 
     /// Sends the answer of an op that is offered or answered once more.
     fn answer_again(&mut self, to: SessionKey, op: Op) {
-        let entry = self.world.sessions.get(to).and_then(|session| session.ops.get(&op));
+        let entry = self.world.sessions.get(to).and_then(|session| session.ops.get(op));
         let mut recalled = false;
         let (outcome, offered) = match entry {
             Some(Entry::Answered { outcome, .. }) => (outcome.clone(), false),
@@ -397,7 +397,7 @@ impl Engine {
 
     /// A wait that prefetches is an ordinary one from now on, the last in its line.
     fn hasten(&mut self, caller: &Caller, target: Op) {
-        let entry = self.world.sessions.get(caller.session).and_then(|session| session.ops.get(&target));
+        let entry = self.world.sessions.get(caller.session).and_then(|session| session.ops.get(target));
         let waiting = if let Some(Entry::Waiting(key)) = entry { Some(*key) } else { None };
         self.world.answer(caller, Ok(Reply::Hastened));
         let Some(key) = waiting else { return };
@@ -421,7 +421,7 @@ impl Engine {
     }
 
     fn cancel(&mut self, caller: &Caller, target: Op) {
-        let entry = self.world.sessions.get(caller.session).and_then(|session| session.ops.get(&target));
+        let entry = self.world.sessions.get(caller.session).and_then(|session| session.ops.get(target));
         let mut freed = Vec::new();
         match entry {
             Some(Entry::Waiting(key)) => {

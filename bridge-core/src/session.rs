@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::command::rwlock::Mode as LockMode;
 use crate::command::{Carrier, Mode, Outcome, SessionSpec};
 use crate::ids::{Handle, Op, ParticipantId, SessionId, SessionKey, Token};
+use crate::sequence::Sequence;
 use crate::slots::Slots;
 use crate::time::Time;
 use crate::wait::{Branch, TicketKey};
@@ -102,11 +103,11 @@ pub(crate) struct Session {
     pub(crate) attached: bool,
     /// Its client does not read what its stream brings.
     pub(crate) paused: bool,
-    pub(crate) ops: BTreeMap<Op, Entry>,
+    pub(crate) ops: Sequence<Op, Entry>,
     /// How many of `ops` wait.
     pub(crate) waits: usize,
     /// Accepted leases and permits.
-    pub(crate) holds: BTreeMap<Token, Handle>,
+    pub(crate) holds: Sequence<Token, Handle>,
     pub(crate) labels: BTreeMap<ParticipantId, Box<str>>,
     pub(crate) uses: Uses,
     lost: BTreeMap<Token, LostHold>,
@@ -120,9 +121,9 @@ impl Session {
             paused: false,
             spec,
             serial,
-            ops: BTreeMap::new(),
+            ops: Sequence::default(),
             waits: 0,
-            holds: BTreeMap::new(),
+            holds: Sequence::default(),
             labels: BTreeMap::new(),
             uses: Uses::default(),
             lost: BTreeMap::new(),
@@ -156,8 +157,8 @@ impl Session {
     }
 
     /// Forgets what it was offered and holds of an object, and says what that was.
-    pub(crate) fn part_with(&mut self, object: Handle) -> (Vec<Offer>, BTreeMap<Token, Handle>) {
-        let (mut offers, mut holds) = (Vec::new(), BTreeMap::new());
+    pub(crate) fn part_with(&mut self, object: Handle) -> (Vec<Offer>, Sequence<Token, Handle>) {
+        let (mut offers, mut holds) = (Vec::new(), Sequence::default());
         self.ops.retain(|_, entry| {
             let of_it = entry.offers().iter().any(|offer| offer.object == object);
             if of_it {
@@ -168,7 +169,7 @@ impl Session {
         self.holds.retain(|token, held| {
             let of_it = *held == object;
             if of_it {
-                holds.insert(*token, object);
+                holds.insert(token, object);
             }
             !of_it
         });
@@ -220,7 +221,7 @@ impl Session {
 
     /// Remembers how `token` ended.
     pub(crate) fn settle(&mut self, token: Token, verdict: Verdict) {
-        self.holds.remove(&token);
+        self.holds.remove(token);
         if let Some((_, last, same)) = self.settled.back_mut()
             && *same == verdict
             && last.0 + 1 == token.0

@@ -153,7 +153,7 @@ impl World {
             if caller.stores_answers() && !Mutant::AnswerNotStored.is_on() {
                 session.ops.insert(caller.op, Entry::Answered { outcome: outcome.clone(), queue });
             } else if !session.ops.is_empty() {
-                session.ops.remove(&caller.op);
+                session.ops.remove(caller.op);
             }
         }
         self.effects.push(Effect::Answer { to: caller.session, op: caller.op, outcome, offered: false });
@@ -181,7 +181,7 @@ impl World {
     /// that.
     pub(crate) fn tell_lost(&mut self, caller: &Caller, token: Token) {
         let Some(session) = self.sessions.get_mut(caller.session) else { return };
-        match session.ops.get_mut(&caller.op) {
+        match session.ops.get_mut(caller.op) {
             _ if caller.carrier == Carrier::Call => return,
             Some(Entry::Answered { outcome: Ok(Reply::Lost(tokens)), .. }) => tokens.push(token),
             Some(_) => return,
@@ -198,15 +198,15 @@ impl World {
     /// Forgets an offer that its caller has shown to have, and says what it was.
     pub(crate) fn settle_offer(&mut self, session: SessionKey, op: Op) -> Option<Offer> {
         let session = self.sessions.get_mut(session)?;
-        match session.ops.get(&op) {
+        match session.ops.get(op) {
             Some(Entry::Offered(offer)) => {
                 let offer = *offer;
-                session.ops.remove(&op);
+                session.ops.remove(op);
                 Some(offer)
             }
             Some(Entry::Whole(offers)) => {
                 self.shown.extend(offers);
-                session.ops.remove(&op);
+                session.ops.remove(op);
                 None
             }
             _ => None,
@@ -223,7 +223,7 @@ impl World {
     /// Whether the call that an open offer answers has had its answer for sure: a unary one, though its acceptance comes
     /// later.
     pub(crate) fn is_answered(&self, caller: &Caller) -> bool {
-        let entry = self.sessions.get(caller.session).and_then(|session| session.ops.get(&caller.op));
+        let entry = self.sessions.get(caller.session).and_then(|session| session.ops.get(caller.op));
         let offer = entry.and_then(|entry| entry.offers().first());
         offer.is_some_and(|offer| offer.carrier == Carrier::Call)
     }

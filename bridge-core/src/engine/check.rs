@@ -30,15 +30,14 @@ impl Engine {
         for (key, session) in self.world.sessions.after(None) {
             let waiting = session.ops.values().filter(|entry| matches!(entry, Entry::Waiting(_))).count();
             assert_eq!(session.waits, waiting, "waits of a session");
-            for (op, entry) in &session.ops {
+            session.ops.check();
+            session.holds.check();
+            for (op, entry) in session.ops.iter() {
                 match entry {
                     Entry::Waiting(ticket) => {
                         let ticket = self.world.tickets.get(*ticket).expect("an op waits without a ticket");
-                        assert_eq!(
-                            (ticket.caller.session, ticket.caller.op),
-                            (key, *op),
-                            "whose ticket it is"
-                        );
+                        let caller = (ticket.caller.session, ticket.caller.op);
+                        assert_eq!(caller, (key, op), "whose ticket it is");
                         assert_eq!(
                             ticket.away,
                             !session.is_present(ticket.caller.carrier),
@@ -53,7 +52,7 @@ impl Engine {
                     Entry::Answered { .. } => {}
                 }
             }
-            granted.extend(session.holds.iter().map(|(token, object)| (*object, *token, key, true)));
+            granted.extend(session.holds.iter().map(|(token, object)| (*object, token, key, true)));
             users.extend(session.uses.iter());
         }
         users.sort_unstable();
@@ -172,7 +171,7 @@ impl Engine {
                 let reserves = line
                     .is_some_and(|line| line.reserving_before(ticket.place + 1).any(|other| other == *key));
                 assert_eq!(reserves, ticket.whole && group.reserves && !ticket.away, "what it reserves");
-                let entry = self.world.sessions.get(session).and_then(|session| session.ops.get(&op));
+                let entry = self.world.sessions.get(session).and_then(|session| session.ops.get(op));
                 assert!(matches!(entry, Some(Entry::Waiting(key)) if *key == group.tickets[0]), "what waits");
             }
         }

@@ -1,6 +1,6 @@
 //! What happens to whole sessions: open, attach, detach, pause, end, restart; and how their ops are settled.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::command::{Carrier, Effect, EndReason, Mode, Opened, SessionSpec};
 use crate::engine::Engine;
@@ -8,6 +8,7 @@ use crate::error::{Error, Reason};
 use crate::ids::{Handle, Op, OpRange, ParticipantId, SessionKey, Token};
 use crate::mutant::Mutant;
 use crate::primitive::Loss;
+use crate::sequence::Sequence;
 use crate::session::{Entry, Offer};
 use crate::wait::TicketKey;
 use crate::world::{cancelled, session_expired};
@@ -51,7 +52,8 @@ impl Engine {
     pub(super) fn attach(&mut self, key: SessionKey) {
         let Some(session) = self.world.sessions.get_mut(key) else { return };
         (session.attached, session.paused) = (true, false);
-        let unsettled: Vec<Op> = session.ops.range(..Op::FIRST_OF_NODE).map(|(op, _)| *op).collect();
+        let unsettled: Vec<Op> =
+            session.ops.iter().map(|(op, _)| op).take_while(|op| *op < Op::FIRST_OF_NODE).collect();
         for op in unsettled.into_iter().filter(|_| !Mutant::OfferLostAtResume.is_on()) {
             self.answer_again(key, op);
         }
@@ -142,16 +144,16 @@ impl Engine {
             return self.done_one(key, first);
         }
         let Some(session) = self.world.sessions.get(key).filter(|_| first < last) else { return };
-        let ops: Vec<Op> = session.ops.range(first..=last).map(|(op, _)| *op).collect();
+        let ops: Vec<Op> = session.ops.from(first).map(|(op, _)| op).take_while(|op| *op <= last).collect();
         ops.into_iter().for_each(|op| self.done_one(key, op));
     }
 
     fn done_one(&mut self, key: SessionKey, op: Op) {
         let Some(session) = self.world.sessions.get_mut(key) else { return };
-        match session.ops.get(&op) {
+        match session.ops.get(op) {
             Some(Entry::Offered(offer)) => {
                 let offer = *offer;
-                session.ops.remove(&op);
+                session.ops.remove(op);
                 if Mutant::AcceptForgotten.is_on() {
                     return;
                 }
@@ -162,7 +164,7 @@ impl Engine {
             }
             Some(Entry::Whole(offers)) => {
                 let offers = offers.clone();
-                session.ops.remove(&op);
+                session.ops.remove(op);
                 for offer in offers {
                     self.with(offer.object, |primitive, world| {
                         primitive.accept(offer.object, &offer, world);
@@ -170,17 +172,17 @@ impl Engine {
                     });
                 }
             }
-            Some(Entry::Answered { .. }) => drop(session.ops.remove(&op)),
+            Some(Entry::Answered { .. }) => drop(session.ops.remove(op)),
             Some(Entry::Waiting(_)) | None => {}
         }
     }
 
     pub(super) fn refuse(&mut self, key: SessionKey, op: Op) {
         let Some(session) = self.world.sessions.get_mut(key) else { return };
-        match session.ops.get(&op) {
+        match session.ops.get(op) {
             Some(Entry::Offered(offer)) => {
                 let offer = *offer;
-                session.ops.remove(&op);
+                session.ops.remove(op);
                 if Mutant::RefusalForgotten.is_on() {
                     return;
                 }
@@ -193,7 +195,7 @@ impl Engine {
             }
             Some(Entry::Whole(offers)) => {
                 let offers = offers.clone();
-                session.ops.remove(&op);
+                session.ops.remove(op);
                 for offer in &offers[..if Mutant::PartForgotten.is_on() { 1 } else { offers.len() }] {
                     self.with(offer.object, |primitive, world| {
                         primitive.refuse(offer.object, offer, Loss::Refused, world);
@@ -201,7 +203,7 @@ impl Engine {
                 }
                 offers.iter().for_each(|offer| self.serve(offer.object));
             }
-            Some(Entry::Answered { .. }) => drop(session.ops.remove(&op)),
+            Some(Entry::Answered { .. }) => drop(session.ops.remove(op)),
             Some(Entry::Waiting(_)) | None => {}
         }
     }
@@ -240,7 +242,7 @@ impl Engine {
     pub(super) fn give_back<'a>(
         &mut self,
         offers: impl IntoIterator<Item = &'a Offer>,
-        holds: &BTreeMap<Token, Handle>,
+        holds: &Sequence<Token, Handle>,
         reason: EndReason,
     ) {
         let loss = match reason {
@@ -261,7 +263,7 @@ impl Engine {
             });
         }
         for (token, object) in holds.iter().filter(|_| !Mutant::HoldsKeptAtEnd.is_on()) {
-            self.with(*object, |primitive, world| primitive.lose(*object, *token, world));
+            self.with(*object, |primitive, world| primitive.lose(*object, token, world));
         }
     }
 

@@ -201,7 +201,7 @@ impl Barrier {
             let (arrived, party) = (acting.arrived, acting.caller.serial);
             self.spoiled.insert(acting.action, Spoiled { cause, arrived, party });
             if let Some(session) = world.sessions.get_mut(acting.caller.session) {
-                session.holds.remove(&acting.action);
+                session.holds.remove(acting.action);
             }
         }
         waiting.extend(std::mem::take(&mut self.line).into_values());

@@ -211,7 +211,7 @@ impl Hold {
         self.stop_lease(world);
         self.levels = 0;
         if let Some(session) = world.sessions.get_mut(self.caller.session) {
-            session.holds.remove(&self.token);
+            session.holds.remove(self.token);
         }
     }
 

@@ -8,7 +8,6 @@
 //! or to put where there is room, except behind a batch that has its minimum and lingers, and behind a
 //! putter that needs more room.
 
-mod arrivals;
 mod dedupe;
 mod group;
 mod hold;

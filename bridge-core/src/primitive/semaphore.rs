@@ -332,7 +332,7 @@ impl Semaphore {
             self.bare.insert(token, &grant);
             self.grants.insert(token, grant);
         } else if let Some(session) = session {
-            session.holds.remove(&token);
+            session.holds.remove(token);
         }
         returned
     }

@@ -173,7 +173,7 @@ impl Engine {
     /// Why that call has not been answered.
     pub fn explain(&self, session: SessionId, op: Op) -> Explanation {
         let session = self.session(session).and_then(|key| self.world.sessions.get(key));
-        let entry = session.and_then(|session| session.ops.get(&op));
+        let entry = session.and_then(|session| session.ops.get(op));
         let standing = match entry {
             Some(Entry::Waiting(_)) => Standing::Waiting,
             Some(Entry::Offered(_) | Entry::Whole(_)) => Standing::Offered,

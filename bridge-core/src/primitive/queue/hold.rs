@@ -66,7 +66,7 @@ impl Queue {
         let Some(out) = self.take_out(world, token) else { return };
         let session = out.caller.session;
         if let Some(session) = world.sessions.get_mut(session) {
-            session.holds.remove(&token);
+            session.holds.remove(token);
         }
         world.tell_lost(&out.caller, token);
         let error = Some("the lease was held for longer than its max_hold".to_owned());

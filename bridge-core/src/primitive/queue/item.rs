@@ -10,8 +10,8 @@ use crate::ids::{ItemId, Name};
 use crate::items::Items;
 use crate::mutant::Mutant;
 use crate::payload::Payload;
-use crate::primitive::queue::arrivals::Arrivals;
 use crate::primitive::queue::schedule::Alarm;
+use crate::sequence::Sequence;
 use crate::time::Time;
 
 /// A place in the order of arrivals. That of a new arrival is its item's id; re-entry at the front of a queue
@@ -149,14 +149,14 @@ pub(crate) struct Ready {
 
 #[derive(Debug, Hash)]
 enum Order {
-    Fifo(Arrivals),
-    Lifo(Arrivals),
+    Fifo(Sequence<Arrival, usize>),
+    Lifo(Sequence<Arrival, usize>),
     Priority(BTreeMap<(Key, Arrival), usize>),
 }
 
 impl Default for Order {
     fn default() -> Self {
-        Order::Fifo(Arrivals::default())
+        Order::Fifo(Sequence::default())
     }
 }
 
@@ -177,8 +177,8 @@ impl Ready {
         let all: Vec<usize> = self.iter().collect();
         self.moved.clear();
         self.order = match discipline {
-            Discipline::Fifo => Order::Fifo(Arrivals::default()),
-            Discipline::Lifo => Order::Lifo(Arrivals::default()),
+            Discipline::Fifo => Order::Fifo(Sequence::default()),
+            Discipline::Lifo => Order::Lifo(Sequence::default()),
             Discipline::Priority => Order::Priority(BTreeMap::new()),
         };
         for key in all {
@@ -232,14 +232,14 @@ impl Ready {
             return Some(*key);
         }
         match &self.order {
-            Order::Fifo(order) | Order::Lifo(order) => order.get(id.0 as Arrival),
+            Order::Fifo(order) | Order::Lifo(order) => order.get(id.0 as Arrival).copied(),
             Order::Priority(_) => None,
         }
     }
 
     pub(crate) fn remove(&mut self, item: &Item) {
         match &mut self.order {
-            Order::Fifo(order) | Order::Lifo(order) => order.remove(item.arrival),
+            Order::Fifo(order) | Order::Lifo(order) => drop(order.remove(item.arrival)),
             Order::Priority(order) => drop(order.remove(&(item.key.clone(), item.arrival))),
         };
         self.moved.remove(&item.id);
@@ -262,8 +262,14 @@ impl Ready {
     /// Those that leave after the cursor's place.
     pub(crate) fn after(&self, cursor: Option<&Cursor>) -> Box<dyn Iterator<Item = usize> + '_> {
         match &self.order {
-            Order::Fifo(order) => Box::new(order.ascending(cursor.map(|cursor| cursor.arrival))),
-            Order::Lifo(order) => Box::new(order.descending(cursor.map(|cursor| cursor.arrival))),
+            Order::Fifo(order) => {
+                let from = cursor.map_or(Arrival::MIN, |cursor| cursor.arrival.saturating_add(1));
+                Box::new(order.from(from).map(|(_, key)| *key))
+            }
+            Order::Lifo(order) => {
+                let to = cursor.map_or(Arrival::MAX, |cursor| cursor.arrival);
+                Box::new(order.before(to).map(|(_, key)| *key))
+            }
             Order::Priority(order) => {
                 let from = cursor.map_or(Unbounded, |c| Excluded((c.key.clone(), c.arrival)));
                 Box::new(order.range((from, Unbounded)).map(|(_, key)| *key))
