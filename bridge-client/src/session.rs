@@ -396,6 +396,15 @@ impl Session {
         self.outbox.heartbeat_sent = None;
     }
 
+    /// Whether [`Session::next_frame`] may give one; where this is false it gives none.
+    pub fn may_have_frame(&self, now: Time) -> bool {
+        match self.phase {
+            Phase::Down | Phase::Greeting(_) => false,
+            Phase::Up => true,
+            Phase::Attached => self.outbox.may_have_frame(now, self.ttl, self.is_alive(now)),
+        }
+    }
+
     /// The next frame to send. Call it until it gives none: after calls, frames received, and deadlines.
     pub fn next_frame(&mut self, now: Time) -> Option<pb::AttachRequest> {
         match self.phase {

@@ -152,6 +152,24 @@ impl Outbox {
         }
     }
 
+    /// Whether there may be a frame that is to leave now: where this is false there is none.
+    pub(super) fn may_have_frame(&self, now: Time, ttl: Duration, alive: bool) -> bool {
+        self.has_work(now) || self.wants_heartbeat(now, ttl, alive)
+    }
+
+    fn wants_heartbeat(&self, now: Time, ttl: Duration, alive: bool) -> bool {
+        now >= self.heartbeat_due(ttl) || (!alive && self.heartbeat_sent.is_none())
+    }
+
+    fn has_work(&self, now: Time) -> bool {
+        let lazy = self.hurry || self.done.len() > DONE_LAZY_MAX;
+        self.is_due(now) || lazy || !self.commands.is_empty() || !self.refused.is_empty()
+    }
+
+    fn is_due(&self, now: Time) -> bool {
+        self.due.is_some_and(|due| due <= now)
+    }
+
     /// The next frame, if one is to leave now. While the session is not known to be `alive` only heartbeats do.
     pub(super) fn frame(
         &mut self,
@@ -160,15 +178,13 @@ impl Outbox {
         alive: bool,
         calls: &mut BTreeMap<Op, Box<Entry>>,
     ) -> Option<pb::AttachRequest> {
-        let mut heartbeat = now >= self.heartbeat_due(ttl) || (!alive && self.heartbeat_sent.is_none());
-        let due = self.due.is_some_and(|due| due <= now);
-        if due && !alive {
+        if !alive && self.is_due(now) {
             // It leaves as soon as the session is known to be alive again.
             self.due = None;
             self.hurry = true;
         }
-        let lazy = self.hurry || self.done.len() > DONE_LAZY_MAX;
-        let work = alive && (due || lazy || !self.commands.is_empty() || !self.refused.is_empty());
+        let mut heartbeat = self.wants_heartbeat(now, ttl, alive);
+        let work = alive && self.has_work(now);
         if !heartbeat && !work {
             return None;
         }

@@ -395,12 +395,13 @@ impl Connection {
 
     fn lead_on(&self, until: Time, done: impl Fn(bool) -> bool) {
         let mut delivered = false;
-        loop {
-            let left = until.since(clock::now());
-            if done(delivered) || left.is_zero() {
+        while !done(delivered) {
+            let now = clock::now();
+            let left = until.since(now);
+            if left.is_zero() {
                 return;
             }
-            let woken = self.sleep(left);
+            let woken = self.sleep(now, left);
             if woken.interrupted {
                 return;
             }
@@ -418,8 +419,7 @@ impl Connection {
     }
 
     /// Sleeps until something happens, at most for `at_most`; lingers first where answers come quickly.
-    fn sleep(&self, at_most: Duration) -> Woken {
-        let began = clock::now();
+    fn sleep(&self, began: Time, at_most: Duration) -> Woken {
         let mut now = began;
         let lingers =
             self.brisk.load(Ordering::Relaxed) && self.linger_from.load(Ordering::Relaxed) <= now.micros;
@@ -463,8 +463,11 @@ impl Ends for Connection {
             if desk.session.closed().is_some() {
                 return Verdict::Continue;
             }
-            let verdict = desk.session.on_frame(clock::now(), frame, &mut completions);
-            (verdict, desk.outbox.take())
+            let now = clock::now();
+            let verdict = desk.session.on_frame(now, frame, &mut completions);
+            // Most frames bring answers and call for none.
+            let outbox = if desk.session.may_have_frame(now) { desk.outbox.take() } else { None };
+            (verdict, outbox)
         };
         lock(&self.ready).append(completions);
         if welcome {

@@ -174,7 +174,7 @@ impl World {
         let now = self.now();
         let client = &mut self.clients[client];
         let Some(stream) = &mut client.stream else { return };
-        while let Some(frame) = client.session.next_frame(now) {
+        while let Some(frame) = next_frame(&mut client.session, now) {
             stream.to_server.push_back(frame.encode_to_vec());
         }
     }
@@ -465,4 +465,12 @@ pub(super) fn number(outcome: &Outcome) -> Option<u64> {
         }
         _ => None,
     }
+}
+
+/// The next frame, which is there only where it was to be expected.
+fn next_frame(session: &mut Session, now: Time) -> Option<pb::AttachRequest> {
+    let expected = session.may_have_frame(now);
+    let frame = session.next_frame(now);
+    assert!(expected || frame.is_none(), "{frame:?} would have stayed behind");
+    frame
 }
