@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bridge_client::{Call, Error, Granted, Reason};
-use jni::objects::{JClass, JObject};
+use jni::objects::{JClass, JLongArray, JObject};
 use jni::sys::{jboolean, jint, jlong};
 use jni::{Env, EnvUnowned};
 use parking_lot::Mutex;
@@ -22,11 +22,19 @@ enum Status {
     NotInTime = 2,
     Withdrawn = 3,
     Failed = 4,
+    /// Ended, and made Java's own: nothing of it remains here.
+    Accepted = 5,
 }
 
 /// Added to a status: calls have ended that somebody must collect. Whoever drove the connection does so at once,
 /// rather than leave it to the collector, who may be asleep as a follower.
 const COLLECT: jint = 16;
+
+/// A call's number stands above its status where one native method answers with both.
+const STATUS_BITS: u32 = 5;
+
+/// The number of a call that is over.
+const NO_CALL: jlong = 0;
 
 /// Makes a Java value of what a call was granted.
 pub(crate) trait ToJava<T>:
@@ -59,6 +67,23 @@ enum State<T> {
     Ended(Granted<T>),
     Failed(Error),
     Over,
+}
+
+impl<T: Send + 'static, F: ToJava<T>> Running<T, F> {
+    /// A call that was just started, waited for during `slice` nanoseconds; not at all, not even for one that has ended,
+    /// if that is negative.
+    fn led(call: Call<T>, slice: jlong, to_java: F) -> Self {
+        let mut running = Running { state: State::Waiting(call), to_java };
+        if let Ok(slice) = u64::try_from(slice) {
+            running.wait(Duration::from_nanos(slice));
+        }
+        running
+    }
+
+    /// Gives it its number.
+    fn add(self) -> jlong {
+        CALLS.add(Arc::new(Mutex::new(self)))
+    }
 }
 
 impl<T, F> Running<T, F> {
@@ -141,7 +166,45 @@ static CALLS: LazyLock<Table<Mutex<dyn Operation>>> = LazyLock::new(|| Table::ne
 
 /// Gives a started call its number.
 pub(crate) fn add<T: Send + 'static>(call: Call<T>, to_java: impl ToJava<T>) -> jlong {
-    CALLS.add(Arc::new(Mutex::new(Running { state: State::Waiting(call), to_java })))
+    Running { state: State::Waiting(call), to_java }.add()
+}
+
+/// Waits for a started call that grants nothing Java asks for, and accepts, if it ends within `slice` nanoseconds.
+/// Otherwise it is given a number. The answer is number and status.
+pub(crate) fn finish<T: Send + 'static>(call: Call<T>, slice: jlong) -> Result<jlong, Failure> {
+    let mut running = Running::led(call, slice, nothing);
+    if let State::Ended(_) = running.state {
+        running.accept()?;
+        return Ok(with_status(NO_CALL, Status::Accepted));
+    }
+    let status = running.status();
+    Ok(with_status(running.add(), status))
+}
+
+/// Gives a started call its number and waits for it during `slice` nanoseconds. What it is granted by then is answered
+/// with, as an offer still; null otherwise. `started[0]` becomes number and status.
+pub(crate) fn offer<'local, T: Send + 'static>(
+    env: &mut Env<'local>,
+    started: &JLongArray<'_>,
+    call: Call<T>,
+    slice: jlong,
+    to_java: impl ToJava<T>,
+) -> Result<JObject<'local>, Failure> {
+    let running = Running::led(call, slice, to_java);
+    let status = running.status();
+    let value = if let Status::Ended = status { running.value(env)? } else { JObject::null() };
+    started.set_region(env, 0, &[with_status(running.add(), status)])?;
+    Ok(value)
+}
+
+fn with_status(call: jlong, status: Status) -> jlong {
+    call << STATUS_BITS | jlong::from(answer(status))
+}
+
+/// A status as Java is told it.
+fn answer(status: Status) -> jint {
+    let status = status as jint;
+    if completions::are_pending() { status | COLLECT } else { status }
 }
 
 /// For calls that are granted nothing that Java asks for.
@@ -160,8 +223,8 @@ extern "system" fn Java_io_syncbridge_Native_callAwait<'local>(
 ) -> jint {
     native(env, |_| {
         let slice = Duration::from_nanos(u64::try_from(slice).unwrap_or(0));
-        let status = CALLS.get(call)?.lock().wait(slice) as jint;
-        Ok(if completions::are_pending() { status | COLLECT } else { status })
+        let status = CALLS.get(call)?.lock().wait(slice);
+        Ok(answer(status))
     })
 }
 

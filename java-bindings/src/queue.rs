@@ -6,7 +6,7 @@ use std::time::Duration;
 use bridge_client::queue::{
     Batch, Browsed, Cursor, Delivery, Discipline, Mode, NewItem, Options, Page, Queue, Reentry, Shelf,
 };
-use bridge_client::{Error, ItemId, ParticipantId, Timeout, Token};
+use bridge_client::{Error, ItemId, ParticipantId, Reason, Timeout, Token};
 use jni::objects::{JByteArray, JClass, JLongArray, JObject, JObjectArray, JString};
 use jni::sys::{jboolean, jint, jlong};
 use jni::{Env, EnvUnowned};
@@ -96,7 +96,14 @@ pub(crate) fn array<'local, T>(
     Ok(array)
 }
 
-fn taken<'local>(env: &mut Env<'local>, deliveries: &[Delivery]) -> Result<JObject<'local>, Failure> {
+fn one<'local>(env: &mut Env<'local>, deliveries: &[Delivery]) -> Result<JObject<'local>, Failure> {
+    let [only] = deliveries else {
+        return Err(Error::new(Reason::Internal, "a take of one item was not answered with one").into());
+    };
+    delivery(env, only)
+}
+
+fn several<'local>(env: &mut Env<'local>, deliveries: &[Delivery]) -> Result<JObject<'local>, Failure> {
     Ok(array(env, deliveries, delivery)?.into())
 }
 
@@ -108,10 +115,6 @@ fn page<'local>(env: &mut Env<'local>, page: &Page) -> Result<JObject<'local>, F
 fn ids<'local>(env: &mut Env<'local>, ids: &[ItemId]) -> Result<JObject<'local>, Failure> {
     let ids: Vec<jlong> = ids.iter().map(|id| id.0.cast_signed()).collect();
     jvm::longs(env, &ids)
-}
-
-fn id<'local>(env: &mut Env<'local>, id: &ItemId) -> Result<JObject<'local>, Failure> {
-    jvm::longs(env, &[id.0.cast_signed()])
 }
 
 /// Answers with the queue's number, once it is declared.
@@ -184,12 +187,13 @@ extern "system" fn Java_io_syncbridge_Native_queuePut<'local>(
     length: jint,
     key: JByteArray<'local>,
     patience: jlong,
+    slice: jlong,
 ) -> jlong {
     native(env, |env| {
         let passed = Passed { form, content_type, body, offset, length };
         let item =
             NewItem { key: payload::bytes(env, &key)?.into(), ..NewItem::new(payload::read(env, passed)?) };
-        Ok(call::add(QUEUES.get(queue)?.put(who(participant), item, timeout(patience)), id))
+        call::finish(QUEUES.get(queue)?.put(who(participant), item, timeout(patience)), slice)
     })
 }
 
@@ -251,6 +255,7 @@ extern "system" fn Java_io_syncbridge_Native_queuePutMany<'local>(
     })
 }
 
+/// An item, or an array of them where `max` is not 1.
 #[unsafe(no_mangle)]
 extern "system" fn Java_io_syncbridge_Native_queueTake<'local>(
     env: EnvUnowned<'local>,
@@ -262,15 +267,19 @@ extern "system" fn Java_io_syncbridge_Native_queueTake<'local>(
     min: jint,
     linger: jlong,
     patience: jlong,
-) -> jlong {
-    native(env, |_| {
+    slice: jlong,
+    started: JLongArray<'local>,
+) -> JObject<'local> {
+    native(env, |env| {
         let mode = if lease { Mode::Lease } else { Mode::Get };
         let linger = Duration::from_nanos(u64::try_from(linger).unwrap_or(0));
         let batch = Batch { max: count("max", max)?, min: count("min", min)?, linger };
-        Ok(call::add(
-            QUEUES.get(queue)?.take(who(participant), mode, batch, timeout(patience)),
-            |env, got| taken(env, got),
-        ))
+        let take = QUEUES.get(queue)?.take(who(participant), mode, batch, timeout(patience));
+        if max == 1 {
+            call::offer(env, &started, take, slice, |env, got| one(env, got))
+        } else {
+            call::offer(env, &started, take, slice, |env, got| several(env, got))
+        }
     })
 }
 

@@ -100,8 +100,12 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
   }
 
   private Call<Void> putting(E element, byte[] key, long nanos) {
+    return putting(element, key, nanos, Call.leadNanos());
+  }
+
+  private Call<Void> putting(E element, byte[] key, long nanos, long slice) {
     Native.Passed passed = pass(element);
-    return nothing(
+    long started =
         Native.queuePut(
             id,
             who(),
@@ -111,7 +115,9 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
             passed.offset(),
             passed.length(),
             key,
-            nanos));
+            nanos,
+            slice);
+    return Call.led(connection, slice, started, null, value -> null);
   }
 
   private static boolean done(Call<?> call, boolean inTime) {
@@ -157,7 +163,7 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
    * the future withdraws the put as long as it has not been admitted.
    */
   public CompletableFuture<Void> putAsync(E element) {
-    return CallFuture.of(putting(element, key(element), Times.NEVER));
+    return CallFuture.of(putting(element, key(element), Times.NEVER, Call.LATER));
   }
 
   /**
@@ -250,39 +256,48 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
     return element;
   }
 
-  private Call<List<E>> getting(int max, int min, Duration linger, long nanos) {
-    long started =
-        Native.queueTake(
-            id, who(), false, max, min, linger == null ? 0 : Times.nanos(linger), nanos);
-    return call(started, items -> map(items, this::taken));
+  private <T> Call<T> taking(
+      boolean lease,
+      int max,
+      int min,
+      Duration linger,
+      long nanos,
+      long slice,
+      Function<Object, T> read) {
+    long[] started = new long[1];
+    long lingerNanos = linger == null ? 0 : Times.nanos(linger);
+    Object granted =
+        Native.queueTake(id, who(), lease, max, min, lingerNanos, nanos, slice, started);
+    return Call.led(connection, slice, started[0], granted, read);
   }
 
-  private Call<E> getting(long nanos) {
-    return call(
-        Native.queueTake(id, who(), false, 1, 1, 0, nanos),
-        items -> taken((FromNative.Item) ((Object[]) items)[0]));
+  private Call<List<E>> getting(int max, int min, Duration linger, long nanos) {
+    return taking(
+        false, max, min, linger, nanos, Call.leadNanos(), items -> map(items, this::taken));
+  }
+
+  private Call<E> getting(long nanos, long slice) {
+    return taking(false, 1, 1, null, nanos, slice, item -> taken((FromNative.Item) item));
   }
 
   private Call<List<Delivery<E>>> leasing(int max, int min, Duration linger, long nanos) {
-    long started =
-        Native.queueTake(
-            id, who(), true, max, min, linger == null ? 0 : Times.nanos(linger), nanos);
-    return call(started, items -> map(items, this::leased));
+    return taking(
+        true, max, min, linger, nanos, Call.leadNanos(), items -> map(items, this::leased));
   }
 
-  private Call<Delivery<E>> leasing(long nanos) {
-    return call(
-        Native.queueTake(id, who(), true, 1, 1, 0, nanos),
-        items -> leased((FromNative.Item) ((Object[]) items)[0]));
+  private Call<Delivery<E>> leasing(long nanos, long slice) {
+    return taking(true, 1, 1, null, nanos, slice, item -> leased((FromNative.Item) item));
   }
 
   private Delivery<E> leased(FromNative.Item item) {
     return new Delivery<>(this, item, taken(item));
   }
 
+  /** A single item is no array. */
   private static <T> List<T> map(Object items, Function<FromNative.Item, T> read) {
+    Object[] all = items instanceof Object[] several ? several : new Object[] {items};
     List<T> list = new ArrayList<>();
-    for (Object item : (Object[]) items) {
+    for (Object item : all) {
       list.add(read.apply((FromNative.Item) item));
     }
     return list;
@@ -291,20 +306,20 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
   @Override
   public E take() throws InterruptedException {
     checkInterrupt();
-    Call<E> call = getting(Times.NEVER);
+    Call<E> call = getting(Times.NEVER, Call.leadNanos());
     return call.await() ? call.take() : null;
   }
 
   @Override
   public E poll() {
-    Call<E> call = getting(Times.NOW);
+    Call<E> call = getting(Times.NOW, Call.leadNanos());
     return call.awaitUninterruptibly() ? call.take() : null;
   }
 
   @Override
   public E poll(long timeout, TimeUnit unit) throws InterruptedException {
     checkInterrupt();
-    Call<E> call = getting(Times.nanos(timeout, unit));
+    Call<E> call = getting(Times.nanos(timeout, unit), Call.leadNanos());
     return call.await() ? call.take() : null;
   }
 
@@ -313,7 +328,7 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
    * granted goes back.
    */
   public CompletableFuture<E> takeAsync() {
-    return CallFuture.of(getting(Times.NEVER));
+    return CallFuture.of(getting(Times.NEVER, Call.LATER));
   }
 
   /**
@@ -350,13 +365,13 @@ public final class BridgeQueue<E> extends AbstractQueue<E> implements BlockingQu
    */
   public Delivery<E> lease(Duration timeout) throws InterruptedException {
     checkInterrupt();
-    Call<Delivery<E>> call = leasing(Times.nanos(timeout));
+    Call<Delivery<E>> call = leasing(Times.nanos(timeout), Call.leadNanos());
     return call.await() ? call.take() : null;
   }
 
   /** A future of {@link #lease()}. */
   public CompletableFuture<Delivery<E>> leaseAsync() {
-    return CallFuture.of(leasing(Times.NEVER));
+    return CallFuture.of(leasing(Times.NEVER, Call.LATER));
   }
 
   /** Leases several elements in one step; the arguments are those of {@link #getMany}. */

@@ -18,8 +18,20 @@ final class Call<T> implements ForkJoinPool.ManagedBlocker {
   private static final int NOT_IN_TIME = 2;
   private static final int WITHDRAWN = 3;
 
+  /** The number of a call that ended in the slice in which it was started, and was accepted. */
+  private static final long NONE = 0;
+
   /** Added to a status where other calls ended too. */
   private static final int COLLECT = 16;
+
+  /** A call's number stands above its status where native code answers with both. */
+  private static final int STATUS_BITS = 5;
+
+  /** In the place of a status: no native method has been asked yet. */
+  private static final int NOT_LED = -1;
+
+  /** In the place of a slice: nobody waits where the call is started. */
+  static final long LATER = -1;
 
   /**
    * How long a platform thread may carry the connection itself before it parks. Parked, it is woken
@@ -40,6 +52,12 @@ final class Call<T> implements ForkJoinPool.ManagedBlocker {
   private volatile Thread parked;
   private volatile Runnable listener;
 
+  /** How the slice ended in which it was started; of interest once. */
+  private int started;
+
+  /** What it was granted within that slice. */
+  private final Object granted;
+
   /** How long its caller parks, from {@code parkedAt}. */
   private long parkNanos;
 
@@ -50,9 +68,38 @@ final class Call<T> implements ForkJoinPool.ManagedBlocker {
    * @param read makes the result of what native code answers
    */
   Call(Connection connection, long id, Function<Object, T> read) {
+    this(connection, id, NOT_LED, null, read);
+  }
+
+  private Call(
+      Connection connection, long id, int started, Object granted, Function<Object, T> read) {
     this.connection = connection;
     this.id = id;
+    this.started = started;
+    this.granted = granted;
     this.read = read;
+  }
+
+  /**
+   * A call whose caller led while it was started, for {@link #leadNanos}: most end within that, and
+   * have crossed into native code once. With {@link #LATER} it is as any other.
+   *
+   * @param started number and status
+   * @param granted what it was granted by then, as an offer still; null if nothing
+   */
+  static <T> Call<T> led(
+      Connection connection, long slice, long started, Object granted, Function<Object, T> read) {
+    int status = (int) started & (1 << STATUS_BITS) - 1;
+    if ((status & COLLECT) != 0) {
+      connection.collectNow();
+    }
+    int known = slice == LATER ? NOT_LED : status & ~COLLECT;
+    return new Call<>(connection, started >> STATUS_BITS, known, granted, read);
+  }
+
+  /** For how long this thread may lead. */
+  static long leadNanos() {
+    return Threads.isVirtual(Thread.currentThread()) ? 0 : LEAD_NANOS;
   }
 
   /**
@@ -93,7 +140,7 @@ final class Call<T> implements ForkJoinPool.ManagedBlocker {
   private int await(long nanos, boolean interruptibly) {
     long began = System.nanoTime();
     boolean interrupted = false;
-    int status = status(Threads.isVirtual(Thread.currentThread()) ? 0 : LEAD_NANOS);
+    int status = lead();
     long left = nanos;
     while (status == WAITING && left > 0) {
       if (Thread.currentThread().isInterrupted()) {
@@ -110,6 +157,12 @@ final class Call<T> implements ForkJoinPool.ManagedBlocker {
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
+    return status;
+  }
+
+  private int lead() {
+    int status = started == NOT_LED ? status(leadNanos()) : started;
+    started = NOT_LED;
     return status;
   }
 
@@ -205,7 +258,7 @@ final class Call<T> implements ForkJoinPool.ManagedBlocker {
   /** What the call comes to, as an offer still. Throws where it failed. */
   T value() {
     try {
-      return read.apply(Native.callValue(id));
+      return read.apply(granted == null ? Native.callValue(id) : granted);
     } catch (Throwable e) {
       drop();
       throw e;
@@ -214,7 +267,9 @@ final class Call<T> implements ForkJoinPool.ManagedBlocker {
 
   /** The caller's last step. */
   void accept() {
-    Native.callAccept(id);
+    if (id != NONE) {
+      Native.callAccept(id);
+    }
   }
 
   /** What the call comes to, for good. */

@@ -7,7 +7,8 @@ import java.nio.ByteBuffer;
  * exception. Calls answer at once with the number of a {@link Call}, which is waited for in Java.
  * What waits in native code is only called by daemon threads of syncbridge: {@code bridgeConnect},
  * {@code bridgeCollect}, {@code bridgeFlush}, {@code bridgeClose}, {@code serverStart} and {@code
- * serverStop}; {@code callAwait} waits for the slice that it is given.
+ * serverStop}; {@code callAwait} waits for the slice that it is given. So do {@code queuePut} and
+ * {@code queueTake}, which answer with number and status: see {@link Call#led}.
  */
 final class Native {
   /** A body that travels by reference, within this process. */
@@ -124,7 +125,8 @@ final class Native {
       int offset,
       int length,
       byte[] key,
-      long timeoutNanos);
+      long timeoutNanos,
+      long sliceNanos);
 
   static native long batchNew();
 
@@ -135,8 +137,16 @@ final class Native {
 
   static native long queuePutMany(long queue, int who, long batch, long timeoutNanos);
 
-  static native long queueTake(
-      long queue, int who, boolean lease, int max, int min, long lingerNanos, long timeoutNanos);
+  static native Object queueTake(
+      long queue,
+      int who,
+      boolean lease,
+      int max,
+      int min,
+      long lingerNanos,
+      long timeoutNanos,
+      long sliceNanos,
+      long[] started);
 
   static native long queueAck(long queue, int who, long[] tokens);
 

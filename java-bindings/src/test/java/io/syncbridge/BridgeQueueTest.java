@@ -165,6 +165,25 @@ class BridgeQueueTest {
 
   @ParameterizedTest
   @EnumSource
+  void batchesOfOne(Placement placement) throws Exception {
+    try (Bridge bridge = placement.connect()) {
+      BridgeQueue<Object> queue = bridge.queue("q");
+      queue.putMany(List.of(1L, 2L));
+      assertEquals(List.of(1L), queue.getMany(1, 1, null, SOON));
+      try (Deliveries<Object> deliveries = queue.leaseMany(1, 1, null, SOON)) {
+        assertEquals(List.of(2L), deliveries.values());
+        deliveries.ack();
+      }
+      Threading.Task<List<Object>> parked = Threading.run(() -> queue.getMany(1, 1, null, null));
+      Threading.awaitParked(parked);
+      queue.put(3L);
+      assertEquals(List.of(3L), parked.get());
+      assertEquals(List.of(), queue.getMany(1, 1, null, SOON));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
   void drain(Placement placement) {
     try (Bridge bridge = placement.connect()) {
       BridgeQueue<Object> queue = bridge.queue("q");

@@ -57,6 +57,9 @@ class FutureTest {
       queue.shutdown(true);
       ExecutionException e = assertThrows(ExecutionException.class, taken::get);
       assertInstanceOf(SyncBridgeException.class, e.getCause());
+      CompletableFuture<Void> put = queue.putAsync(1L);
+      e = assertThrows(ExecutionException.class, put::get, "the future fails, not its making");
+      assertInstanceOf(SyncBridgeException.class, e.getCause());
     }
   }
 
