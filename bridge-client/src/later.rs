@@ -15,6 +15,7 @@ use crate::fork;
 use crate::link::Link;
 use crate::mutex::lock;
 use crate::object::Object;
+use crate::session::take_count;
 use crate::unawaited::{self, Calls, Failures, Owner, Waiters};
 
 /// How many may be under way.
@@ -128,8 +129,9 @@ impl Owner for Later {
         {
             let mut state = lock(&self.state);
             let which = state.open.remove(&number);
-            if let (Err(error), Some(which)) = (result, which) {
-                state.failures.entry(which).or_default().note(number, 1, error);
+            if let (Err(mut error), Some(which)) = (result, which) {
+                let count = take_count(&mut error);
+                state.failures.entry(which).or_default().note(number, count, error);
             }
         }
         self.waiters.wake(&*self.link);

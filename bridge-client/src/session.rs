@@ -12,6 +12,7 @@
 //! Every call ends: by its answer, by its deadline plus [`GRACE`] (or one TTL, if it does not wait), or with the session.
 //! Only a wait without a deadline goes on for as long as no server is there.
 
+mod acks;
 mod entry;
 mod incoming;
 mod outbox;
@@ -34,6 +35,8 @@ use crate::losses::Losses;
 
 pub use crate::link::{Answered, Settle, Several, Slot, Submission};
 pub use crate::object::{Declaration, Object, Origin};
+pub(crate) use acks::take_count;
+use acks::{Joined, may_be_joined};
 use entry::{Entry, State};
 pub(crate) use incoming::recalled;
 use outbox::Outbox;
@@ -200,11 +203,20 @@ impl Session {
         slot
     }
 
-    /// As [`Session::submit`], for a call that may wait a little for a frame to ride in.
-    pub fn submit_later(&mut self, now: Time, submission: Submission) -> Arc<Slot> {
+    /// As [`Session::submit`], for a call that may wait a little for a frame to ride in. `None`: an earlier such call that has not
+    /// left stands for this one too, and tells how both end.
+    pub fn submit_later(&mut self, now: Time, submission: Submission) -> Option<Arc<Slot>> {
+        let last = self.outbox.commands.back().and_then(|op| self.calls.get_mut(op));
+        if last.is_some_and(|entry| entry.joins(&submission)) {
+            return None;
+        }
+        let joined = may_be_joined(&submission.request).then(Joined::default);
         let slot = self.submit(now, submission);
+        if let Some(entry) = self.calls.get_mut(&slot.op()) {
+            entry.joined = joined;
+        }
         self.outbox.leave_soon(now);
-        slot
+        Some(slot)
     }
 
     /// As [`Session::submit`], for a call that is about several objects.
@@ -469,12 +481,12 @@ impl Session {
 
     /// Ends it for this client: every call ends with `error`, and so do later ones.
     pub fn fail(&mut self, error: Error, completions: &mut Completions) {
-        for (op, entry) in std::mem::take(&mut self.calls) {
+        for (op, mut entry) in std::mem::take(&mut self.calls) {
             if let State::Claimed(_) = entry.state {
                 continue;
             }
             let error = if entry.left && entry.gives() { entry.unknown() } else { error.clone() };
-            fill(entry.slot, op, Err(error), completions);
+            entry.finish(op, Err(error), completions);
         }
         self.ends.clear();
         self.held_back.clear();
@@ -565,16 +577,24 @@ impl Session {
             State::Outside => Err(self.room.full()),
             _ => entry.outcome_without_answer(),
         };
+        let outcome = entry.told(outcome);
         self.abandon(now, &slot);
         fill(Some(slot), op, outcome, completions);
     }
 
     fn finish(&mut self, op: Op, outcome: Outcome, completions: &mut Completions) {
-        let Some(entry) = self.forget(op) else { return };
+        let Some(mut entry) = self.forget(op) else { return };
         if let Some(end) = entry.end {
             self.ends.remove(&(end, op));
         }
-        fill(entry.slot, op, outcome, completions);
+        entry.finish(op, outcome, completions);
+    }
+}
+
+impl Entry {
+    fn finish(&mut self, op: Op, outcome: Outcome, completions: &mut Completions) {
+        let outcome = self.told(outcome);
+        fill(self.slot.take(), op, outcome, completions);
     }
 }
 

@@ -155,8 +155,10 @@ impl Usage {
         let later = self.bridge.later();
         while !later.wait_for_room(Duration::from_secs(3600)) {}
         let gives = call::gives(&request);
-        let started = self.link().start_later(Submission { who, object: self.object.clone(), request });
-        later.run(&self.object, Call::new(self.clone().into(), started, gives, |_| Some(())));
+        let submission = Submission { who, object: self.object.clone(), request };
+        if let Some(started) = self.link().start_later(submission) {
+            later.run(&self.object, Call::new(self.clone().into(), started, gives, |_| Some(())));
+        }
         later.told(&self.object)
     }
 

@@ -241,8 +241,8 @@ impl Link for Mem {
         (0..count).map(|_| self.start(submission.clone())).collect()
     }
 
-    fn start_later(&self, submission: Submission) -> Started {
-        self.start(submission)
+    fn start_later(&self, submission: Submission) -> Option<Started> {
+        Some(self.start(submission))
     }
 
     fn start_several(&self, submission: Several) -> Started {

@@ -74,8 +74,9 @@ pub(crate) trait Link: Send + Sync {
     /// Starts the same call so many times, at least once.
     fn start_many(&self, submission: Submission, count: usize) -> Vec<Started>;
 
-    /// Starts a call that nobody waits for: it leaves with the next frame, which leaves within a few milliseconds.
-    fn start_later(&self, submission: Submission) -> Started;
+    /// Starts a call that nobody waits for: it leaves with the next frame, which leaves within a few milliseconds. `None`: an
+    /// earlier one stands for it.
+    fn start_later(&self, submission: Submission) -> Option<Started>;
 
     /// Starts a call about several objects.
     fn start_several(&self, submission: Several) -> Started;

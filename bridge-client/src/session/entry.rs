@@ -12,6 +12,7 @@ use bridge_core::mutant::Mutant;
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, Timeout};
 
 use super::GRACE;
+use super::acks::Joined;
 use super::room::brings;
 use crate::link::Slot;
 use crate::mutex::lock as mutex;
@@ -110,6 +111,8 @@ pub(super) struct Entry {
     pub(super) provisional: Option<Outcome>,
     /// Its object was gone, and has been declared anew for it in this session.
     pub(super) renewed: bool,
+    /// It may stand for other calls beside its own.
+    pub(super) joined: Option<Joined>,
     /// So much of what this session holds is given back by it: bare permits, or a level of a lock.
     pub(super) returns: i64,
 }
@@ -146,6 +149,7 @@ impl Entry {
             cancelling: false,
             provisional: None,
             renewed: false,
+            joined: None,
             returns: 0,
         };
         // A condition's wait is ended by nothing but its lock.

@@ -9,7 +9,7 @@ use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, wire};
 use syncbridge_proto::{PROTOCOL_VERSION, v1 as pb};
 
 use super::entry::{self, Fate, State};
-use super::{Completions, Phase, Session, Verdict, fill};
+use super::{Completions, Phase, Session, Verdict};
 use crate::link::Answered;
 use crate::mutex::lock;
 use crate::object::Object;
@@ -132,7 +132,7 @@ impl Session {
                     self.enqueue(op, entry);
                     continue;
                 }
-                Fate::End(error) => fill(entry.slot.take(), op, Err(error), completions),
+                Fate::End(error) => entry.finish(op, Err(error), completions),
             }
             if let Some(end) = entry.end {
                 self.ends.remove(&(end, op));
@@ -155,7 +155,7 @@ impl Session {
         }
     }
 
-    fn on_answer(&mut self, now: Time, op: Op, mut outcome: Outcome, completions: &mut Completions) {
+    fn on_answer(&mut self, now: Time, op: Op, outcome: Outcome, completions: &mut Completions) {
         if let Ok(Reply::Lost(tokens)) = &outcome {
             return self.on_taken_away(op, tokens);
         }
@@ -201,6 +201,7 @@ impl Session {
             return;
         }
         entry.uncount(&outcome);
+        let Some(mut outcome) = entry.in_all(outcome) else { return self.ask_anew(op) };
         if !entry.several.is_empty()
             && !entry.renewed
             && entry.slot.is_some()
@@ -270,15 +271,22 @@ impl Session {
 
     /// The object behind the handle is gone, or one of several: declares it anew, and asks again under a new number.
     fn renew(&mut self, now: Time, op: Op, objects: &[Arc<Object>]) {
-        let Some(mut entry) = self.calls.remove(&op) else { return };
         for object in objects {
             object.forget();
             self.enqueue_declare(now, object);
         }
+        if let Some(entry) = self.calls.get_mut(&op) {
+            entry.renewed = true;
+        }
+        self.ask_anew(op);
+    }
+
+    /// The call has been answered, and is asked again under a new number.
+    fn ask_anew(&mut self, op: Op) {
+        let Some(mut entry) = self.calls.remove(&op) else { return };
         if let Some(end) = entry.end {
             self.ends.remove(&(end, op));
         }
-        entry.renewed = true;
         entry.left = false;
         entry.state = State::Queued;
         let op = self.take_op();

@@ -1,5 +1,6 @@
 //! A session against a real node, in virtual time: frames are lost at every point, and nothing else is.
 
+mod acks;
 mod faults;
 mod handles;
 mod permits;

@@ -249,16 +249,20 @@ impl Link for GrpcLink {
         }
     }
 
-    fn start_later(&self, submission: Submission) -> Started {
-        self.begin(|connection| {
-            let (slot, due) = connection.with_session(|session| {
-                (session.submit_later(clock::now(), submission), session.next_deadline())
-            });
-            if let Some(due) = due {
-                connection.timer.at_latest(due);
-            }
-            slot
-        })
+    fn start_later(&self, submission: Submission) -> Option<Started> {
+        let connection = match self.connection() {
+            Ok(connection) => connection,
+            Err(error) => return Some(failed(error)),
+        };
+        let (slot, due) = connection.with_session(|session| {
+            let slot = session.submit_later(clock::now(), submission);
+            let due = slot.is_some().then(|| session.next_deadline());
+            (slot, due.flatten())
+        });
+        if let Some(due) = due {
+            connection.timer.at_latest(due);
+        }
+        slot.map(Started::Waiting)
     }
 
     fn start_several(&self, submission: Several) -> Started {
