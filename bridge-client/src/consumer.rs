@@ -59,18 +59,19 @@ impl Consumer {
 
     /// The next item; waits for it. With no time to wait, only what has been brought already. `EMPTY`, `SHUT_DOWN`.
     pub fn next(&mut self, timeout: Timeout) -> Result<Delivery, Error> {
+        if let Some(next) = self.poll_next() {
+            return next.and_then(accepted);
+        }
         let deadline = timeout.deadline(clock::now());
-        let mut next = self.poll_next();
         loop {
-            if let Some(next) = next {
-                return next.and_then(accepted);
-            }
             let left = deadline.map_or(SLICE, |deadline| deadline.since(clock::now()));
             if left.is_zero() {
                 self.give_up();
                 return Err(self.nothing());
             }
-            next = self.wait_next(left);
+            if let Some(next) = self.wait_next(left) {
+                return next.and_then(accepted);
+            }
         }
     }
 

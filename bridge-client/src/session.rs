@@ -28,6 +28,7 @@ use std::time::Duration;
 use bridge_core::command::{Command, condition, lock, queue, rwlock, semaphore};
 use bridge_core::ids::{Op, ParticipantId, Token};
 use bridge_core::mutant::Mutant;
+use bridge_core::sequence::Sequence;
 use bridge_core::{Error, Outcome, Reason, Request, Time};
 use syncbridge_proto::{PROTOCOL_VERSION, v1 as pb};
 
@@ -106,7 +107,7 @@ pub struct Session {
     alive_until: Option<Time>,
     next_op: u64,
     /// Boxed: they come and go at the two ends of the map, which moves what is beside them each time.
-    calls: BTreeMap<Op, Box<Entry>>,
+    calls: Sequence<Op, Box<Entry>>,
     /// When calls end by themselves.
     ends: BTreeSet<(Time, Op)>,
     /// Grants that came while the session was not known to be alive, or were found then.
@@ -144,7 +145,7 @@ impl Session {
             heard: Time::default(),
             alive_until: None,
             next_op: first.0,
-            calls: BTreeMap::new(),
+            calls: Sequence::default(),
             ends: BTreeSet::new(),
             held_back: Vec::new(),
             outbox: Outbox::default(),
@@ -206,13 +207,13 @@ impl Session {
     /// As [`Session::submit`], for a call that may wait a little for a frame to ride in. `None`: an earlier such call that has not
     /// left stands for this one too, and tells how both end.
     pub fn submit_later(&mut self, now: Time, submission: Submission) -> Option<Arc<Slot>> {
-        let last = self.outbox.commands.back().and_then(|op| self.calls.get_mut(op));
+        let last = self.outbox.commands.back().and_then(|op| self.calls.get_mut(*op));
         if last.is_some_and(|entry| entry.joins(&submission)) {
             return None;
         }
         let joined = may_be_joined(&submission.request).then(Joined::default);
         let slot = self.submit(now, submission);
-        if let Some(entry) = self.calls.get_mut(&slot.op()) {
+        if let Some(entry) = self.calls.get_mut(slot.op()) {
             entry.joined = joined;
         }
         self.outbox.leave_soon(now);
@@ -257,7 +258,7 @@ impl Session {
         }
         let op = answered.op;
         let alive = self.is_alive(now);
-        match self.calls.get_mut(&op) {
+        match self.calls.get_mut(op) {
             // The session that granted it is gone.
             None => None,
             Some(entry) if alive => {
@@ -282,7 +283,7 @@ impl Session {
     /// Settles a claimed grant. An accept fails where the session that granted it is lost, or not known to be alive; in
     /// that case the grant goes back.
     pub fn settle(&mut self, now: Time, op: Op, how: Settle) -> Result<(), Error> {
-        let Some(entry) = self.calls.remove(&op) else {
+        let Some(entry) = self.calls.remove(op) else {
             return Err(lost("the session was lost before the grant reached its caller; it has gone back"));
         };
         if how == Settle::Refuse {
@@ -301,7 +302,7 @@ impl Session {
     /// Asks for the call to be withdrawn; its slot gets the definite answer.
     pub fn cancel(&mut self, now: Time, slot: &Slot, completions: &mut Completions) {
         let op = slot.op();
-        let Some(entry) = self.calls.get_mut(&op) else { return };
+        let Some(entry) = self.calls.get_mut(op) else { return };
         match entry.state {
             State::Outside => self.finish(op, Err(entry::cancelled()), completions),
             State::Queued if !entry.left => {
@@ -318,7 +319,7 @@ impl Session {
     /// The caller of a take that prefetches waits for it now.
     pub fn hasten(&mut self, now: Time, slot: &Slot) {
         let op = slot.op();
-        let Some(entry) = self.calls.get_mut(&op) else { return };
+        let Some(entry) = self.calls.get_mut(op) else { return };
         let (left, answered) = (entry.left, matches!(entry.state, State::Offered(_) | State::Claimed(_)));
         // Wherever it is sent anew, it is not asked for ahead of need any more.
         if let Request::Command(Command::Queue(_, queue::Command::Take { taking, .. })) = &mut entry.request
@@ -333,14 +334,14 @@ impl Session {
     /// Nobody waits any more: the call is withdrawn, and what it is granted is refused.
     pub fn abandon(&mut self, now: Time, slot: &Slot) {
         let op = slot.op();
-        let Some(entry) = self.calls.get_mut(&op) else { return };
+        let Some(entry) = self.calls.get_mut(op) else { return };
         entry.slot = None;
         let end = entry.end.take();
         match entry.state {
             State::Outside => drop(self.forget(op)),
             State::Queued if !entry.left => drop(self.forget(op)),
             State::Offered(_) | State::Claimed(_) => {
-                self.calls.remove(&op);
+                self.calls.remove(op);
                 if Mutant::AbandonedGrantKept.is_on() {
                     return;
                 }
@@ -481,7 +482,7 @@ impl Session {
 
     /// Ends it for this client: every call ends with `error`, and so do later ones.
     pub fn fail(&mut self, error: Error, completions: &mut Completions) {
-        for (op, mut entry) in std::mem::take(&mut self.calls) {
+        for (op, mut entry) in std::mem::take(&mut self.calls).into_ordered() {
             if let State::Claimed(_) = entry.state {
                 continue;
             }
@@ -566,7 +567,7 @@ impl Session {
 
     /// The time of a call is over, and no answer has come (or a grant that could not be handed out).
     fn on_end(&mut self, now: Time, op: Op, completions: &mut Completions) {
-        let Some(entry) = self.calls.get_mut(&op) else { return };
+        let Some(entry) = self.calls.get_mut(op) else { return };
         entry.end = None;
         if let State::Offered(None) = entry.state {
             // It is in its slot, for its caller to take.

@@ -6,36 +6,9 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
-use crate::ids::{Op, Token};
+use crate::sequence::Number;
 
-/// A key that is a number.
-pub(crate) trait Number: Copy + Ord + Debug {
-    /// How far it is behind `first`, which is not greater.
-    fn behind(self, first: Self) -> usize;
-}
-
-impl Number for Op {
-    #[inline]
-    fn behind(self, first: Self) -> usize {
-        (self.0 - first.0) as usize
-    }
-}
-
-impl Number for Token {
-    #[inline]
-    fn behind(self, first: Self) -> usize {
-        (self.0 - first.0) as usize
-    }
-}
-
-impl Number for i64 {
-    #[inline]
-    fn behind(self, first: Self) -> usize {
-        self.abs_diff(first) as usize
-    }
-}
-
-#[derive(Debug, Hash)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Ascending<K, V> {
     /// `None` is a hole that something left in the middle.
     entries: VecDeque<(K, Option<V>)>,
@@ -118,6 +91,10 @@ impl<K: Number, V> Ascending<K, V> {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (K, &V)> {
         self.entries.iter().filter_map(|(key, value)| Some((*key, value.as_ref()?)))
+    }
+
+    pub(crate) fn into_entries(self) -> impl Iterator<Item = (K, V)> {
+        self.entries.into_iter().filter_map(|(key, value)| Some((key, value?)))
     }
 
     /// Those from `key` on.

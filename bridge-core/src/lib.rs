@@ -20,7 +20,7 @@ pub mod mutant;
 mod objects;
 pub mod payload;
 mod primitive;
-mod sequence;
+pub mod sequence;
 mod session;
 mod slots;
 pub mod time;

@@ -2,11 +2,41 @@
 //! costs O(1). What comes late, or returns to an old place, costs O(log n).
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
-use crate::ascending::{Ascending, Number};
+use crate::ascending::Ascending;
+use crate::ids::{Op, Token};
 
-#[derive(Debug, Hash)]
-pub(crate) struct Sequence<K, V> {
+/// A key that is a number.
+pub trait Number: Copy + Ord + Debug {
+    /// How far it is behind `first`, which is not greater.
+    fn behind(self, first: Self) -> usize;
+}
+
+impl Number for Op {
+    #[inline]
+    fn behind(self, first: Self) -> usize {
+        (self.0 - first.0) as usize
+    }
+}
+
+impl Number for Token {
+    #[inline]
+    fn behind(self, first: Self) -> usize {
+        (self.0 - first.0) as usize
+    }
+}
+
+impl Number for i64 {
+    #[inline]
+    fn behind(self, first: Self) -> usize {
+        self.abs_diff(first) as usize
+    }
+}
+
+#[derive(Clone, Debug, Hash)]
+/// See the [module](self).
+pub struct Sequence<K, V> {
     /// What came in ascending order.
     recent: Ascending<K, V>,
     /// What came before the end.
@@ -20,19 +50,21 @@ impl<K, V> Default for Sequence<K, V> {
 }
 
 impl<K: Number, V> Sequence<K, V> {
+    /// How many there are.
     #[inline]
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.recent.len() + self.late.len()
     }
 
+    /// Whether there is nothing.
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.recent.is_empty() && self.late.is_empty()
     }
 
     /// Puts it there instead of what was there.
     #[inline]
-    pub(crate) fn insert(&mut self, key: K, value: V) {
+    pub fn insert(&mut self, key: K, value: V) {
         match self.recent.last_key() {
             Some(last) if last >= key => self.insert_late(key, value),
             _ if self.late.is_empty() => self.recent.push(key, value),
@@ -54,23 +86,27 @@ impl<K: Number, V> Sequence<K, V> {
         }
     }
 
+    /// What is there.
     #[inline]
-    pub(crate) fn get(&self, key: K) -> Option<&V> {
+    pub fn get(&self, key: K) -> Option<&V> {
         self.recent.get(key).or_else(|| self.late.get(&key))
     }
 
+    /// What is there, to be changed.
     #[inline]
-    pub(crate) fn get_mut(&mut self, key: K) -> Option<&mut V> {
+    pub fn get_mut(&mut self, key: K) -> Option<&mut V> {
         self.recent.get_mut(key).or_else(|| self.late.get_mut(&key))
     }
 
+    /// Takes it out.
     #[inline]
-    pub(crate) fn remove(&mut self, key: K) -> Option<V> {
+    pub fn remove(&mut self, key: K) -> Option<V> {
         self.recent.remove(key).or_else(|| self.late.remove(&key))
     }
 
+    /// Takes the first out.
     #[inline]
-    pub(crate) fn pop_first(&mut self) -> Option<V> {
+    pub fn pop_first(&mut self) -> Option<V> {
         let recent = self.recent.first_key();
         let late = self.late.first_key_value().map(|(key, _)| *key);
         match late.is_some_and(|first| recent.is_none_or(|recent| first < recent)) {
@@ -79,7 +115,8 @@ impl<K: Number, V> Sequence<K, V> {
         }
     }
 
-    pub(crate) fn pop_last(&mut self) -> Option<V> {
+    /// Takes the last out.
+    pub fn pop_last(&mut self) -> Option<V> {
         let recent = self.recent.last_key();
         let late = self.late.last_key_value().map(|(key, _)| *key);
         match late.is_some_and(|last| recent.is_none_or(|recent| last > recent)) {
@@ -89,29 +126,36 @@ impl<K: Number, V> Sequence<K, V> {
     }
 
     /// Keeps what is to be kept.
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(K, &mut V) -> bool) {
+    pub fn retain(&mut self, mut keep: impl FnMut(K, &mut V) -> bool) {
         self.recent.retain(&mut keep);
         self.late.retain(|key, value| keep(*key, value));
     }
 
     /// In order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (K, &V)> {
+    pub fn iter(&self) -> impl Iterator<Item = (K, &V)> {
         merge(self.recent.iter(), self.late.iter().map(|(key, value)| (*key, value)), |a, b| a < b)
     }
 
+    /// All of them, in order.
+    pub fn into_ordered(self) -> Vec<(K, V)> {
+        let mut all: Vec<_> = self.recent.into_entries().chain(self.late).collect();
+        all.sort_by_key(|(key, _)| *key);
+        all
+    }
+
     /// In the order of their numbers.
-    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+    pub fn values(&self) -> impl Iterator<Item = &V> {
         self.iter().map(|(_, value)| value)
     }
 
     /// Those from `key` on, in order.
-    pub(crate) fn from(&self, key: K) -> impl Iterator<Item = (K, &V)> {
+    pub fn from(&self, key: K) -> impl Iterator<Item = (K, &V)> {
         let late = self.late.range(key..).map(|(key, value)| (*key, value));
         merge(self.recent.from(key), late, |a, b| a < b)
     }
 
     /// Those before `key`, the last one first.
-    pub(crate) fn before(&self, key: K) -> impl Iterator<Item = (K, &V)> {
+    pub fn before(&self, key: K) -> impl Iterator<Item = (K, &V)> {
         let late = self.late.range(..key).rev().map(|(key, value)| (*key, value));
         merge(self.recent.before(key), late, |a, b| a > b)
     }
@@ -202,6 +246,7 @@ mod tests {
                 prop_assert_eq!((sequence.len(), sequence.is_empty()), (model.len(), model.is_empty()));
                 let pairs = |(key, value): (&Op, &usize)| (*key, *value);
                 let all: Vec<_> = sequence.iter().map(|(key, value)| (key, *value)).collect();
+                prop_assert_eq!(&sequence.clone().into_ordered(), &all);
                 prop_assert_eq!(all, model.iter().map(pairs).collect::<Vec<_>>());
                 let middle = Op(end / 2);
                 let from: Vec<_> = sequence.from(middle).map(|(key, value)| (key, *value)).collect();

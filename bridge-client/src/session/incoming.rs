@@ -110,7 +110,7 @@ impl Session {
             object.forget();
             object.lose_permits();
         }
-        let old = std::mem::take(&mut self.calls);
+        let old = std::mem::take(&mut self.calls).into_ordered();
         for object in &objects {
             self.enqueue_declare(now, object);
         }
@@ -140,7 +140,7 @@ impl Session {
         }
         let admitted = self.calls.values().filter(|entry| !matches!(entry.state, State::Outside));
         self.room.used = admitted.map(|entry| entry.bytes).sum();
-        self.room.waiting.retain(|op| self.calls.contains_key(op));
+        self.room.waiting.retain(|op| self.calls.get(*op).is_some());
         self.admit();
     }
 
@@ -159,7 +159,7 @@ impl Session {
         if let Ok(Reply::Lost(tokens)) = &outcome {
             return self.on_taken_away(op, tokens);
         }
-        let Some(entry) = self.calls.get_mut(&op) else {
+        let Some(entry) = self.calls.get_mut(op) else {
             // Settled before: that is on its way, or the server would not have told it again.
             return;
         };
@@ -177,7 +177,7 @@ impl Session {
                 entry.state = State::Offered(Some(outcome));
                 self.held_back.push(op);
             } else {
-                self.calls.remove(&op);
+                self.calls.remove(op);
                 if !Mutant::LateGrantKept.is_on() {
                     self.outbox.refuse(op);
                 }
@@ -197,7 +197,7 @@ impl Session {
         }
         if let Request::Command(Command::Cancel(target)) = entry.request {
             self.on_cancelled(target, outcome == Ok(Reply::Cancelled(true)), completions);
-            self.calls.remove(&op);
+            self.calls.remove(op);
             return;
         }
         entry.uncount(&outcome);
@@ -231,7 +231,7 @@ impl Session {
 
     /// What was offered ahead of need is wanted by others: it goes back, unless its consumer has taken it.
     fn on_recalled(&mut self, op: Op, completions: &mut Completions) {
-        let entry = self.calls.get(&op).filter(|entry| matches!(entry.state, State::Offered(_)));
+        let entry = self.calls.get(op).filter(|entry| matches!(entry.state, State::Offered(_)));
         let Some(entry) = entry.filter(|_| !Mutant::RecallIgnored.is_on()) else { return };
         if let Some(slot) = &entry.slot {
             slot.take();
@@ -251,7 +251,7 @@ impl Session {
 
     /// The call ended with the session and changed nothing: as if it had never left.
     fn on_expired(&mut self, op: Op) {
-        if let Some(entry) = self.calls.get_mut(&op)
+        if let Some(entry) = self.calls.get_mut(op)
             && let State::Sent(_) = entry.state
         {
             entry.left = false;
@@ -261,7 +261,7 @@ impl Session {
 
     /// The withdrawal of a call has been answered, which settles what was provisional.
     fn on_cancelled(&mut self, op: Op, cancelled: bool, completions: &mut Completions) {
-        let Some(entry) = self.calls.get_mut(&op) else { return };
+        let Some(entry) = self.calls.get_mut(op) else { return };
         if let Some(outcome) = entry.provisional.take() {
             let outcome = if cancelled { Err(entry::cancelled()) } else { outcome };
             self.outbox.done(op);
@@ -275,7 +275,7 @@ impl Session {
             object.forget();
             self.enqueue_declare(now, object);
         }
-        if let Some(entry) = self.calls.get_mut(&op) {
+        if let Some(entry) = self.calls.get_mut(op) {
             entry.renewed = true;
         }
         self.ask_anew(op);
@@ -283,7 +283,7 @@ impl Session {
 
     /// The call has been answered, and is asked again under a new number.
     fn ask_anew(&mut self, op: Op) {
-        let Some(mut entry) = self.calls.remove(&op) else { return };
+        let Some(mut entry) = self.calls.remove(op) else { return };
         if let Some(end) = entry.end {
             self.ends.remove(&(end, op));
         }
@@ -302,7 +302,7 @@ impl Session {
             return;
         }
         for op in std::mem::take(&mut self.held_back) {
-            let Some(entry) = self.calls.get_mut(&op) else { continue };
+            let Some(entry) = self.calls.get_mut(op) else { continue };
             if let (State::Offered(held), Some(slot)) = (&mut entry.state, &entry.slot)
                 && let Some(outcome) = held.take()
             {

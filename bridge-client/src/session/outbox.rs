@@ -1,10 +1,11 @@
 //! What is to be sent, and what was sent and may have to be sent again.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bridge_core::ids::Op;
 use bridge_core::mutant::Mutant;
+use bridge_core::sequence::Sequence;
 use bridge_core::{Time, wire};
 use prost::Message;
 use syncbridge_proto::v1 as pb;
@@ -127,7 +128,7 @@ impl Outbox {
 
     /// After a lost stream: what left after the frame `received` is sent again, and so are unanswered queries, whose
     /// answers nobody keeps.
-    pub(super) fn send_again(&mut self, received: u64, calls: &mut BTreeMap<Op, Box<Entry>>) {
+    pub(super) fn send_again(&mut self, received: u64, calls: &mut Sequence<Op, Box<Entry>>) {
         self.received(received);
         for mut frame in std::mem::take(&mut self.unconfirmed) {
             self.participants.append(&mut frame.participants);
@@ -138,14 +139,16 @@ impl Outbox {
         }
         self.hurry = true;
         self.commands.clear();
-        for (op, entry) in calls {
+        let all: Vec<Op> = calls.iter().map(|(op, _)| op).collect();
+        for op in all {
+            let Some(entry) = calls.get_mut(op) else { continue };
             match entry.state {
                 State::Sent(sequence)
                     if sequence <= received && !matches!(entry.request, Request::Query(_)) => {}
                 State::Sent(_) if Mutant::CommandsLostAtResume.is_on() => {}
                 State::Queued | State::Sent(_) => {
                     entry.state = State::Queued;
-                    self.commands.push_back(*op);
+                    self.commands.push_back(op);
                 }
                 State::Outside | State::Offered(_) | State::Claimed(_) => {}
             }
@@ -176,7 +179,7 @@ impl Outbox {
         now: Time,
         ttl: Duration,
         alive: bool,
-        calls: &mut BTreeMap<Op, Box<Entry>>,
+        calls: &mut Sequence<Op, Box<Entry>>,
     ) -> Option<pb::AttachRequest> {
         if !alive && self.is_due(now) {
             // It leaves as soon as the session is known to be alive again.
@@ -229,14 +232,14 @@ impl Outbox {
         &mut self,
         now: Time,
         frame: &mut pb::AttachRequest,
-        calls: &mut BTreeMap<Op, Box<Entry>>,
+        calls: &mut Sequence<Op, Box<Entry>>,
     ) {
         let mut bytes = 0;
         let mut before = None;
         while bytes < FRAME_BYTES_SOFT
             && let Some(op) = self.commands.pop_front()
         {
-            let Some(entry) = calls.get_mut(&op) else { continue };
+            let Some(entry) = calls.get_mut(op) else { continue };
             if !matches!(entry.state, State::Queued) {
                 continue;
             }

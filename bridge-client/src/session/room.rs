@@ -60,7 +60,7 @@ impl Room {
 impl Session {
     /// The call is over: there is room for another.
     pub(super) fn forget(&mut self, op: Op) -> Option<Box<Entry>> {
-        let entry = self.calls.remove(&op)?;
+        let entry = self.calls.remove(op)?;
         entry.keep_permits();
         if matches!(entry.state, State::Outside) {
             self.room.waiting.remove(&op);
@@ -84,12 +84,12 @@ impl Session {
     /// Those for whom there is room leave with the next frames.
     pub(super) fn admit(&mut self) {
         while let Some(&op) = self.room.waiting.first() {
-            let bytes = self.calls.get(&op).map_or(0, |entry| entry.bytes);
+            let bytes = self.calls.get(op).map_or(0, |entry| entry.bytes);
             if !self.room.fits(bytes) {
                 return;
             }
             self.room.waiting.pop_first();
-            let Some(mut entry) = self.calls.remove(&op) else { continue };
+            let Some(mut entry) = self.calls.remove(op) else { continue };
             if let Some(end) = entry.end {
                 self.ends.remove(&(end, op));
             }

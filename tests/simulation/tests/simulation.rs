@@ -26,7 +26,10 @@ const FOUND: &[(u64, &str)] = &[
         3191,
         "the heartbeat of a session came back after its end, which was not durable yet, and two held one lock",
     ),
-    (7801, "a wait was not asked again in a second new session, where it came before the declaration of its queue"),
+    (
+        7801,
+        "a wait was not asked again in a second new session, where it came before the declaration of its queue",
+    ),
     (9649, "the judge mixed up two waits of one participant, one of which it had turned away from"),
 ];
 
