@@ -199,8 +199,9 @@ impl Session {
         if object.is_new_to(self.serial) {
             self.remember(&object);
         }
-        let entry = Entry::new(now, self.ttl, who, Some(object), request, Some(slot.clone()));
-        self.begin(now, op, Entry { returns, ..entry }, &slot);
+        let mut entry = Entry::new(now, self.ttl, who, Some(object), request, Some(slot.clone()));
+        entry.returns = returns;
+        self.begin(now, op, entry, &slot);
         slot
     }
 
@@ -233,12 +234,13 @@ impl Session {
         for object in objects.iter().filter(|object| object.is_new_to(serial)) {
             self.remember(object);
         }
-        let entry = Entry::new(now, self.ttl, who, None, request, Some(slot.clone()));
-        self.begin(now, op, Entry { several: objects, ..entry }, &slot);
+        let mut entry = Entry::new(now, self.ttl, who, None, request, Some(slot.clone()));
+        entry.several = objects;
+        self.begin(now, op, entry, &slot);
         slot
     }
 
-    fn begin(&mut self, now: Time, op: Op, entry: Entry, slot: &Slot) {
+    fn begin(&mut self, now: Time, op: Op, entry: Box<Entry>, slot: &Slot) {
         if self.room.admits(entry.bytes) {
             self.room.used += entry.bytes;
             self.enqueue(op, entry);
@@ -529,8 +531,7 @@ impl Session {
         op
     }
 
-    fn enqueue(&mut self, op: Op, entry: impl Into<Box<Entry>>) {
-        let entry = entry.into();
+    fn enqueue(&mut self, op: Op, entry: Box<Entry>) {
         if let Some(end) = entry.end {
             self.ends.insert((end, op));
         }

@@ -125,7 +125,7 @@ impl Entry {
         object: Option<Arc<Object>>,
         mut request: Request,
         slot: Option<Arc<Slot>>,
-    ) -> Self {
+    ) -> Box<Self> {
         let bytes = brings(&request);
         let timeout = timeout_mut(&mut request).copied();
         let waits = timeout.is_some();
@@ -134,7 +134,7 @@ impl Entry {
             Some(deadline) => deadline.map(|deadline| deadline + GRACE),
             None => Some(now + ttl),
         };
-        let entry = Entry {
+        let mut entry = Box::new(Entry {
             who,
             object,
             several: Box::default(),
@@ -151,9 +151,12 @@ impl Entry {
             renewed: false,
             joined: None,
             returns: 0,
-        };
+        });
         // A condition's wait is ended by nothing but its lock.
-        Entry { end: entry.end.filter(|_| !entry.ends_with_lock()), ..entry }
+        if entry.ends_with_lock() {
+            entry.end = None;
+        }
+        entry
     }
 
     /// The request as it is to be sent now: to the object as it is known now, with the time that remains.

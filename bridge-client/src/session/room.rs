@@ -74,11 +74,12 @@ impl Session {
     }
 
     /// Nothing of the call leaves yet, so it can end the moment its time is over.
-    pub(super) fn wait_for_room(&mut self, op: Op, entry: Entry) {
-        let entry = Entry { state: State::Outside, end: entry.deadline, ..entry };
+    pub(super) fn wait_for_room(&mut self, op: Op, mut entry: Box<Entry>) {
+        entry.state = State::Outside;
+        entry.end = entry.deadline;
         self.ends.extend(entry.end.map(|end| (end, op)));
         self.room.waiting.insert(op);
-        self.calls.insert(op, Box::new(entry));
+        self.calls.insert(op, entry);
     }
 
     /// Those for whom there is room leave with the next frames.
