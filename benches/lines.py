@@ -215,6 +215,7 @@ def server_lines() -> list[Line]:
             "items/s",
             True,
             [
+                program("producer and consumer", ["windowed"], "items_per_s", on_one_core=True),
                 program("client, a command an item", ["stream", "1"], "items_per_s", on_one_core=True),
                 program("client, batches of 64", ["stream", "64"], "items_per_s", on_one_core=True),
                 program("frames by hand", ["frames"], "items_per_s", on_one_core=True),
