@@ -1,12 +1,16 @@
 //! A map whose keys come in ascending order, made for what is nearly always done with it: append at the end, take from
 //! the front. What leaves from the middle costs O(log n), amortised.
 //!
-//! Invariants: the keys ascend, neither end is a hole, and at most half of the entries are holes.
+//! Invariants: the keys ascend, neither end is a hole, and at most half of the entries are holes. Beyond what is kept in any case, at
+//! least an eighth of the room is used.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
 use crate::sequence::Number;
+
+/// Room for so many entries stays, once there was need for it.
+const KEPT: usize = 1_024;
 
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Ascending<K, V> {
@@ -68,6 +72,7 @@ impl<K: Number, V> Ascending<K, V> {
         let value = self.entries[index].1.take()?;
         self.holes += 1;
         self.trim();
+        self.shrink();
         Some(value)
     }
 
@@ -75,12 +80,14 @@ impl<K: Number, V> Ascending<K, V> {
     pub(crate) fn pop_first(&mut self) -> Option<V> {
         let (_, value) = self.entries.pop_front()?;
         self.trim();
+        self.shrink();
         value
     }
 
     pub(crate) fn pop_last(&mut self) -> Option<V> {
         let (_, value) = self.entries.pop_back()?;
         self.trim();
+        self.shrink();
         value
     }
 
@@ -113,6 +120,7 @@ impl<K: Number, V> Ascending<K, V> {
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(K, &mut V) -> bool) {
         self.entries.retain_mut(|(key, value)| value.as_mut().is_some_and(|value| keep(*key, value)));
         self.holes = 0;
+        self.shrink();
     }
 
     /// Where numbers follow on each other without gaps, its place is its distance from the first; it is never behind that.
@@ -150,8 +158,23 @@ impl<K: Number, V> Ascending<K, V> {
         }
     }
 
+    /// Gives room back that is not needed any more.
+    #[inline]
+    fn shrink(&mut self) {
+        if self.entries.capacity() > KEPT && self.entries.len() < self.entries.capacity() / 8 {
+            self.shrink_now();
+        }
+    }
+
+    #[inline(never)]
+    fn shrink_now(&mut self) {
+        self.entries.shrink_to((self.entries.len() * 2).max(KEPT));
+    }
+
     /// See the module's invariants.
     pub(crate) fn check(&self) {
+        let (len, room) = (self.entries.len(), self.entries.capacity());
+        assert!(room <= 2 * KEPT || len >= room / 8, "{room} places for {len}");
         assert_eq!(self.holes, self.entries.iter().filter(|(_, value)| value.is_none()).count(), "holes");
         assert!(self.holes <= self.entries.len() / 2, "too many holes");
         assert!(self.entries.iter().is_sorted_by(|a, b| a.0 < b.0), "the keys ascend");

@@ -34,8 +34,8 @@ impl Number for i64 {
     }
 }
 
-#[derive(Clone, Debug, Hash)]
 /// See the [module](self).
+#[derive(Clone, Debug, Hash)]
 pub struct Sequence<K, V> {
     /// What came in ascending order.
     recent: Ascending<K, V>,
