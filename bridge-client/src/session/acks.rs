@@ -1,5 +1,6 @@
 //! Acks of one lease each that nobody awaits: those that have not left leave as one. The server takes an ack of several as a
-//! whole or not at all, so where some of its leases were lost, the others are asked for again without them.
+//! whole or not at all, so where some of its leases were lost, the others are asked for again without them; and where it takes fewer at
+//! once, one part is asked for after the other.
 
 use std::sync::Arc;
 
@@ -21,6 +22,9 @@ const FAILED: &str = "failed";
 pub(super) struct Joined {
     /// Why the first of them failed, and how many did.
     failed: Option<(Error, usize)>,
+    /// What the server does not take at once with the others, and how many it takes.
+    rest: Vec<Token>,
+    at_once: usize,
 }
 
 impl Joined {
@@ -58,39 +62,47 @@ impl Entry {
         }
     }
 
-    /// What an answer comes to, where the call stands for several. `None`: some of their leases were lost, and the others are to
-    /// be asked for again.
-    pub(super) fn in_all(&mut self, outcome: Outcome) -> Option<Outcome> {
-        let Err(error) = &outcome else { return Some(self.told(outcome)) };
-        let lost = lost(error);
+    /// Whether some of the acks that it stands for are to be asked for once more, or only now. Those that have failed are counted and
+    /// taken out.
+    pub(super) fn goes_on_without(&mut self, outcome: &Outcome) -> bool {
         let (Some(joined), Some(tokens)) = (&mut self.joined, leases_mut(&mut self.request)) else {
-            return Some(outcome);
+            return false;
         };
-        let before = tokens.len();
-        if tokens.iter().all(|token| lost.contains(token)) {
-            return Some(self.told(outcome));
+        if let Err(error) = outcome {
+            let at_once = at_once(error);
+            if (1..tokens.len()).contains(&at_once) {
+                joined.at_once = at_once;
+                joined.rest.extend(tokens.drain(at_once..));
+                return true;
+            }
+            let (before, lost) = (tokens.len(), lost(error));
+            let left = tokens.iter().filter(|token| !lost.contains(token)).count();
+            if left > 0 && left < before {
+                tokens.retain(|token| !lost.contains(token));
+                joined.note(error.clone(), before - left);
+                return true;
+            }
+            if !joined.rest.is_empty() {
+                joined.note(error.clone(), before);
+            }
         }
-        tokens.retain(|token| !lost.contains(token));
-        if tokens.len() == before {
-            return Some(self.told(outcome));
-        }
-        joined.note(error.clone(), before - tokens.len());
-        None
+        *tokens = match joined.rest.len() {
+            0 => return false,
+            rest => joined.rest.drain(..joined.at_once.min(rest)).collect(),
+        };
+        true
     }
 
     /// How a call that stands for several ends: failed, if any did, with how many.
     pub(super) fn told(&mut self, outcome: Outcome) -> Outcome {
         let Some(mut joined) = self.joined.take() else { return outcome };
-        let reply = match outcome {
-            Ok(reply) => Some(reply),
-            Err(error) => {
-                joined.note(error, leases(&self.request).map_or(1, <[Token]>::len));
-                None
-            }
-        };
-        match (joined.failed, reply) {
-            (Some((error, count)), _) => Err(error.with(FAILED, count.to_string())),
-            (None, reply) => reply.ok_or_else(|| self.unknown()),
+        if let Err(error) = &outcome {
+            let here = leases(&self.request).map_or(1, <[Token]>::len);
+            joined.note(error.clone(), here + joined.rest.len());
+        }
+        match joined.failed {
+            Some((error, count)) => Err(error.with(FAILED, count.to_string())),
+            None => outcome,
         }
     }
 }
@@ -99,6 +111,12 @@ impl Entry {
 fn lost(error: &Error) -> Vec<Token> {
     let tokens = error.detail("tokens").filter(|_| error.reason == Reason::Stale).unwrap_or_default();
     tokens.split(',').filter_map(|token| token.parse().ok().map(Token)).collect()
+}
+
+/// How many the server takes at once, if that was too many; 0 if it was not.
+fn at_once(error: &Error) -> usize {
+    let too_many = error.reason == Reason::LimitExceeded && error.detail("limit") == Some("batch_max");
+    error.detail("value").filter(|_| too_many).and_then(|value| value.parse().ok()).unwrap_or(0)
 }
 
 fn leases(request: &Request) -> Option<&[Token]> {

@@ -155,7 +155,7 @@ impl Session {
         }
     }
 
-    fn on_answer(&mut self, now: Time, op: Op, outcome: Outcome, completions: &mut Completions) {
+    fn on_answer(&mut self, now: Time, op: Op, mut outcome: Outcome, completions: &mut Completions) {
         if let Ok(Reply::Lost(tokens)) = &outcome {
             return self.on_taken_away(op, tokens);
         }
@@ -201,7 +201,9 @@ impl Session {
             return;
         }
         entry.uncount(&outcome);
-        let Some(mut outcome) = entry.in_all(outcome) else { return self.ask_anew(op) };
+        if entry.goes_on_without(&outcome) {
+            return self.ask_anew(op);
+        }
         if !entry.several.is_empty()
             && !entry.renewed
             && entry.slot.is_some()

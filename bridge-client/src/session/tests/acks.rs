@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bridge_core::command::{Command, queue};
 use bridge_core::ids::{ParticipantId, Token};
-use bridge_core::{Outcome, Reason, Reply, Request, Timeout};
+use bridge_core::{Limits, Outcome, Reason, Reply, Request, Timeout};
 
 use super::super::{Slot, Submission};
 use super::world::World;
@@ -91,6 +91,37 @@ fn all_fail_where_all_are_lost_or_the_server_is() {
     world.connect(0);
     world.exchange(0);
     assert_eq!(failed(world.accept(0, &slots[0])), (Reason::Stale, Some("3".into())));
+}
+
+/// In a new session whose first stream breaks they come before the declaration of their queue, and are asked for once more.
+#[test]
+fn all_are_counted_though_their_queue_was_declared_anew() {
+    let mut world = World::ready(1);
+    let tokens = lease(&mut world, 3);
+    let slots: Vec<_> = tokens.iter().filter_map(|token| ack(&mut world, *token)).collect();
+    world.restart();
+    world.connect(0);
+    world.send(0);
+    assert!(world.arrive(0) && world.receive(0));
+    world.send(0);
+    world.cut(0);
+    world.connect(0);
+    world.exchange(0);
+    assert_eq!(failed(world.accept(0, &slots[0])), (Reason::Stale, Some("3".into())));
+}
+
+#[test]
+fn a_server_that_takes_fewer_at_once_gets_one_part_after_the_other() {
+    for batch_max in 1..=3 {
+        let mut world = World::ready_within(1, Limits { batch_max, ..Limits::default() });
+        let tokens = lease(&mut world, 4);
+        let gone = Token(tokens[3].0 + 1_000);
+        let all = [tokens[0], tokens[1], gone, tokens[2], tokens[3]];
+        let slots: Vec<_> = all.iter().filter_map(|token| ack(&mut world, *token)).collect();
+        world.exchange(0);
+        assert_eq!(failed(world.accept(0, &slots[0])), (Reason::Stale, Some("1".into())), "{batch_max}");
+        assert_eq!(lease(&mut world, 4).len(), 4, "the others are done");
+    }
 }
 
 #[test]

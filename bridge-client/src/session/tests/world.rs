@@ -8,7 +8,7 @@ use std::time::Duration;
 use bridge_core::command::{Command, Mode, SessionSpec, queue, semaphore};
 use bridge_core::ids::{Name, Op, ParticipantId, Secret, SessionId, SessionKey};
 use bridge_core::payload::ContentType;
-use bridge_core::{Error, Outcome, Payload, Query, Reply, Request, Time, Timeout, wire};
+use bridge_core::{Error, Limits, Outcome, Payload, Query, Reply, Request, Time, Timeout, wire};
 use bridge_node::{Answer, Clock, Config, Frame, Namespace, Node, Outbox};
 use bytes::Bytes;
 use prost::Message;
@@ -73,15 +73,15 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(clients: usize) -> Self {
+    fn new(clients: usize, limits: Limits) -> Self {
         let clock = Arc::new(Hands(AtomicU64::new(1_000_000)));
-        let (node, namespace) = Self::node(&clock);
+        let (node, namespace) = Self::node(&clock, limits);
         let clients = (1..=clients as u128).map(Client::new).collect();
         World { clock, node, namespace, clients }
     }
 
-    fn node(clock: &Arc<Hands>) -> (Arc<Node>, Arc<Namespace>) {
-        let node = Node::new(Config::default(), clock.clone());
+    fn node(clock: &Arc<Hands>, limits: Limits) -> (Arc<Node>, Arc<Namespace>) {
+        let node = Node::new(Config { limits, ..Config::default() }, clock.clone());
         let namespace = node.namespace(&Name::parse("namespace", "test").unwrap()).unwrap();
         (node, namespace)
     }
@@ -90,7 +90,7 @@ impl World {
     pub(super) fn restart(&mut self) {
         (0..self.clients.len()).for_each(|client| self.cut(client));
         self.advance(Duration::from_millis(10));
-        (self.node, self.namespace) = Self::node(&self.clock);
+        (self.node, self.namespace) = Self::node(&self.clock, Limits::default());
         for client in &mut self.clients {
             client.received = (None, 0);
         }
@@ -404,7 +404,12 @@ impl World {
 
     /// A client that is connected, has declared its objects, and is idle.
     pub(super) fn ready(clients: usize) -> Self {
-        let mut world = World::new(clients);
+        Self::ready_within(clients, Limits::default())
+    }
+
+    /// The same, with a server that has these limits until it restarts.
+    pub(super) fn ready_within(clients: usize, limits: Limits) -> Self {
+        let mut world = World::new(clients, limits);
         for client in 0..clients {
             world.connect(client);
             let slots = world.declare_all(client);
