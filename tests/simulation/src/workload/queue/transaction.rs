@@ -66,6 +66,8 @@ pub(super) struct Transaction {
     task: Task,
     leased: Vec<Leased>,
     settles: Fate,
+    /// How likely it goes on computing; some so long that what they consume may be lost by then.
+    computes: u64,
     produced: Vec<usize>,
     wrong: Wrong,
     phase: Phase,
@@ -90,6 +92,7 @@ impl Transaction {
             task,
             leased: Vec::new(),
             settles,
+            computes: moment.random.pick(&[300, 850, 990]),
             produced: Vec::new(),
             wrong: Wrong::Nothing,
             phase: Phase::Over,
@@ -216,6 +219,9 @@ impl Transaction {
 impl Activity for Transaction {
     fn next(&mut self, moment: &mut Moment<'_>) -> Next {
         if let Phase::Commit = self.phase {
+            if !moment.closing && moment.random.chance(self.computes) {
+                return Next::Think;
+            }
             return self.commit(moment);
         }
         self.task.next(moment)
