@@ -43,6 +43,21 @@ fn pairs(criterion: &mut Criterion<CpuTime>) {
     }
 }
 
+/// As `mem:` makes them.
+fn shortcuts(criterion: &mut Criterion<CpuTime>) {
+    let mut group = criterion.benchmark_group("put and get at once");
+    group.throughput(Throughput::Elements(1));
+    for deep in [0, 1000] {
+        group.bench_function(BenchmarkId::new("Direct", format!("{deep} READY")), |bencher| {
+            let mut bench = Bench::new();
+            let who = bench.open(1, Mode::Direct);
+            let (queue, payload) = (bench.queue(who, "bench"), payload());
+            (0..deep).for_each(|_| drop(bench.call(who, put(&queue, &payload))));
+            bencher.iter(|| bench.pair_at_once(who, &queue, &payload));
+        });
+    }
+}
+
 fn parked(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("a parked get, woken by a put");
     group.throughput(Throughput::Elements(1));
@@ -82,6 +97,6 @@ fn permits(criterion: &mut Criterion<CpuTime>) {
 criterion_group! {
     name = engine;
     config = Criterion::default().with_measurement(CpuTime).sample_size(50);
-    targets = pairs, parked, permits
+    targets = pairs, shortcuts, parked, permits
 }
 criterion_main!(engine);

@@ -1,6 +1,7 @@
 //! The engine: `(state, now, input) -> effects`.
 
 mod acquire_all;
+mod at_once;
 mod check;
 mod conditions;
 mod deadlock;
@@ -41,6 +42,8 @@ use crate::time::Time;
 use crate::timer::{Due, Subject};
 use crate::wait::{Caller, TicketKey, Want};
 use crate::world::{Fallen, World, cancelled, in_branch, session_expired};
+
+pub use at_once::AtOnce;
 
 /// The state of one namespace.
 pub struct Engine {

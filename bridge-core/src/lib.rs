@@ -32,7 +32,7 @@ pub mod wire;
 mod world;
 
 pub use command::{Command, Effect, Input, Outcome, Query, Reply, Request};
-pub use engine::Engine;
+pub use engine::{AtOnce, Engine};
 pub use error::{Error, Reason};
 pub use limits::Limits;
 pub use payload::Payload;

@@ -4,6 +4,7 @@
 //! until the client has acknowledged it). What is not remembered was never asked or has been settled.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{Hash, Hasher};
 
 use crate::command::rwlock::Mode as LockMode;
 use crate::command::{Carrier, Mode, Outcome, SessionSpec};
@@ -243,11 +244,18 @@ impl Session {
 }
 
 /// The objects that a session uses.
-#[derive(Debug, Default, Hash)]
+#[derive(Debug, Default)]
 pub(crate) struct Uses {
     all: BTreeSet<Handle>,
-    /// The one that was noted last: most calls are about the same object as the one before.
+    /// The one that was looked for last: most calls are about the same object as the one before.
     last: Option<Handle>,
+}
+
+impl Hash for Uses {
+    /// What was looked for changes nothing.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.all.hash(state);
+    }
 }
 
 impl Uses {
@@ -257,6 +265,15 @@ impl Uses {
             self.last = Some(object);
             self.all.insert(object)
         }
+    }
+
+    /// Whether it is one.
+    #[inline]
+    pub(crate) fn contains(&mut self, object: Handle) -> bool {
+        if self.last != Some(object) && self.all.contains(&object) {
+            self.last = Some(object);
+        }
+        self.last == Some(object)
     }
 
     /// One less: true if it was one.

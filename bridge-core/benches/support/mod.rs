@@ -5,13 +5,13 @@ pub(crate) mod clock;
 
 use std::time::Duration;
 
-use bridge_core::command::queue::{Batch, Command as OnQueue, Mode as Take, NewItem, Taking};
+use bridge_core::command::queue::{Batch, Command as OnQueue, Delivery, Mode as Take, NewItem, Taking};
 use bridge_core::command::{
     Call, Carrier, Command, Effect, Input, Mode, Reply, SessionSpec, queue, semaphore,
 };
 use bridge_core::ids::{Handle, Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Target};
 use bridge_core::payload::ContentType;
-use bridge_core::{Engine, Limits, Payload, Time, Timeout};
+use bridge_core::{AtOnce, Engine, Limits, Payload, Time, Timeout};
 
 pub(crate) struct Bench {
     engine: Engine,
@@ -83,6 +83,21 @@ impl Bench {
     /// A queue of that name.
     pub(crate) fn queue(&mut self, who: SessionKey, name: &str) -> Target {
         self.declare(who, Command::Queue(named(name), OnQueue::Declare(Default::default())))
+    }
+
+    /// Puts an item and gets it again, without a word about it.
+    pub(crate) fn pair_at_once(
+        &mut self,
+        session: SessionKey,
+        queue: &Target,
+        payload: &Payload,
+    ) -> Delivery {
+        let Target::Handle(queue) = *queue else { panic!("no handle: {queue:?}") };
+        let call = AtOnce { session, participant: ParticipantId(0), queue };
+        let now = Time::from_micros(1);
+        let mut item = NewItem::new(payload.clone());
+        self.engine.put_at_once(now, call, &mut item).expect("there is room");
+        self.engine.get_at_once(now, call).expect("there is an item")
     }
 
     /// Puts an item and gets it again, and acknowledges both answers.

@@ -43,7 +43,7 @@ fn token() -> impl Strategy<Value = Token> {
     (990_u64..1150).prop_map(Token)
 }
 
-fn new_item() -> impl Strategy<Value = NewItem> {
+pub(crate) fn new_item() -> impl Strategy<Value = NewItem> {
     let scope = prop_oneof![
         Just(Scope::Queued),
         Just(Scope::Unfinished),
@@ -427,7 +427,7 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-fn input() -> impl Strategy<Value = Input> {
+pub(crate) fn input() -> impl Strategy<Value = Input> {
     let key = || (0_u32..4, 1_u32..3).prop_map(|(slot, generation)| SessionKey { slot, generation });
     let call = (key(), 0_u64..40, any::<bool>(), 0_u32..2, any::<bool>(), command()).prop_map(
         |(key, op, of_node, participant, by_stream, command)| {

@@ -3,6 +3,7 @@
 
 mod acquire_all;
 mod anything;
+mod at_once;
 mod barrier;
 mod bounds;
 mod condition;

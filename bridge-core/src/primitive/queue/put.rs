@@ -39,6 +39,23 @@ impl Queue {
         self.park_put(me, world, caller, [std::mem::take(item)], false, timeout)
     }
 
+    /// Puts an item without attributes, where nobody waits and there is room; see `engine/at_once.rs`.
+    #[inline(always)]
+    pub(crate) fn put_at_once(
+        &mut self,
+        me: Handle,
+        world: &mut World,
+        item: &mut NewItem,
+    ) -> Option<ItemId> {
+        let bytes = self.check_item(world, item).ok()?;
+        self.check_put(world, 1, bytes).ok()?;
+        if !self.has_room(1, bytes) {
+            return None;
+        }
+        let item = world.keep_item(item);
+        Some(self.admit(me, world, item))
+    }
+
     pub(super) fn put_many(
         &mut self,
         me: Handle,

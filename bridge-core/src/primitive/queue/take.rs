@@ -205,6 +205,20 @@ impl Queue {
         world.answer(caller, Ok(reply(mode, deliveries)));
     }
 
+    /// Takes the next item for good, where one is READY and nobody waits; see `engine/at_once.rs`.
+    #[inline(always)]
+    pub(crate) fn get_at_once(&mut self, world: &mut World, serial: Serial) -> Option<Delivery> {
+        if self.ready.len() == 0 {
+            return None;
+        }
+        let token = Token(world.number());
+        let mut freed = Vec::new();
+        let delivery = self.give(world, End::Front, token, &mut freed);
+        freed.iter().for_each(|group| self.free_group(&world.items, Some(group)));
+        self.note_gotten(serial, 1);
+        delivery
+    }
+
     /// The next item leaves what is READY.
     #[inline(always)]
     fn next(&mut self, world: &mut World, end: End) -> Option<usize> {
