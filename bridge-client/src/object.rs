@@ -203,10 +203,16 @@ impl Object {
     /// How to address it now: by handle once that is known. Only [`Object::declare`] creates it, so that it never comes
     /// to be without its options.
     pub fn target(&self) -> Target {
-        match Handle::from_u64(self.handle.load(Ordering::Relaxed)) {
+        match self.handle() {
             Some(handle) => Target::Handle(handle),
             None => Target::Existing(self.name.clone()),
         }
+    }
+
+    /// Its handle, once that is known.
+    #[inline]
+    pub(crate) fn handle(&self) -> Option<Handle> {
+        Handle::from_u64(self.handle.load(Ordering::Relaxed))
     }
 
     /// A reply to what was asked about it has arrived.

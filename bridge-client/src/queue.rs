@@ -54,8 +54,25 @@ handle!(Queue);
 
 impl Queue {
     /// Puts an item; waits while the queue is full. `FULL`, `SHUT_DOWN`.
-    pub fn put(&self, who: ParticipantId, item: NewItem, timeout: Timeout) -> Call<ItemId> {
+    pub fn put(&self, who: ParticipantId, mut item: NewItem, timeout: Timeout) -> Call<ItemId> {
+        if let Some(id) = self.put_at_once(who, &mut item) {
+            return Call::known(self.usage.clone(), id);
+        }
         self.command(who, Command::Put { item, timeout }, read!(Reply::Put(id) | Reply::Duplicate(id) => id))
+    }
+
+    /// [`Queue::put`] without a call, where an engine in this process (`mem:`) can put the item at once. `None`: nothing has
+    /// happened.
+    #[inline]
+    pub fn put_at_once(&self, who: ParticipantId, item: &mut NewItem) -> Option<ItemId> {
+        self.usage.link().put_at_once(who, &self.usage.object, item)
+    }
+
+    /// Takes one item for good without a call, where an engine in this process (`mem:`) has one at once. `None`: nothing has
+    /// happened.
+    #[inline]
+    pub fn get_at_once(&self, who: ParticipantId) -> Option<Delivery> {
+        self.usage.link().get_at_once(who, &self.usage.object)
     }
 
     /// As [`Queue::put`], and says whether it was a duplicate: then the id is that of the item that was there first.
@@ -96,6 +113,11 @@ impl Queue {
 
     /// As [`Queue::take`], with all that can be asked of a take. `EMPTY`, `SHUT_DOWN`.
     pub fn take_as(&self, who: ParticipantId, taking: Taking, timeout: Timeout) -> Call<Deliveries> {
+        if taking == Taking::new(Mode::Get, Batch::ONE)
+            && let Some(taken) = self.get_at_once(who)
+        {
+            return Call::known(self.usage.clone(), [taken].into_iter().collect());
+        }
         let command = Command::Take { taking, timeout };
         self.command(who, command, read!(Reply::Taken(taken) => taken.deliveries))
     }

@@ -213,6 +213,13 @@ impl World {
         }
     }
 
+    /// An offer that its caller does not want any more is off, whether he has heard of it or not.
+    pub(crate) fn withdraw_offer(&mut self, session: SessionKey, op: Op) {
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.ops.insert(op, Entry::Answered { outcome: Err(cancelled()), queue: None });
+        }
+    }
+
     /// Whether the caller can be granted something now; if not, its call waits, or is answered as if there were
     /// nothing.
     #[inline]

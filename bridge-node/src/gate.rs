@@ -23,6 +23,12 @@ impl Passed {
     pub(crate) fn commands(&self) -> u64 {
         self.commands.load(Ordering::Relaxed)
     }
+
+    /// One more.
+    #[inline]
+    pub(crate) fn note(&self) {
+        self.commands.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Gate {
@@ -42,7 +48,7 @@ impl Gate {
                 "the server is stopping and takes no new work; try again once it is back",
             ));
         }
-        passed.commands.fetch_add(1, Ordering::Relaxed);
+        passed.note();
         Ok(())
     }
 }

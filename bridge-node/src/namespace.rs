@@ -240,6 +240,26 @@ impl Namespace {
         turn.finish_with(key, op)
     }
 
+    /// For callers in this process: a shortcut around [`Namespace::direct`]. `None`: nothing has happened, and it is to be
+    /// called.
+    #[inline]
+    pub fn at_once<T>(&self, make: impl FnOnce(&mut Engine, Time) -> Option<T>) -> Option<T> {
+        if self.journal.keeps() || self.gate.draining() {
+            return None;
+        }
+        let mut state = self.state.lock();
+        let now = state.now_by(&*self.clock);
+        // What was said about a stall is taken back by a whole turn.
+        if state.looked {
+            return None;
+        }
+        let made = make(&mut state.engine, now)?;
+        state.changed = now;
+        drop(state);
+        self.passed.note();
+        Some(made)
+    }
+
     /// A call that is carried by itself: `answer` gets how it ended, possibly before this returns. Without a session
     /// a grant is final. Without an op of its own the node makes one and nothing but a grant is remembered for it.
     ///

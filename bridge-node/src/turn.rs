@@ -18,6 +18,7 @@ use bridge_core::{Engine, Query, Time};
 use parking_lot::MutexGuard;
 
 use crate::backlog::{Backlog, weight};
+use crate::clock::Clock;
 use crate::delivery::{Answer, Mail, Parcels};
 use crate::journal::{self, Entry, Failure, Journal, Position};
 use crate::liveness::{OpenCall, Session, Sessions};
@@ -48,9 +49,9 @@ pub(crate) struct State {
     /// What the journal was asked to make durable.
     flushed: Position,
     /// When an input last changed anything.
-    changed: Time,
+    pub(crate) changed: Time,
     /// Whether it was looked since then for a stall, and what was found.
-    looked: bool,
+    pub(crate) looked: bool,
     pub(crate) stall: Option<(Time, Stall)>,
     /// What must not leave before the journal has its position.
     held: VecDeque<(Position, Vec<Effect>)>,
@@ -104,6 +105,13 @@ impl State {
 }
 
 impl State {
+    /// The time, which never goes back.
+    #[inline]
+    pub(crate) fn now_by(&mut self, clock: &dyn Clock) -> Time {
+        self.now = self.now.max(clock.now());
+        self.now
+    }
+
     /// When to look for a stall, if one is possible.
     fn look_at(&self) -> Option<Time> {
         (!self.looked && self.engine.may_stall()).then(|| self.changed + STALLED_AFTER)
@@ -124,8 +132,7 @@ impl<'a> Turn<'a> {
     /// Locks; what is due happens first.
     pub(crate) fn begin(namespace: &'a Namespace) -> Self {
         let mut state = namespace.state.lock();
-        let now = namespace.clock.now().max(state.now);
-        state.now = now;
+        let now = state.now_by(&*namespace.clock);
         let mut turn = Turn { namespace, state, now, parcels: Parcels::default(), frame: None };
         if turn.state.engine.next_deadline().is_some_and(|due| due <= now) {
             turn.input(Input::Tick);

@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use bridge_core::command::queue::{Delivery, NewItem};
 use bridge_core::command::{Command, EndReason, Mode, SessionSpec, queue};
-use bridge_core::ids::{Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Token};
-use bridge_core::{Error, Reason, Reply, Request};
+use bridge_core::ids::{ItemId, Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey, Token};
+use bridge_core::{AtOnce, Error, Reason, Reply, Request, Time};
 use bridge_node::{Answer, Config, Frame, Namespace, Node, Outbox, SystemClock};
 
 use super::slot::futex;
@@ -163,6 +164,20 @@ impl Mem {
         }
     }
 
+    #[inline]
+    fn at_once<T>(
+        &self,
+        participant: ParticipantId,
+        queue: &Object,
+        make: impl FnOnce(&mut bridge_core::Engine, Time, AtOnce) -> Option<T>,
+    ) -> Option<T> {
+        let call = AtOnce { session: self.key, participant, queue: queue.handle()? };
+        if self.forked() {
+            return None;
+        }
+        self.engine.namespace.at_once(|engine, now| make(engine, now, call))
+    }
+
     /// Its answer is in a slot in any case, from where it can be recalled.
     fn start_prefetch(&self, who: ParticipantId, request: Request) -> Started {
         let desk = &self.desk;
@@ -247,6 +262,16 @@ impl Link for Mem {
 
     fn start_several(&self, submission: Several) -> Started {
         self.ask(submission.who, submission.request, |_| ())
+    }
+
+    #[inline]
+    fn put_at_once(&self, who: ParticipantId, queue: &Object, item: &mut NewItem) -> Option<ItemId> {
+        self.at_once(who, queue, |engine, now, call| engine.put_at_once(now, call, item))
+    }
+
+    #[inline]
+    fn get_at_once(&self, who: ParticipantId, queue: &Object) -> Option<Delivery> {
+        self.at_once(who, queue, |engine, now, call| engine.get_at_once(now, call))
     }
 
     fn claim(&self, slot: &Slot) -> Option<Answered> {

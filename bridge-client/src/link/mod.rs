@@ -7,7 +7,8 @@ mod slot;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_core::ids::{Op, ParticipantId, Token};
+use bridge_core::command::queue::{Delivery, NewItem};
+use bridge_core::ids::{ItemId, Op, ParticipantId, Token};
 use bridge_core::{Error, Outcome, Reason, Request};
 
 pub use slot::Slot;
@@ -80,6 +81,16 @@ pub(crate) trait Link: Send + Sync {
 
     /// Starts a call about several objects.
     fn start_several(&self, submission: Several) -> Started;
+
+    /// Puts an item, where an engine in this process can do so at once. `None`: nothing has happened, and it is to be called.
+    fn put_at_once(&self, _who: ParticipantId, _queue: &Object, _item: &mut NewItem) -> Option<ItemId> {
+        None
+    }
+
+    /// Takes an item for good, where an engine in this process can do so at once. `None`: nothing has happened.
+    fn get_at_once(&self, _who: ParticipantId, _queue: &Object) -> Option<Delivery> {
+        None
+    }
 
     /// What was started leaves now: somebody wants its answer and does not wait here for it.
     fn send(&self) {}

@@ -131,6 +131,19 @@ impl Hold {
         }
     }
 
+    /// Its holder lets go of all of it. What is still on offer on his stream he has turned away from: that call was withdrawn,
+    /// should he ask for it again.
+    pub(super) fn let_go(&mut self, world: &mut World) {
+        for offer in std::mem::take(&mut self.offers) {
+            if self.is_by_call(&offer, world) {
+                world.settle_offer(self.caller.session, offer.op);
+            } else {
+                world.withdraw_offer(self.caller.session, offer.op);
+            }
+        }
+        self.part(world);
+    }
+
     /// Whether the call of that offer has been answered for sure.
     fn is_by_call(&self, offer: &Pending, world: &World) -> bool {
         world.is_answered(&Caller { op: offer.op, ..self.caller })

@@ -230,7 +230,9 @@ impl Lock {
             return Err(not_owner(Some(hold), world));
         }
         if let Some(hold) = &mut self.hold {
-            hold.accept_all(me, world);
+            if hold.levels == 0 {
+                hold.accept_all(me, world);
+            }
             hold.extend(me, lease, world);
         }
         done(AnyReply::Lock(Reply::Extended))

@@ -224,7 +224,9 @@ impl RwLock {
             return Err(not_owner(Some(hold), world));
         }
         self.change(token, |hold| {
-            hold.accept_all(me, world);
+            if hold.levels == 0 {
+                hold.accept_all(me, world);
+            }
             hold.extend(me, lease, world);
         });
         done(AnyReply::RwLock(Reply::Extended))

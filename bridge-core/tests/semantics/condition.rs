@@ -65,6 +65,32 @@ fn a_level_that_its_caller_turned_away_from_is_none_after_the_wait() {
 }
 
 #[test]
+fn a_level_that_its_caller_turned_away_from_stays_withdrawn_when_it_is_asked_for_again() {
+    let (mut space, [a, b]) = space();
+    hold(&mut space, a);
+    let (again, answers) = space.call(a, lock("l", NOW));
+    assert_eq!(short(&answers), [(again, "locked".to_owned())]);
+    space.wait(a, wait_for("c", FOREVER));
+    hold(&mut space, b);
+    // Its connection was cut before the answer came.
+    let answers = space.again(a, again, lock("l", NOW));
+    assert!(
+        matches!(&answers[..], [Answer { outcome: Err(error), .. }] if error.reason == Reason::Cancelled)
+    );
+}
+
+#[test]
+fn an_extension_does_not_take_a_level_that_its_caller_turned_away_from() {
+    let (mut space, [a]) = space();
+    let token = token(&space.take_and_accept(a, lock("l", NOW)));
+    let (again, _) = space.call(a, lock("l", NOW));
+    let extend = on_lock("l", of_lock::Command::Extend { token, lease: None });
+    space.ask(a, extend).expect("it is its own");
+    space.refuse(a, again);
+    assert_eq!(space.lock(a, "l").holder.unwrap().levels, 1);
+}
+
+#[test]
 fn waiters_are_notified_in_order_and_stand_in_the_lock_s_line() {
     let (mut space, [a, b, c]) = space();
     let (first, second) = (waits(&mut space, a), waits(&mut space, b));

@@ -10,7 +10,7 @@ mod topics;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bridge_core::command::queue::{self, Discipline};
-use bridge_core::command::{Call, Command, Effect, Input, Reply, barrier, semaphore};
+use bridge_core::command::{Call, Command, Effect, Input, Reply, barrier, lock, semaphore};
 use bridge_core::ids::{Handle, ItemId, Name, Op, SessionKey, Target, Token};
 use bridge_core::{Outcome, Reason};
 
@@ -52,6 +52,8 @@ impl World {
 #[derive(Clone, Debug, PartialEq)]
 enum Answered {
     Granted(Token),
+    /// A level of a lock; all of it have one token.
+    Level(Token),
     Well(Option<ItemId>),
     Ill(Reason),
 }
@@ -65,6 +67,7 @@ impl Answered {
             Ok(Reply::Semaphore(semaphore::Reply::Drained { token: Some(token), .. })) => {
                 Answered::Granted(*token)
             }
+            Ok(Reply::Lock(lock::Reply::Acquired(grant))) => Answered::Level(grant.token),
             Ok(Reply::Selected { reply, .. }) => Answered::new(&Ok((**reply).clone())),
             Ok(Reply::Queue(queue::Reply::Put(id))) => Answered::Well(Some(*id)),
             Ok(_) => Answered::Well(None),
@@ -266,6 +269,8 @@ impl Witness {
                 return;
             }
             Some(Answered::Well(Some(_))) if answered == Answered::Ill(Reason::Cancelled) => {}
+            // Its caller turned away from it and waited for a condition.
+            Some(Answered::Level(_)) if answered == Answered::Ill(Reason::Cancelled) => {}
             Some(before) => {
                 let put = self.asked.get(&(session, op)).is_some_and(|asked| !asked.items.is_empty());
                 let withdrawn = put && answered == Answered::Ill(Reason::Cancelled);

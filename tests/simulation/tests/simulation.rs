@@ -30,6 +30,11 @@ const FOUND: &[(u64, &str)] = &[
         7801,
         "a wait was not asked again in a second new session, where it came before the declaration of its queue",
     ),
+    (1257, "the task of a transaction that gave back, and had no answer, forgot that it might hold it still"),
+    (
+        2118,
+        "a level of a reentrant lock that its caller had turned away from was asked for once more after a wait that followed",
+    ),
     (9649, "the judge mixed up two waits of one participant, one of which it had turned away from"),
 ];
 

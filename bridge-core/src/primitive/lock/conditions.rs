@@ -79,8 +79,7 @@ impl Lock {
         };
         let key = world.park(caller, me, Want::Condition { condition, levels, woken, lease }, timeout)?;
         if let Some(mut hold) = self.hold.take() {
-            hold.accept_all(me, world);
-            hold.part(world);
+            hold.let_go(world);
         }
         self.abandoned = None;
         self.place(key, &world.tickets[key]);

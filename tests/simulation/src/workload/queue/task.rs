@@ -124,6 +124,11 @@ pub(super) enum Doing {
 }
 
 impl Doing {
+    /// Gives back what was leased, to its old place.
+    pub(super) fn give_back(queue: usize, leased: Vec<Leased>) -> Self {
+        Doing::Nack { queue, leased, reentry: Reentry::Place, delay: Duration::ZERO }
+    }
+
     /// A take whose consumer waits for it.
     pub(super) fn take(queue: usize, mode: Mode, batch: Batch, timeout: Timeout) -> Self {
         Doing::Take { queue, mode, batch, timeout, ahead: false }

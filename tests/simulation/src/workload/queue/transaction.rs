@@ -158,10 +158,12 @@ impl Transaction {
                 for queue in &self.to {
                     ledger.queues[*queue].doubtful = true;
                 }
-                // What is given back comes again in any case.
+                let (consumed, produced) = (std::mem::take(&mut self.leased), self.produced.clone());
                 if self.settles == Fate::Acked {
-                    let (consumed, produced) = (self.leased.clone(), self.produced.clone());
                     ledger.in_doubt.push(InDoubt { life: self.life, consumed, produced });
+                } else {
+                    // As whoever gives back does: it does so again, in case that its session holds them still.
+                    self.task = Task::new(self.ledger.clone(), Doing::give_back(self.from, consumed));
                 }
             }
         }
