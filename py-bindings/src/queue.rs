@@ -129,7 +129,11 @@ impl Queue {
         let py = value.py();
         let mut item = self.item(value, priority)?;
         item.payload.headers = headers.filter(|headers| !headers.is_empty()).map(Into::into);
-        let (who, timeout) = (self.bridge.who(py)?, wait::timeout(timeout));
+        let who = self.bridge.who(py)?;
+        if let Some(id) = self.client.put_at_once(who, &mut item) {
+            return Ok(id.0);
+        }
+        let timeout = wait::timeout(timeout);
         let id = wait::value(py, self.bridge.local(), || self.client.put(who, item, timeout))?;
         Ok(id.0)
     }
@@ -152,6 +156,12 @@ impl Queue {
 
     fn get<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
         let _releasing = Releasing::around(py);
+        if let Some(taken) = self.client.get_at_once(self.bridge.who(py)?) {
+            return self
+                .codec
+                .decode_owned(py, taken.payload)
+                .map_err(|cause| errors::undecodable(py, taken.id.0, cause));
+        }
         let (granted, mut values) = self.take(py, Mode::Get, Size::ONE, wait::timeout(timeout))?;
         let value = values.swap_remove(0);
         wait::accept(py, granted)?;

@@ -20,6 +20,11 @@ impl Local {
         Local(Some(value.clone().unbind()))
     }
 
+    /// The reference itself: nothing is left to release.
+    pub(super) fn into_object(mut self, py: Python<'_>) -> Option<Bound<'_, PyAny>> {
+        self.0.take().map(|object| object.into_bound(py))
+    }
+
     pub(super) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.0.as_ref().map(|object| object.bind(py).clone())
     }
@@ -27,8 +32,10 @@ impl Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        SET_ASIDE.lock().unwrap_or_else(PoisonError::into_inner).extend(self.0.take());
-        ANY.store(true, Ordering::Release);
+        if let Some(object) = self.0.take() {
+            SET_ASIDE.lock().unwrap_or_else(PoisonError::into_inner).push(object);
+            ANY.store(true, Ordering::Release);
+        }
     }
 }
 

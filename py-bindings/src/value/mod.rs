@@ -49,6 +49,10 @@ pub(crate) struct Codec {
     pub(crate) custom: Option<Py<PyAny>>,
 }
 
+fn foreign() -> PyErr {
+    PyValueError::new_err("the item is an object of another language's runtime")
+}
+
 impl Codec {
     /// The payload that carries `value`.
     pub(crate) fn encode(&self, value: &Bound<'_, PyAny>) -> PyResult<Payload> {
@@ -97,12 +101,24 @@ impl Codec {
         values.iter().map(encode).collect()
     }
 
+    /// As [`Codec::decode`], where nobody else needs the payload.
+    pub(crate) fn decode_owned<'py>(&self, py: Python<'py>, payload: Payload) -> PyResult<Bound<'py, PyAny>> {
+        let Payload { body: Body::Local(object), .. } = payload else { return self.decode(py, &payload) };
+        let value = match object.downcast::<Local>().map(Arc::try_unwrap) {
+            Ok(Ok(own)) => own.into_object(py),
+            // Somebody browses it just now.
+            Ok(Err(shared)) => shared.get(py),
+            Err(_) => None,
+        };
+        value.ok_or_else(foreign)
+    }
+
     /// The value that `payload` carries.
     pub(crate) fn decode<'py>(&self, py: Python<'py>, payload: &Payload) -> PyResult<Bound<'py, PyAny>> {
         match &payload.body {
             Body::Local(object) => match object.downcast_ref::<Local>().and_then(|local| local.get(py)) {
                 Some(value) => Ok(value),
-                None => Err(PyValueError::new_err("the item is an object of another language's runtime")),
+                None => Err(foreign()),
             },
             Body::Bytes(data) => match &self.custom {
                 Some(codec) => {
