@@ -2,8 +2,9 @@
 //! server of its own.
 //!
 //! `measure WHAT URL PID COUNT` prints one line of JSON. PID is the server's; COUNT says how much work it is to do. WHAT:
-//! `memory KIND`, `releases`, `curve KIND`, `waiters`, `stream BATCH`, `frames`. KIND: `waits`, `objects`, `sessions`, `connections`.
+//! `memory KIND`, `releases`, `beside`, `curve KIND`, `waiters`, `stream BATCH`, `frames`. KIND: `waits`, `objects`, `sessions`, `connections`.
 
+mod beside;
 mod curve;
 mod frames;
 mod idle;
@@ -30,6 +31,7 @@ fn main() -> Result<()> {
         ["releases"] => memory::releases(url, count)?,
         ["curve", kind] => curve::among_idle(kind, url, pid, count)?,
         ["waiters"] => waiters::last(url, count)?,
+        ["beside"] => beside::large_items(url, count)?,
         ["frames"] => frames::leased_and_acked(url, pid, count)?,
         ["windowed"] => stream::windowed(url, pid, count)?,
         ["stream", batch] => stream::leased_and_acked(url, pid, count, batch.parse()?)?,

@@ -35,6 +35,7 @@ const FOUND: &[(u64, &str)] = &[
         2118,
         "a level of a reentrant lock that its caller had turned away from was asked for once more after a wait that followed",
     ),
+    (5474, "the ledger of a timer forgot that more had been missed than are made up for"),
     (9649, "the judge mixed up two waits of one participant, one of which it had turned away from"),
 ];
 
