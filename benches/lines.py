@@ -251,6 +251,14 @@ def server_lines() -> list[Line]:
             [Mark(50)],
             10_000,
         ),
+        Line(
+            "A release while 64 MiB items pass on the same connection, 99 of 100",
+            "ms",
+            False,
+            [program(OURS, ["beside"], "p99_ms")],
+            [Mark(5)],
+            20,
+        ),
     ]
 
 

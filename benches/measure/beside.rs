@@ -35,10 +35,20 @@ pub(crate) fn large_items(url: &str, items: u64) -> Result<Value> {
         let beside = releases(&door, |_| !passed.load(Ordering::Acquire))?;
         Ok::<_, anyhow::Error>((passing.join().expect("no panic")?, beside))
     })?;
-    let item_ms = took.as_secs_f64() * 1e3 / items as f64;
-    Ok(
-        json!({ "items": items, "bytes": BYTES, "item_ms": item_ms, "alone": figures(alone), "beside": figures(beside) }),
-    )
+    let millis = |took: &[Duration], share: usize| {
+        let took = took.get(took.len() * share / 100).or(took.last());
+        took.map(|took| took.as_secs_f64() * 1e3)
+    };
+    Ok(json!({
+        "items": items,
+        "item_bytes": BYTES,
+        "item_ms": took.as_secs_f64() * 1e3 / items as f64,
+        "alone_p50_ms": millis(&alone, 50),
+        "releases": beside.len(),
+        "p50_ms": millis(&beside, 50),
+        "p99_ms": millis(&beside, 99),
+        "max_ms": millis(&beside, 100),
+    }))
 }
 
 fn pass(queue: &Queue, items: u64) -> Result<Duration> {
@@ -63,11 +73,4 @@ fn releases(door: &Semaphore, go_on: impl Fn(usize) -> bool) -> Result<Vec<Durat
     }
     took.sort();
     Ok(took)
-}
-
-fn figures(took: Vec<Duration>) -> Value {
-    let millis = |share: usize| {
-        took.get(took.len() * share / 100).or(took.last()).map(|took| took.as_secs_f64() * 1e3)
-    };
-    json!({ "releases": took.len(), "p50_ms": millis(50), "p99_ms": millis(99), "max_ms": millis(100) })
 }

@@ -15,6 +15,7 @@
 mod acks;
 mod entry;
 mod incoming;
+mod large;
 mod outbox;
 mod room;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use bridge_core::ids::{Op, ParticipantId, Token};
 use bridge_core::mutant::Mutant;
 use bridge_core::sequence::Sequence;
 use bridge_core::{Error, Outcome, Reason, Request, Time};
+use syncbridge_proto::pieces::{Assembly, Sizes};
 use syncbridge_proto::{PROTOCOL_VERSION, v1 as pb};
 
 use crate::losses::Losses;
@@ -122,6 +124,8 @@ pub struct Session {
     participants: BTreeMap<u32, pb::Participant>,
     closed: Option<Error>,
     losses: Losses,
+    /// An answer that comes in pieces.
+    assembly: Assembly,
 }
 
 impl Session {
@@ -138,7 +142,12 @@ impl Session {
             .unwrap_or(Duration::from_secs(15));
         Session {
             serial: serial(&hello.id),
-            hello: pb::SessionSpec { protocol_version: PROTOCOL_VERSION, reads_packed: true, ..hello },
+            hello: pb::SessionSpec {
+                protocol_version: PROTOCOL_VERSION,
+                reads_packed: true,
+                reads_pieces: true,
+                ..hello
+            },
             ttl,
             phase: Phase::Down,
             incarnation: 0,
@@ -154,7 +163,13 @@ impl Session {
             participants: BTreeMap::new(),
             closed: None,
             losses: Losses::default(),
+            assembly: Assembly::default(),
         }
+    }
+
+    /// What leaves in pieces, and of which size.
+    pub fn set_piece_sizes(&mut self, sizes: Sizes) {
+        self.outbox.sizes = sizes;
     }
 
     /// Calls that bring more than `bytes` of payloads in all, with those that are not answered yet, wait for room.

@@ -88,6 +88,8 @@ mutants! {
     ClockIgnored: "the client takes its session for alive whatever its clock says",
     AliveSinceArrival: "the client counts from when an answer came, not from when it asked",
     CommandsLostAtResume: "the client does not send again what a lost stream may have swallowed",
+    PiecesGoOnAfterCut: "the client goes on with the pieces of a large command on another stream",
+    WithdrawnBeforeAsked: "the withdrawal of a large command overtakes its pieces",
     DoneLostAtResume: "the client does not tell again what it has settled",
     GivenTwiceAfterLoss: "the client does in a new session again what may have been done in the lost one",
     AbandonedGrantKept: "the client keeps a grant whose caller turned away",

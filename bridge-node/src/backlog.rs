@@ -7,7 +7,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
-use bridge_core::command::{Outcome, Reply, queue};
+use bridge_core::command::value::{self, Datum};
+use bridge_core::command::{Outcome, Reply, pipe, queue};
 
 /// What an answer, and each item in it, needs beside its payload, roughly.
 const ANSWER_BYTES: usize = 64;
@@ -29,8 +30,30 @@ fn payloads(reply: &Reply) -> u64 {
         Reply::Queue(queue::Reply::Browsed { items, .. }) => {
             items.iter().map(|item| item.payload.bytes_retained() + ANSWER_BYTES as u64).sum()
         }
+        Reply::Value(reply) => values(reply),
+        Reply::Pipe(pipe::Reply::Received { payload, .. }) => payload.bytes_retained(),
         Reply::Queue(queue::Reply::PutMany(ids) | queue::Reply::Removed(ids)) => 10 * ids.len() as u64,
         Reply::Selected { reply, .. } => payloads(reply),
+        _ => 0,
+    }
+}
+
+fn values(reply: &value::Reply) -> u64 {
+    let data = |all: &[Datum]| all.iter().map(|datum| datum.bytes_retained() + ANSWER_BYTES as u64).sum();
+    match reply {
+        value::Reply::Got(item)
+        | value::Reply::Set { item, .. }
+        | value::Reply::Deleted { item, .. }
+        | value::Reply::Watched { item, .. } => item.datum.as_ref().map_or(0, Datum::bytes_retained),
+        value::Reply::Items(page) => {
+            let of = |entry: &value::Entry| {
+                let datum = entry.datum.as_ref().map_or(0, Datum::bytes_retained);
+                entry.key.len() as u64 + datum + ANSWER_BYTES as u64
+            };
+            page.entries.iter().map(of).sum()
+        }
+        value::Reply::Read(page) => data(&page.items),
+        value::Reply::Spliced(spliced) => data(&spliced.removed),
         _ => 0,
     }
 }

@@ -1,9 +1,8 @@
 //! The way out of a session stream: the outbox is itself the response stream that tonic polls.
 //!
-//! No channel and no writer task: the node adds answers to a vector and wakes the stream's task, which takes what is
+//! No channel and no writer task: the node adds answers to a pile and wakes the stream's task, which takes what is
 //! there, up to a frame's size, and encodes it. What is waiting costs what its payloads, which are shared, cost.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -11,19 +10,13 @@ use std::time::Duration;
 
 use bridge_core::error::Error;
 use bridge_core::wire;
-use bridge_node::{Answer, Backlog, Outbox, weight};
+use bridge_node::{Answer, Backlog, Outbox, Pile, Reads, Taken};
 use parking_lot::Mutex;
 use syncbridge_proto::v1 as pb;
 use tokio_stream::Stream;
 use tonic::Status;
 
 use crate::listen::Connection;
-
-/// A frame is closed when it has this many bytes; one answer may exceed it.
-const FRAME_BYTES: usize = 512 << 10;
-
-/// Answers that a frame has room for from the start.
-const FRAME_ANSWERS: usize = 8 << 10;
 
 /// What waits to leave on one stream.
 pub(crate) struct Outgoing {
@@ -35,9 +28,7 @@ pub(crate) struct Outgoing {
 #[derive(Default)]
 struct State {
     welcome: Option<pb::Welcome>,
-    /// The client reads batches in columns.
-    packs: bool,
-    answers: VecDeque<Answer>,
+    pile: Pile,
     received: u64,
     heartbeat: u64,
     /// The frame that asked for an echo and was not confirmed then: its confirmation leaves when it comes.
@@ -62,10 +53,10 @@ impl Outgoing {
         Arc::new(Outgoing { state: Mutex::default(), backlog, connection })
     }
 
-    /// The first message. `packs`: the client reads batches in columns.
-    pub(crate) fn welcome(&self, welcome: pb::Welcome, received: u64, packs: bool) {
+    /// The first message.
+    pub(crate) fn welcome(&self, welcome: pb::Welcome, received: u64, reads: Reads) {
         self.change(|state| {
-            state.packs = packs;
+            state.pile.set_reads(reads);
             state.welcome = Some(welcome);
             state.received = received;
         });
@@ -114,42 +105,34 @@ impl Outgoing {
     /// The next frame, and whether the session is to be unpaused.
     fn poll_frame(&self, cx: &mut Context<'_>) -> (Poll<Option<pb::AttachResponse>>, bool) {
         let mut state = self.state.lock();
-        let nothing = state.welcome.is_none() && state.answers.is_empty() && state.heartbeat == 0;
+        let nothing = state.welcome.is_none() && state.pile.is_empty() && state.heartbeat == 0;
         if nothing && !state.confirms() && !state.ending {
             state.writer = Some(cx.waker().clone());
             return (Poll::Pending, false);
         }
-        let over = state.ending && state.answers.is_empty() && state.welcome.is_none();
+        let over = state.ending && state.pile.is_empty() && state.welcome.is_none();
         if over && state.farewell.is_none() {
             return (Poll::Ready(None), false);
         }
-        let mut bytes = 0;
-        let mut taken = Vec::with_capacity(state.answers.len().min(FRAME_ANSWERS));
-        while bytes < FRAME_BYTES {
-            let Some(next) = state.answers.front().map(|answer| weight(&answer.outcome)) else { break };
-            if bytes > 0 && bytes + next > FRAME_BYTES {
-                break;
-            }
-            bytes += next;
-            taken.extend(state.answers.pop_front().map(|answer| (answer.op, answer.outcome)));
-        }
-        let farewell = if state.answers.is_empty() { state.farewell.take() } else { None };
+        let Taken { answers, piece, weight } = state.pile.take();
+        let farewell = if state.pile.is_empty() { state.farewell.take() } else { None };
         let welcome = state.welcome.take();
         let heartbeat = std::mem::take(&mut state.heartbeat);
-        let (received, packs) = (state.received, state.packs);
+        let (received, packs) = (state.received, state.pile.packs());
         state.awaited = state.awaited.filter(|awaited| received < *awaited);
         let reader = state.reader.take();
         drop(state);
-        let relieved = self.backlog.left(bytes);
+        let relieved = self.backlog.left(weight);
         if let Some(reader) = reader {
             reader.wake();
         }
         let frame = pb::AttachResponse {
             welcome,
             received,
-            answers: wire::answers(taken, packs),
+            answers: wire::answers(answers, packs),
             heartbeat,
             farewell: farewell.map(Into::into),
+            piece,
         };
         (Poll::Ready(Some(frame)), relieved)
     }
@@ -158,7 +141,7 @@ impl Outgoing {
 impl Outbox for Outgoing {
     fn deliver(&self, answers: &mut Vec<Answer>) {
         self.change(|state| {
-            state.answers.extend(answers.drain(..));
+            state.pile.add(answers);
         });
     }
 

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "grpc")]
 mod codec;
+pub mod pieces;
 
 // Generated code: its documentation stands in the proto files.
 #[allow(missing_docs, unreachable_pub, clippy::all)]

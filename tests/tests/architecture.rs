@@ -11,7 +11,7 @@ use serde_json::Value;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("syncbridge-proto", &[]),
     ("bridge-core", &["syncbridge-proto"]),
-    ("bridge-node", &["bridge-core"]),
+    ("bridge-node", &["syncbridge-proto", "bridge-core"]),
     ("bridge-client", &["syncbridge-proto", "bridge-core", "bridge-node"]),
     ("bridge-server", &["syncbridge-proto", "bridge-core", "bridge-node"]),
     ("syncbridge-py", &["bridge-core", "bridge-client", "bridge-server"]),

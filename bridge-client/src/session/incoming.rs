@@ -6,6 +6,7 @@ use bridge_core::command::Command;
 use bridge_core::ids::{Op, Token};
 use bridge_core::mutant::Mutant;
 use bridge_core::{Error, Outcome, Reason, Reply, Request, Time, wire};
+use syncbridge_proto::pieces::Assembly;
 use syncbridge_proto::{PROTOCOL_VERSION, v1 as pb};
 
 use super::entry::{self, Fate, State};
@@ -19,10 +20,17 @@ impl Session {
     pub fn on_frame(
         &mut self,
         now: Time,
-        frame: pb::AttachResponse,
+        mut frame: pb::AttachResponse,
         completions: &mut Completions,
     ) -> Verdict {
         self.heard = now;
+        if frame.welcome.is_some() {
+            self.assembly = Assembly::default();
+        }
+        match frame.piece.take().map_or(Ok(None), |piece| self.assembly.add(piece, usize::MAX)) {
+            Ok(answer) => frame.answers.extend(answer),
+            Err(bad) => return Verdict::Reconnect(internal(&bad.to_string())),
+        }
         let is_over = is_told_lost(&frame) && !Mutant::AliveWhenToldOtherwise.is_on();
         if let Some(welcome) = frame.welcome {
             if let Err(error) = self.on_welcome(now, &welcome, frame.received, completions) {

@@ -3,15 +3,17 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use bridge_core::Request;
 use bridge_core::ids::Op;
 use bridge_core::mutant::Mutant;
 use bridge_core::sequence::Sequence;
 use bridge_core::{Time, wire};
 use prost::Message;
+use syncbridge_proto::pieces::Sizes;
 use syncbridge_proto::v1 as pb;
 
 use super::entry::{Entry, State};
-use bridge_core::Request;
+use super::large::Large;
 
 /// A frame takes no further command once it is this large.
 const FRAME_BYTES_SOFT: usize = 512 << 10;
@@ -40,6 +42,10 @@ pub(super) struct Outbox {
     pub(super) participants: Vec<pb::Participant>,
     /// Calls to be sent, by number. One that is not `Queued` any more is passed over.
     pub(super) commands: VecDeque<Op>,
+    /// A command that leaves in pieces.
+    large: Option<Large>,
+    /// What leaves in pieces.
+    pub(super) sizes: Sizes,
     done: Vec<u64>,
     refused: Vec<u64>,
     /// When a frame must leave for an accept or a discard at the latest.
@@ -81,6 +87,7 @@ impl Outbox {
     pub(super) fn is_empty(&self) -> bool {
         self.participants.is_empty()
             && self.commands.is_empty()
+            && self.large.is_none()
             && self.due.is_none()
             && !self.hurry
             && self.refused.is_empty()
@@ -119,6 +126,7 @@ impl Outbox {
         self.sequence = received;
         if !resumed {
             self.commands.clear();
+            self.large = None;
             self.done.clear();
             self.refused.clear();
             self.unconfirmed.clear();
@@ -139,6 +147,9 @@ impl Outbox {
         }
         self.hurry = true;
         self.commands.clear();
+        if !Mutant::PiecesGoOnAfterCut.is_on() {
+            self.large = None;
+        }
         let all: Vec<Op> = calls.iter().map(|(op, _)| op).collect();
         for op in all {
             let Some(entry) = calls.get_mut(op) else { continue };
@@ -166,7 +177,11 @@ impl Outbox {
 
     fn has_work(&self, now: Time) -> bool {
         let lazy = self.hurry || self.done.len() > DONE_LAZY_MAX;
-        self.is_due(now) || lazy || !self.commands.is_empty() || !self.refused.is_empty()
+        self.is_due(now)
+            || lazy
+            || self.large.is_some()
+            || !self.commands.is_empty()
+            || !self.refused.is_empty()
     }
 
     fn is_due(&self, now: Time) -> bool {
@@ -195,6 +210,7 @@ impl Outbox {
         let mut done = Vec::new();
         if alive {
             self.take_commands(now, &mut frame, calls);
+            frame.piece = self.take_piece(calls);
             done = std::mem::take(&mut self.done);
             frame.done = ranges(&mut done);
             frame.refused = std::mem::take(&mut self.refused);
@@ -206,6 +222,7 @@ impl Outbox {
             && frame.done.is_empty()
             && frame.refused.is_empty()
             && frame.participants.is_empty()
+            && frame.piece.is_none()
             && !heartbeat
         {
             return None;
@@ -243,18 +260,47 @@ impl Outbox {
             if !matches!(entry.state, State::Queued) {
                 continue;
             }
-            entry.state = State::Sent(self.sequence + 1);
-            entry.left = true;
+            if self.large.as_mut().is_some_and(|large| large.holds_up(op, entry)) {
+                continue;
+            }
             let ahead = entry.asks_ahead();
             let same = ahead.is_some() && ahead == before;
             before = ahead;
-            if same && frame.commands.last_mut().is_some_and(|last| wire::repeat(last, op)) {
-                continue;
+            if !(same && frame.commands.last_mut().is_some_and(|last| wire::repeat(last, op))) {
+                let command = wire::command(op, entry.who, entry.request_at(now));
+                let size = command.encoded_len();
+                if size > self.sizes.large {
+                    match &mut self.large {
+                        Some(large) => large.behind.push(op),
+                        None => self.large = Some(Large::new(op, entry.who, &command, self.sizes)),
+                    }
+                    continue;
+                }
+                bytes += size;
+                frame.commands.push(command);
             }
-            let command = wire::command(op, entry.who, entry.request_at(now));
-            bytes += command.encoded_len();
-            frame.commands.push(command);
+            entry.state = State::Sent(self.sequence + 1);
+            entry.left = true;
         }
+    }
+
+    /// The next piece of what is large. With its last the command has left; where nobody wants it any more, the server is told to
+    /// forget what it has of it.
+    fn take_piece(&mut self, calls: &mut Sequence<Op, Box<Entry>>) -> Option<pb::Piece> {
+        let large = self.large.as_mut()?;
+        let entry = calls.get_mut(large.op).filter(|entry| matches!(entry.state, State::Queued));
+        let piece = if entry.is_some() { large.pieces.take() } else { pb::Piece::default() };
+        if large.pieces.is_over() || entry.is_none() {
+            for op in std::mem::take(&mut large.behind).into_iter().rev() {
+                self.commands.push_front(op);
+            }
+            self.large = None;
+        }
+        if let Some(entry) = entry.filter(|_| self.large.is_none()) {
+            entry.state = State::Sent(self.sequence + 1);
+            entry.left = true;
+        }
+        Some(piece)
     }
 }
 

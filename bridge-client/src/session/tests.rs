@@ -4,6 +4,7 @@ mod acks;
 mod faults;
 mod handles;
 mod permits;
+mod pieces;
 mod prefetch;
 mod room;
 mod rules;

@@ -41,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) node: Arc<Node>,
     outbox_bytes_max: usize,
     outbox_reserve_bytes: usize,
+    message_bytes_max: usize,
 }
 
 /// All services that speak our protocol.
@@ -49,8 +50,9 @@ pub(crate) fn routes(node: Arc<Node>, limits: &LimitOptions) -> Routes {
         node,
         outbox_bytes_max: limits.outbox_bytes_max,
         outbox_reserve_bytes: limits.outbox_reserve_bytes,
+        message_bytes_max: limits.message_bytes_max(),
     };
-    let bytes = limits.message_bytes_max();
+    let bytes = shared.message_bytes_max;
     let session = pb::session_service_server::SessionServiceServer::new(session::Service(shared.clone()));
     let queue = pb::queue_service_server::QueueServiceServer::new(queue::Service(shared.clone()));
     let event = pb::event_service_server::EventServiceServer::new(event::Service(shared.clone()));

@@ -9,8 +9,9 @@ use bridge_core::command::{Mode, SessionSpec};
 use bridge_core::error::{Error, Reason};
 use bridge_core::ids::{Name, Op, OpRange, ParticipantId, Secret, SessionId, SessionKey};
 use bridge_core::wire;
-use bridge_node::{Frame, Namespace, Node, Outbox, ProcessIdentity};
+use bridge_node::{Frame, Namespace, Node, Outbox, ProcessIdentity, Reads};
 use syncbridge_proto::PROTOCOL_VERSION;
+use syncbridge_proto::pieces::{Assembly, BadPiece};
 use syncbridge_proto::v1 as pb;
 use syncbridge_proto::v1::session_service_server::SessionService;
 use tonic::{Request, Response, Status, Streaming};
@@ -38,8 +39,7 @@ struct Open {
     resumed: bool,
     incarnation: u64,
     ttl: Duration,
-    /// The client reads batches in columns.
-    packs: bool,
+    reads: Reads,
 }
 
 #[tonic::async_trait]
@@ -125,7 +125,7 @@ impl SessionService for Service {
             server_version: VERSION.to_owned(),
             incarnation: open.incarnation,
         };
-        outgoing.welcome(welcome, attached.received, open.packs);
+        outgoing.welcome(welcome, attached.received, open.reads);
 
         let (namespace, key) = (open.namespace, open.key);
         let stream = Attachment {
@@ -133,6 +133,8 @@ impl SessionService for Service {
             key,
             stream: attached.stream,
             outgoing: outgoing.clone(),
+            assembly: Assembly::default(),
+            message_bytes_max: self.0.message_bytes_max,
         };
         let reader = tokio::spawn(async move {
             let _waiting = waiting;
@@ -154,11 +156,14 @@ struct Attachment {
     key: SessionKey,
     stream: u64,
     outgoing: Arc<Outgoing>,
+    /// A command that comes in pieces.
+    assembly: Assembly,
+    message_bytes_max: usize,
 }
 
 impl Attachment {
     /// Executes frame after frame, in the task that received it, until the stream ends.
-    async fn read(self, first: pb::AttachRequest, incoming: Streaming<pb::AttachRequest>) {
+    async fn read(mut self, first: pb::AttachRequest, incoming: Streaming<pb::AttachRequest>) {
         let mut incoming = pin!(incoming);
         let mut next = Ok(Some(first));
         let farewell = loop {
@@ -177,9 +182,12 @@ impl Attachment {
         self.outgoing.finish(farewell);
     }
 
-    fn execute(&self, message: pb::AttachRequest) -> Result<(), Error> {
+    fn execute(&mut self, mut message: pb::AttachRequest) -> Result<(), Error> {
         if message.hello.is_some() {
             return Err(Error::invalid("hello", "only the first message of a stream may carry a hello"));
+        }
+        if let Some(piece) = message.piece {
+            message.commands.extend(self.assembly.add(piece, self.message_bytes_max).map_err(misplaced)?);
         }
         let wire::Requests { requests, rejected } = wire::requests(message.commands)?;
         let frame = Frame {
@@ -215,6 +223,15 @@ fn unreadable(found: &Status) -> Error {
         _ => Reason::InvalidArgument,
     };
     Error::new(reason, format!("a message of the stream cannot be read: {}", found.message()))
+}
+
+/// What the client is told about a piece that nothing can be done with.
+fn misplaced(found: BadPiece) -> Error {
+    let reason = match found {
+        BadPiece::TooLarge { .. } => Reason::LimitExceeded,
+        BadPiece::Misplaced { .. } | BadPiece::Unreadable(_) => Reason::InvalidArgument,
+    };
+    Error::new(reason, found.to_string())
 }
 
 fn open(node: &Node, spec: pb::SessionSpec) -> Result<Open, Error> {
@@ -259,7 +276,7 @@ fn open(node: &Node, spec: pb::SessionSpec) -> Result<Open, Error> {
         resumed: opened.resumed,
         incarnation: opened.incarnation,
         ttl,
-        packs: spec.reads_packed,
+        reads: Reads { packs: spec.reads_packed, pieces: spec.reads_pieces },
     })
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use pb::answer::Body as Answer;
 use pb::command::Body;
 use syncbridge_proto::PROTOCOL_VERSION;
+use syncbridge_proto::pieces::{Assembly, Pieces, Sizes};
 use syncbridge_proto::v1 as pb;
 
 use crate::common::*;
@@ -237,6 +238,69 @@ async fn a_stream_that_cannot_be_understood_ends_with_a_farewell() {
         a.frame(bad);
         assert_eq!(a.farewell().await, pb::Reason::InvalidArgument);
     }
+}
+
+/// A put of that value, in pieces.
+fn in_pieces(op: u64, value: Vec<u8>) -> Vec<pb::Piece> {
+    let payload = Some(pb::Payload { data: value.into(), ..Default::default() });
+    let item = Some(pb::NewItem { payload, ..Default::default() });
+    let body = Some(Body::QueuePut(pb::QueueServicePutRequest { item, ..put("") }));
+    let mut pieces = Pieces::of(&pb::Command { op, body, ..Default::default() }, Sizes::default());
+    std::iter::from_fn(|| (!pieces.is_over()).then(|| pieces.take())).collect()
+}
+
+fn with_piece(piece: pb::Piece) -> pb::AttachRequest {
+    pb::AttachRequest { piece: Some(piece), ..Default::default() }
+}
+
+#[tokio::test]
+async fn what_is_large_goes_and_comes_in_pieces_and_the_rest_between_them() {
+    let server = serve();
+    let hello = pb::AttachRequest {
+        hello: Some(pb::SessionSpec { reads_pieces: true, ..spec(1) }),
+        ..Default::default()
+    };
+    let mut a = connect(&server).await.attach_with(hello).await;
+    assert!(a.next().await.welcome.is_some());
+    let value: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+    for piece in in_pieces(1, value.clone()) {
+        a.frame(with_piece(piece));
+    }
+    assert_eq!(a.answer().await.op, 1);
+    a.ask(2, Body::QueueGet(get()));
+    let mut assembly = Assembly::default();
+    let (mut between, mut pieces) = (Vec::new(), 0);
+    let answer = loop {
+        let frame = a.next().await;
+        if pieces == 0 {
+            a.ask(3, Body::SemaphoreAcquire(acquire_now()));
+        }
+        between.extend(frame.answers.iter().map(|answer| answer.op));
+        let piece = frame.piece.expect("nothing but pieces is to come");
+        pieces += 1;
+        if let Some(answer) = assembly.add::<pb::Answer>(piece, usize::MAX).unwrap() {
+            break answer;
+        }
+    };
+    assert!(pieces > 10, "{pieces} pieces");
+    assert!(between.is_empty() || between == [3]);
+    assert_eq!((answer.op, got(answer) == value), (2, true));
+}
+
+#[tokio::test]
+async fn pieces_that_do_not_fit_end_the_stream() {
+    let server = serve();
+    let mut c = connect(&server).await;
+    let second = in_pieces(1, vec![7; 3_000_000]).swap_remove(1);
+    let mut a = c.attach(1).await;
+    a.frame(with_piece(second));
+    assert_eq!(a.farewell().await, pb::Reason::InvalidArgument);
+    let mut a = c.attach(1).await;
+    a.frame(with_piece(pb::Piece { offset: 0, total: 1 << 40, data: vec![7; 10].into() }));
+    assert_eq!(a.farewell().await, pb::Reason::LimitExceeded);
+    let mut a = c.attach(1).await;
+    a.frame(with_piece(pb::Piece { offset: 0, total: 3, data: vec![255; 3].into() }));
+    assert_eq!(a.farewell().await, pb::Reason::InvalidArgument);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use bridge_core::ids::ParticipantId;
 use bridge_core::{Time, wire};
 use syncbridge_proto::v1 as pb;
 
+use crate::plan::Plan;
 use crate::server::Incarnation;
 use crate::workload::{Activity, Belief};
 use crate::world::Event;
@@ -77,16 +78,17 @@ pub fn label(client: usize, process: u32, task: usize) -> String {
 
 impl Client {
     /// The `process`-th process in the place `index`.
-    pub fn new(index: usize, process: u32, ttl: Duration, tasks: usize) -> Self {
+    pub fn new(index: usize, process: u32, plan: &Plan) -> Self {
         let id = (u128::from(process) << 32) + index as u128 + 1;
         let hello = pb::SessionSpec {
             id: id.to_be_bytes().to_vec().into(),
             secret: id.to_be_bytes().to_vec().into(),
-            ttl: Some(wire::duration_field(ttl)),
+            ttl: Some(wire::duration_field(plan.ttl)),
             ..Default::default()
         };
         let mut session = Session::new(hello);
-        for task in 0..tasks {
+        session.set_piece_sizes(plan.sizes);
+        for task in 0..plan.tasks {
             session.announce(ParticipantId(task as u32), label(index, process, task));
         }
         Client {
@@ -95,7 +97,7 @@ impl Client {
             process,
             connection: None,
             dialling: false,
-            tasks: std::iter::repeat_with(Task::default).take(tasks).collect(),
+            tasks: std::iter::repeat_with(Task::default).take(plan.tasks).collect(),
             paused: false,
             deferred: VecDeque::new(),
             timer: None,

@@ -140,7 +140,7 @@ impl World {
             let late = self.random.kill.short(self.plan.ttl * 2);
             self.after(late, Event::ServerSees(number));
         }
-        self.clients[client] = Client::new(client, process + 1, self.plan.ttl, self.plan.tasks);
+        self.clients[client] = Client::new(client, process + 1, &self.plan);
         self.workloads.iter_mut().for_each(|workload| workload.reset(client));
         self.after_server();
         self.begin_client(client);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use syncbridge_proto::pieces::Sizes;
+
 use crate::random::Random;
 
 /// What may go wrong in a run, each once in so long on average; `None`: never.
@@ -40,6 +42,8 @@ pub struct Plan {
     pub redial: Duration,
     /// How long a task does something else between two calls, at most.
     pub think: Duration,
+    /// What leaves in pieces.
+    pub sizes: Sizes,
     /// What goes wrong.
     pub faults: Faults,
 }
@@ -77,6 +81,7 @@ impl Plan {
             latency: Duration::from_micros(random.pick(&[200, 2_000, 20_000, 200_000])),
             redial: if restless { ttl } else { Duration::from_millis(500) },
             think: ttl / random.pick(&[20, 50, 200, 800]),
+            sizes: sizes(seed),
             faults,
         }
     }
@@ -86,5 +91,13 @@ impl Plan {
         self.faults = Faults::default();
         self.latency = Duration::from_millis(2);
         self.redial = Duration::from_millis(500);
+    }
+}
+
+/// In some runs nearly everything leaves in pieces.
+fn sizes(seed: u64) -> Sizes {
+    match Random::new(seed, "sizes").chance(200) {
+        true => Sizes { large: 40, piece: 24 },
+        false => Sizes::default(),
     }
 }

@@ -14,6 +14,8 @@ pub const EXPECTED: &[&str] = &[
     "journal: an item is found where it was moved to",
     "journal: an item that was prefetched is recalled",
     "journal: what is published reaches all who are bound",
+    "pieces: of a command",
+    "pieces: of an answer",
     "pipe: a message is refused",
     "pipe: a poll finds nothing",
     "pipe: a poll finds something",

@@ -6,6 +6,7 @@ use bridge_core::ids::{Op, SessionId};
 use bridge_core::view::CallStanding;
 
 use crate::client::Client;
+use crate::plan::Plan;
 use crate::reach::Reach;
 use crate::workload::{Activity, Moment, Workload};
 use crate::world::World;
@@ -67,7 +68,7 @@ impl World {
         self.check_invariants();
 
         let closer = self.clients.len();
-        self.clients.push(Client::new(closer, 1_000, self.plan.ttl, 1));
+        self.clients.push(Client::new(closer, 1_000, &Plan { tasks: 1, ..self.plan.clone() }));
         self.begin_client(closer);
         let give_up = self.now + self.plan.ttl * 40;
         while !self.is_idle(closer) {

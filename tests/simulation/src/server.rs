@@ -9,9 +9,10 @@ use bridge_core::command::{Input, Mode, SessionSpec};
 use bridge_core::ids::{Name, Op, ParticipantId, Secret, SessionId, SessionKey};
 use bridge_core::{Error, Time, wire};
 use bridge_node::journal::Recording;
-use bridge_node::{Answer, Clock, Config, Frame, Namespace, Node, Outbox};
+use bridge_node::{Answer, Clock, Config, Frame, Namespace, Node, Outbox, Pile, Reads, Taken};
 use parking_lot::Mutex;
 use prost::Message;
+use syncbridge_proto::pieces::{Assembly, Sizes};
 use syncbridge_proto::v1 as pb;
 
 /// The time, as the simulation says.
@@ -41,16 +42,15 @@ pub struct Incarnation {
 }
 
 /// What the node has to say on one connection.
-#[derive(Default)]
 pub struct Sent {
-    state: Mutex<(Vec<Answer>, Option<Error>)>,
+    state: Mutex<(Pile, Option<Error>)>,
     /// Frames up to this one are executed and durable.
     received: AtomicU64,
 }
 
 impl Outbox for Sent {
     fn deliver(&self, answers: &mut Vec<Answer>) {
-        self.state.lock().0.append(answers);
+        self.state.lock().0.add(answers);
     }
 
     fn end(&self, why: Error) {
@@ -68,6 +68,7 @@ struct Attachment {
     stream: u64,
     sent: Arc<Sent>,
     outbox: Arc<dyn Outbox>,
+    assembly: Assembly,
     farewell: bool,
 }
 
@@ -86,6 +87,7 @@ pub struct Server {
     in_doubt: Vec<(Incarnation, Op)>,
     starts: u32,
     holds: bool,
+    sizes: Sizes,
 }
 
 fn namespace_of(node: &Node) -> Arc<Namespace> {
@@ -95,7 +97,7 @@ fn namespace_of(node: &Node) -> Arc<Namespace> {
 
 impl Server {
     /// A server that is up.
-    pub fn new(clock: Arc<Hands>, journal: bool) -> Self {
+    pub fn new(clock: Arc<Hands>, journal: bool, sizes: Sizes) -> Self {
         let mut server = Server {
             clock,
             journal: journal.then(Recording::new),
@@ -107,6 +109,7 @@ impl Server {
             in_doubt: Vec::new(),
             starts: 0,
             holds: false,
+            sizes,
         };
         server.start();
         server
@@ -241,9 +244,13 @@ impl Server {
         if let Some(hello) = message.hello {
             return Some(self.attach(connection, &namespace, hello));
         }
-        let attached = self.attached.get(&connection)?;
+        let attached = self.attached.get_mut(&connection)?;
         let incarnation = Incarnation { life: self.life, key: attached.key };
-        let commands = wire::requests(message.commands).expect("the client's commands are readable");
+        let mut commands = message.commands;
+        if let Some(piece) = message.piece {
+            commands.extend(attached.assembly.add(piece, usize::MAX).expect("the client's pieces fit"));
+        }
+        let commands = wire::requests(commands).expect("the client's commands are readable");
         let frame = Frame {
             stream: attached.stream,
             sequence: message.sequence,
@@ -293,14 +300,19 @@ impl Server {
             pid: 0,
         };
         let opened = namespace.open(spec, None).expect("a session is opened");
-        let sent = Arc::<Sent>::default();
+        let mut pile = Pile::new(self.sizes);
+        pile.set_reads(Reads { packs: hello.reads_packed, pieces: hello.reads_pieces });
+        let sent = Arc::new(Sent { state: Mutex::new((pile, None)), received: AtomicU64::default() });
         let outbox: Arc<dyn Outbox> = sent.clone();
         let attached = namespace.attach(opened.session, outbox.clone());
         let received = attached.received;
         sent.confirm(received);
         let (key, stream) = (opened.session, attached.stream);
         self.sessions.insert(key, (id, stream));
-        self.attached.insert(connection, Attachment { key, stream, sent, outbox, farewell: false });
+        self.attached.insert(
+            connection,
+            Attachment { key, stream, sent, outbox, assembly: Assembly::default(), farewell: false },
+        );
         let welcome = pb::Welcome {
             resumed: opened.resumed,
             ttl: Some(wire::duration_field(ttl)),
@@ -323,13 +335,20 @@ impl Server {
             if attached.farewell || begun.is_none() && state.0.is_empty() && state.1.is_none() {
                 continue;
             }
-            let mut response = begun.unwrap_or_default();
-            response.received = attached.sent.received.load(Ordering::Relaxed);
-            let answers = state.0.drain(..).map(|answer| (answer.op, answer.outcome)).collect();
-            response.answers = wire::answers(answers, true);
-            response.farewell = state.1.take().map(pb::Error::from);
-            attached.farewell = response.farewell.is_some();
-            responses.push((*connection, response));
+            let mut next = begun.or_else(|| Some(Default::default()));
+            while let Some(mut response) = next.take() {
+                let Taken { answers, piece, .. } = state.0.take();
+                response.received = attached.sent.received.load(Ordering::Relaxed);
+                response.answers = wire::answers(answers, true);
+                response.piece = piece;
+                if state.0.is_empty() {
+                    response.farewell = state.1.take().map(pb::Error::from);
+                    attached.farewell = response.farewell.is_some();
+                } else {
+                    next = Some(Default::default());
+                }
+                responses.push((*connection, response));
+            }
         }
         responses
     }

@@ -106,11 +106,10 @@ impl World {
         let clock = Arc::<Hands>::default();
         clock.set(now);
         let stream = |name| Random::new(seed, name);
-        let clients =
-            (0..plan.clients).map(|index| Client::new(index, 0, plan.ttl, plan.tasks)).collect::<Vec<_>>();
+        let clients = (0..plan.clients).map(|index| Client::new(index, 0, &plan)).collect::<Vec<_>>();
         let mut world = World {
             now,
-            server: Server::new(clock.clone(), plan.journal),
+            server: Server::new(clock.clone(), plan.journal, plan.sizes),
             workloads: workload::all(seed, &plan),
             plan,
             random: Streams {
@@ -312,6 +311,9 @@ impl World {
         self.history.bytes(&frame);
         let frame = pb::AttachResponse::decode(&*frame).expect("the server's frames are readable");
         self.note_recalls(client, &frame);
+        if frame.piece.as_ref().is_some_and(|piece| piece.offset > 0) {
+            self.reach.note("pieces: of an answer");
+        }
         let mine = &mut self.clients[client];
         if let Some(welcome) = &frame.welcome {
             mine.incarnation = incarnation;
@@ -362,6 +364,13 @@ impl World {
         if let Some(connection) = mine.connection {
             while let Some(frame) = self.clients[client].session.next_frame(clock) {
                 self.send_up(connection, frame.encode_to_vec());
+                if frame.piece.is_some_and(|piece| piece.offset + (piece.data.len() as u64) < piece.total) {
+                    self.reach.note("pieces: of a command");
+                    // The next one leaves a little later; whatever happens before.
+                    let late = self.random.network.short(Duration::from_millis(2));
+                    self.after(late, Event::Flush(client));
+                    break;
+                }
             }
         }
         let mine = &mut self.clients[client];

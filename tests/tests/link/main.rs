@@ -5,6 +5,7 @@ mod calls;
 mod cuts;
 mod errors;
 mod fork;
+mod large;
 mod later;
 mod local;
 mod outages;

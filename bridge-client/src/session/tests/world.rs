@@ -13,6 +13,7 @@ use bridge_node::{Answer, Clock, Config, Frame, Namespace, Node, Outbox};
 use bytes::Bytes;
 use prost::Message;
 use std::sync::Mutex;
+use syncbridge_proto::pieces::Assembly;
 use syncbridge_proto::v1 as pb;
 
 use super::super::{Completions, Session, Settle, Slot, Submission, Verdict};
@@ -37,6 +38,7 @@ struct Stream {
     key: Option<SessionKey>,
     to_server: VecDeque<Vec<u8>>,
     to_client: VecDeque<Vec<u8>>,
+    assembly: Assembly,
 }
 
 /// What the node has to say on a stream.
@@ -150,6 +152,7 @@ impl World {
             key: None,
             to_server: VecDeque::new(),
             to_client: VecDeque::new(),
+            assembly: Assembly::default(),
         });
         client.session.on_connected(now);
     }
@@ -213,7 +216,11 @@ impl World {
         } else {
             assert_eq!(frame.sequence, client.received.1 + 1, "frames are numbered in a row");
             client.received.1 = frame.sequence;
-            let wire::Requests { requests, rejected } = wire::requests(frame.commands).unwrap();
+            let mut commands = frame.commands;
+            if let Some(piece) = frame.piece {
+                commands.extend(stream.assembly.add(piece, usize::MAX).unwrap());
+            }
+            let wire::Requests { requests, rejected } = wire::requests(commands).unwrap();
             assert_eq!(rejected, []);
             self.namespace.frame(
                 stream.key.unwrap(),

@@ -1,0 +1,43 @@
+//! A command that leaves in pieces, and what must not overtake it: the calls of others may.
+
+use bridge_core::Request;
+use bridge_core::command::Command;
+use bridge_core::ids::{Op, ParticipantId};
+use bridge_core::mutant::Mutant;
+use syncbridge_proto::pieces::{Pieces, Sizes};
+use syncbridge_proto::v1 as pb;
+
+use super::entry::Entry;
+
+/// It has left with its last piece; before that it is as if nothing of it had.
+#[derive(Debug)]
+pub(super) struct Large {
+    pub(super) op: Op,
+    who: ParticipantId,
+    pub(super) pieces: Pieces,
+    /// What leaves after it, in order.
+    pub(super) behind: Vec<Op>,
+}
+
+impl Large {
+    pub(super) fn new(op: Op, who: ParticipantId, command: &pb::Command, sizes: Sizes) -> Self {
+        Large { op, who, pieces: Pieces::of(command, sizes), behind: Vec::new() }
+    }
+
+    /// Whether that call leaves after it: what the same participant asks for stays in order, and it is withdrawn after it was
+    /// asked for.
+    pub(super) fn holds_up(&mut self, op: Op, entry: &Entry) -> bool {
+        let waits = match &entry.request {
+            Request::Command(Command::Cancel(target)) => {
+                *target == self.op && !Mutant::WithdrawnBeforeAsked.is_on()
+            }
+            // Nobody in particular asks for these, and others may depend on them.
+            Request::Command(Command::Discard(..) | Command::Share(..)) => false,
+            _ => entry.who == self.who && !entry.declares(),
+        };
+        if waits {
+            self.behind.push(op);
+        }
+        waits
+    }
+}
