@@ -54,6 +54,13 @@ pub struct Taken {
     pub weight: usize,
 }
 
+impl Large {
+    /// Whether something that was to be told to that call before has not left.
+    fn holds_up(&self, op: Op) -> bool {
+        self.op == op || self.behind.iter().any(|answer| answer.op == op)
+    }
+}
+
 impl Pile {
     /// An empty one; `sizes` says what is large.
     pub fn new(sizes: Sizes) -> Self {
@@ -108,7 +115,7 @@ impl Pile {
             }
             let Some(answer) = self.answers.pop_front() else { break };
             match &mut self.large {
-                Some(large) if is_large || large.op == answer.op => large.behind.push_back(answer),
+                Some(large) if is_large || large.holds_up(answer.op) => large.behind.push_back(answer),
                 None if is_large => self.large = self.begin(answer, next),
                 _ => {
                     taken.weight += next;
@@ -123,5 +130,71 @@ impl Pile {
         let op = answer.op;
         let written = wire::answers(vec![(op, answer.outcome)], self.reads.packs).pop()?;
         Some(Large { op, pieces: Pieces::of(&written, self.sizes), weight, behind: VecDeque::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bridge_core::command::value::{self, Datum, Item};
+    use bridge_core::payload::ContentType;
+    use bridge_core::{Payload, Reply};
+
+    use super::*;
+
+    fn answer(op: u64, bytes: usize) -> Answer {
+        let payload = Payload::new(ContentType::Bytes, vec![7; bytes]);
+        let item = Item { datum: Some(Datum::Payload(payload)), ..Item::default() };
+        let outcome = Ok(Reply::Value(value::Reply::Got(Box::new(item))));
+        Answer { op: Op(op), outcome, offered: false }
+    }
+
+    /// Which answers each message has, and where its piece begins.
+    fn messages(pile: &mut Pile) -> Vec<(Vec<u64>, Option<u64>)> {
+        let next = || {
+            let taken = (!pile.is_empty()).then(|| pile.take())?;
+            let ops = taken.answers.iter().map(|(op, _)| op.0).collect();
+            Some((ops, taken.piece.map(|piece| piece.offset)))
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    fn pile(pieces: bool) -> Pile {
+        let mut pile = Pile::new(Sizes { large: 500, piece: 400 });
+        pile.set_reads(Reads { packs: true, pieces });
+        let mut answers: Vec<_> = [(1, 10), (2, 700), (3, 10), (4, 700), (4, 10), (2, 10), (5, 10)]
+            .into_iter()
+            .map(|(op, bytes)| answer(op, bytes))
+            .collect();
+        pile.add(&mut answers);
+        pile
+    }
+
+    #[test]
+    fn what_is_large_is_overtaken_by_what_is_told_to_other_calls() {
+        let messages = messages(&mut pile(true));
+        let expected = [
+            (vec![1, 3, 5], Some(0)),
+            (vec![], Some(400)),
+            (vec![2], Some(0)),
+            (vec![], Some(400)),
+            (vec![4], None),
+        ];
+        assert_eq!(messages, expected);
+    }
+
+    #[test]
+    fn who_does_not_read_pieces_gets_whole_answers_in_order() {
+        assert_eq!(messages(&mut pile(false)), [(vec![1, 2, 3, 4, 4, 2, 5], None)]);
+    }
+
+    #[test]
+    fn what_has_left_is_as_much_as_what_came() {
+        let mut pile = pile(true);
+        let came: usize = pile.answers.iter().map(|answer| weight(&answer.outcome)).sum();
+        let mut left = 0;
+        while !pile.is_empty() {
+            left += pile.take().weight;
+        }
+        assert_eq!(left, came);
     }
 }

@@ -13,15 +13,16 @@ use super::entry::Entry;
 #[derive(Debug)]
 pub(super) struct Large {
     pub(super) op: Op,
-    who: ParticipantId,
     pub(super) pieces: Pieces,
+    /// Whose calls wait.
+    whose: Vec<ParticipantId>,
     /// What leaves after it, in order.
     pub(super) behind: Vec<Op>,
 }
 
 impl Large {
     pub(super) fn new(op: Op, who: ParticipantId, command: &pb::Command, sizes: Sizes) -> Self {
-        Large { op, who, pieces: Pieces::of(command, sizes), behind: Vec::new() }
+        Large { op, pieces: Pieces::of(command, sizes), whose: vec![who], behind: Vec::new() }
     }
 
     /// Whether that call leaves after it: what the same participant asks for stays in order, and it is withdrawn after it was
@@ -29,15 +30,22 @@ impl Large {
     pub(super) fn holds_up(&mut self, op: Op, entry: &Entry) -> bool {
         let waits = match &entry.request {
             Request::Command(Command::Cancel(target)) => {
-                *target == self.op && !Mutant::WithdrawnBeforeAsked.is_on()
+                let waits = *target == self.op || self.behind.contains(target);
+                waits && !Mutant::WithdrawnBeforeAsked.is_on()
             }
             // Nobody in particular asks for these, and others may depend on them.
             Request::Command(Command::Discard(..) | Command::Share(..)) => false,
-            _ => entry.who == self.who && !entry.declares(),
+            _ => self.whose.contains(&entry.who) && !entry.declares(),
         };
         if waits {
             self.behind.push(op);
         }
         waits
+    }
+
+    /// That call is large, too: it leaves after it.
+    pub(super) fn hold_up(&mut self, op: Op, who: ParticipantId) {
+        self.behind.push(op);
+        self.whose.push(who);
     }
 }

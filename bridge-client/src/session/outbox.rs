@@ -271,7 +271,7 @@ impl Outbox {
                 let size = command.encoded_len();
                 if size > self.sizes.large {
                     match &mut self.large {
-                        Some(large) => large.behind.push(op),
+                        Some(large) => large.hold_up(op, entry.who),
                         None => self.large = Some(Large::new(op, entry.who, &command, self.sizes)),
                     }
                     continue;
