@@ -248,7 +248,7 @@ impl Namespace {
             return None;
         }
         let mut state = self.state.lock();
-        let now = state.now_by(&*self.clock);
+        let now = state.advance(self.clock.lately());
         // What was said about a stall is taken back by a whole turn.
         if state.looked {
             return None;

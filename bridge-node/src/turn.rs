@@ -18,7 +18,6 @@ use bridge_core::{Engine, Query, Time};
 use parking_lot::MutexGuard;
 
 use crate::backlog::{Backlog, weight};
-use crate::clock::Clock;
 use crate::delivery::{Answer, Mail, Parcels};
 use crate::journal::{self, Entry, Failure, Journal, Position};
 use crate::liveness::{OpenCall, Session, Sessions};
@@ -105,10 +104,10 @@ impl State {
 }
 
 impl State {
-    /// The time, which never goes back.
+    /// It is `now`, or as late as it has been: time never goes back.
     #[inline]
-    pub(crate) fn now_by(&mut self, clock: &dyn Clock) -> Time {
-        self.now = self.now.max(clock.now());
+    pub(crate) fn advance(&mut self, now: Time) -> Time {
+        self.now = self.now.max(now);
         self.now
     }
 
@@ -132,7 +131,7 @@ impl<'a> Turn<'a> {
     /// Locks; what is due happens first.
     pub(crate) fn begin(namespace: &'a Namespace) -> Self {
         let mut state = namespace.state.lock();
-        let now = state.now_by(&*namespace.clock);
+        let now = state.advance(namespace.clock.now());
         let mut turn = Turn { namespace, state, now, parcels: Parcels::default(), frame: None };
         if turn.state.engine.next_deadline().is_some_and(|due| due <= now) {
             turn.input(Input::Tick);

@@ -154,6 +154,7 @@ impl Queue {
         Ok(ids.into_iter().map(|id| id.0).collect())
     }
 
+    #[pyo3(signature = (timeout = None))]
     fn get<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
         let _releasing = Releasing::around(py);
         if let Some(taken) = self.client.get_at_once(self.bridge.who(py)?) {
