@@ -98,7 +98,9 @@ class Queue(_BaseQueue[T]):
     def get(self, block: bool = True, timeout: float | None = None) -> T:
         """Takes the next item for good. Waits while there is none; :exc:`Empty`, :exc:`ShutDown`."""
         # As with put: nearly all do, and in one process what stands between costs a good part of it.
-        item: T = self._native.get() if block and timeout is None else self._native.get(as_timeout(block, timeout))
+        item: T = (
+            self._native.get() if block and timeout is None else self._native.get(as_timeout(block, timeout))
+        )
         return item
 
     def get_nowait(self) -> T:
