@@ -248,7 +248,9 @@ impl Namespace {
             return None;
         }
         let mut state = self.state.lock();
-        let now = state.advance(self.clock.lately());
+        // Where something is to be due, it is due at its very time.
+        let is_exact = state.engine.next_deadline().is_some();
+        let now = state.advance(if is_exact { self.clock.now() } else { self.clock.lately() });
         // What was said about a stall is taken back by a whole turn.
         if state.looked {
             return None;
