@@ -72,7 +72,6 @@ impl<K: Number, V> Ascending<K, V> {
         let value = self.entries[index].1.take()?;
         self.holes += 1;
         self.trim();
-        self.shrink();
         Some(value)
     }
 
@@ -80,14 +79,12 @@ impl<K: Number, V> Ascending<K, V> {
     pub(crate) fn pop_first(&mut self) -> Option<V> {
         let (_, value) = self.entries.pop_front()?;
         self.trim();
-        self.shrink();
         value
     }
 
     pub(crate) fn pop_last(&mut self) -> Option<V> {
         let (_, value) = self.entries.pop_back()?;
         self.trim();
-        self.shrink();
         value
     }
 
@@ -139,11 +136,17 @@ impl<K: Number, V> Ascending<K, V> {
         self.entries.binary_search_by_key(&key, |(other, _)| *other).ok()
     }
 
+    /// Something has left.
     #[inline]
     fn trim(&mut self) {
-        if self.holes == 0 {
-            return;
+        if self.holes > 0 {
+            self.drop_holes();
         }
+        self.shrink();
+    }
+
+    #[inline]
+    fn drop_holes(&mut self) {
         while let Some((_, None)) = self.entries.front() {
             self.entries.pop_front();
             self.holes -= 1;

@@ -158,10 +158,11 @@ impl Queue {
     fn get<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
         let _releasing = Releasing::around(py);
         if let Some(taken) = self.client.get_at_once(self.bridge.who(py)?) {
-            return self
-                .codec
-                .decode_owned(py, taken.payload)
-                .map_err(|cause| errors::undecodable(py, taken.id.0, cause));
+            let value = self.codec.decode_owned(py, taken.payload);
+            return value.map_err(|cause| match cause.is_instance_of::<PyException>(py) {
+                true => errors::undecodable(py, taken.id.0, cause),
+                false => cause,
+            });
         }
         let (granted, mut values) = self.take(py, Mode::Get, Size::ONE, wait::timeout(timeout))?;
         let value = values.swap_remove(0);

@@ -123,8 +123,11 @@ impl Hold {
         }
     }
 
-    /// The caller of an open offer has shown to have it.
-    pub(super) fn accept_all(&mut self, me: Handle, world: &mut World) {
+    /// Its holder has shown to have it. Where he has a level anyhow that says nothing of what else is on offer to him.
+    pub(super) fn show(&mut self, me: Handle, world: &mut World) {
+        if self.levels > 0 {
+            return;
+        }
         for offer in std::mem::take(&mut self.offers) {
             world.settle_offer(self.caller.session, offer.op);
             self.add_levels(me, offer.levels, world);

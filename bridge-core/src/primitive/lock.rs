@@ -190,9 +190,7 @@ impl Lock {
             self.hold = Some(hold);
             return Err(self.not_owner(me, world, caller, token));
         }
-        if hold.levels == 0 {
-            hold.accept_all(me, world);
-        }
+        hold.show(me, world);
         hold.drop_level(world);
         if hold.is_over() {
             self.abandoned = None;
@@ -230,9 +228,7 @@ impl Lock {
             return Err(not_owner(Some(hold), world));
         }
         if let Some(hold) = &mut self.hold {
-            if hold.levels == 0 {
-                hold.accept_all(me, world);
-            }
+            hold.show(me, world);
             hold.extend(me, lease, world);
         }
         done(AnyReply::Lock(Reply::Extended))

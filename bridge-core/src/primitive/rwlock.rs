@@ -199,9 +199,7 @@ impl RwLock {
         }
         let token = hold.token;
         let over = self.change(token, |hold| {
-            if hold.levels == 0 {
-                hold.accept_all(me, world);
-            }
+            hold.show(me, world);
             hold.drop_level(world);
         });
         if over {
@@ -224,9 +222,7 @@ impl RwLock {
             return Err(not_owner(Some(hold), world));
         }
         self.change(token, |hold| {
-            if hold.levels == 0 {
-                hold.accept_all(me, world);
-            }
+            hold.show(me, world);
             hold.extend(me, lease, world);
         });
         done(AnyReply::RwLock(Reply::Extended))

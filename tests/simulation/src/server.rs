@@ -335,7 +335,7 @@ impl Server {
             if attached.farewell || begun.is_none() && state.0.is_empty() && state.1.is_none() {
                 continue;
             }
-            let mut next = begun.or_else(|| Some(Default::default()));
+            let mut next = Some(begun.unwrap_or_default());
             while let Some(mut response) = next.take() {
                 let Taken { answers, piece, .. } = state.0.take();
                 response.received = attached.sent.received.load(Ordering::Relaxed);

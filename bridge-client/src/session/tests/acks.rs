@@ -99,14 +99,7 @@ fn all_are_counted_though_their_queue_was_declared_anew() {
     let mut world = World::ready(1);
     let tokens = lease(&mut world, 3);
     let slots: Vec<_> = tokens.iter().filter_map(|token| ack(&mut world, *token)).collect();
-    world.restart();
-    world.connect(0);
-    world.send(0);
-    assert!(world.arrive(0) && world.receive(0));
-    world.send(0);
-    world.cut(0);
-    world.connect(0);
-    world.exchange(0);
+    world.restart_and_break(0);
     assert_eq!(failed(world.accept(0, &slots[0])), (Reason::Stale, Some("3".into())));
 }
 

@@ -158,15 +158,7 @@ fn a_wait_goes_on_in_each_new_session_though_its_first_stream_breaks() {
         .submit(now, Submission { who: ParticipantId(0), object: object.clone(), request });
     world.exchange(0);
     for _ in 0..3 {
-        world.restart();
-        world.connect(0);
-        world.send(0);
-        assert!(world.arrive(0) && world.receive(0));
-        world.send(0);
-        // Sent again in the order of their numbers: the wait comes before the declaration of its queue.
-        world.cut(0);
-        world.connect(0);
-        world.exchange(0);
+        world.restart_and_break(0);
         assert!(!slot.is_ready(), "{:?}", slot.take());
     }
     put(&mut world, &object);

@@ -98,6 +98,19 @@ impl World {
         }
     }
 
+    /// As [`World::restart`], and the first stream of the new session breaks as soon as its calls have left. They leave again in
+    /// the order of their numbers, so that waits come before the declarations of their objects.
+    pub(super) fn restart_and_break(&mut self, client: usize) {
+        self.restart();
+        self.connect(client);
+        self.send(client);
+        assert!(self.arrive(client) && self.receive(client), "it is welcomed");
+        self.send(client);
+        self.cut(client);
+        self.connect(client);
+        self.exchange(client);
+    }
+
     /// What the server keeps for all of them.
     pub(super) fn stored_answers(&self) -> u64 {
         let page = self.namespace.read(|engine, _| engine.sessions_page(None, 100));
